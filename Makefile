@@ -12,6 +12,7 @@ PYTHON_BENCH ?= .venv/bin/python
 CASES ?=
 RUNTIMES ?=
 SECONDS ?= 60
+CALLS ?= 200000
 TARGETS ?=
 
 PREFIX ?= /usr/local
@@ -20,7 +21,7 @@ INSTALL := target/install
 # Runs a command with its output in a file, and shows that only if the command fails: $(call quietly,file,command)
 quietly = $(2) > $(1) 2>&1 || { cat $(1); exit 1; }
 
-.PHONY: help build install uninstall demo test test-rust test-c test-python test-python-in-one-piece test-runtimes bench bench-plan bench-comm bench-files bench-geometry bench-python fuzz clean
+.PHONY: help build install uninstall demo test test-rust test-c test-python test-python-in-one-piece test-runtimes bench bench-plan bench-comm bench-files bench-geometry bench-python fuzz fuzz-python clean
 
 help:
 	@echo "make demo    shard a tensor, show who owns what, put it together again"
@@ -36,6 +37,7 @@ help:
 	@echo "make bench-geometry  how long specs, metadata and layouts of whole models take"
 	@echo "make bench-python  what a view, a call and a million boxes cost from Python"
 	@echo "make fuzz SECONDS=60  each fuzz target for so many seconds; TARGETS='npy' for some"
+	@echo "make fuzz-python CALLS=200000  public functions of the package with random objects"
 	@echo "make build   target/release/libshardspec.{so,a} and include/shardspec.h"
 	@echo "make install PREFIX=/usr/local    into a prefix; DESTDIR= is put before it"
 	@echo "make uninstall PREFIX=/usr/local  what make install put there"
@@ -132,6 +134,9 @@ bench-python: build .venv/.ready
 
 fuzz:
 	tools/fuzz.sh $(SECONDS) $(TARGETS)
+
+fuzz-python: build .venv/.ready
+	PYTHONPATH=python .venv/bin/python -X faulthandler python/tests/package/fuzz_calls.py $(CALLS)
 
 $(BUILD)/build.ninja: .venv/.ready c_tests/CMakeLists.txt
 	@mkdir -p $(BUILD)

@@ -24,6 +24,8 @@ def iterator(argument: str, values: Any, of: str) -> Iterator[Any]:
     """An iterator of what should be a list of that. A text is none, though Python iterates it."""
     if isinstance(values, TEXTS):
         raise TypeError(f"{argument}: a list of {of}, not a text")
+    if isinstance(values, memoryview) and values.ndim > 1:
+        raise TypeError(f"{argument}: a list of {of}, not a memoryview of {values.ndim} dimensions")
     try:
         return iter(values)
     except TypeError:
@@ -104,6 +106,14 @@ def within(argument: str, value: Any, most: int, least: int = 0) -> int:
     return number
 
 
+def flag(argument: str, value: Any) -> bool:
+    """Whether something is true."""
+    try:
+        return bool(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{argument}: True or False, not {described(value)}") from None
+
+
 def real(argument: str, value: Any) -> float:
     """A real number of any library."""
     if getattr(value, "ndim", 0) == 0 and (hasattr(type(value), "__float__") or hasattr(type(value), "__index__")):
@@ -145,7 +155,11 @@ def text(argument: str, value: Any) -> bytes:
         raise TypeError(f"{argument}: a text, not {described(value)}")
     if "\0" in value:
         raise lib.refused("INVALID_ARGUMENT", f"{argument}: {value!r} contains a NUL character")
-    return value.encode("utf-8", "surrogatepass")
+    try:
+        return value.encode()
+    except UnicodeEncodeError:
+        raise lib.refused("INVALID_ARGUMENT", f"{argument}: {value!r} has a lone surrogate, which is no "
+                          "character") from None
 
 
 def texts(argument: str, values: Iterable[str]) -> Any:

@@ -355,6 +355,8 @@ def _of_dlpack(argument: str, tensor: Any) -> View | None:
     if not 0 <= struct.ndim <= lib.MAX_NDIM or (struct.ndim and not struct.shape):
         raise BufferError(f"{argument}: the capsule of this {type(tensor).__name__} holds {struct.ndim} "
                           f"dimensions{'' if struct.shape else ', but no shape'}; it may have 0 to {lib.MAX_NDIM}")
+    if not struct.dtype.bits or not struct.dtype.lanes:
+        raise TypeError(f"{argument}: the capsule of this {type(tensor).__name__} holds elements of no bits")
     if flags is None:
         # The older form can't say that memory must not be written. jax has only that, and its
         # arrays never change.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from . import _views
-from ._arrays import choice, described, items, text, within
+from ._arrays import choice, described, flag, items, text, within
 from ._arrays import path as as_path
 from ._library import lib
 from .metadata import metadata_of
@@ -81,7 +81,7 @@ def _options(files: str, replace: bool, max_bytes: int = 0) -> Any:
     if files is None:
         raise TypeError("files: a text, not None")
     how, most = choice("files", files, FILES), within("max_bytes", max_bytes, (1 << 64) - 1)
-    return ctypes.byref(OptionsStruct(ctypes.sizeof(OptionsStruct), how, bool(replace), most))
+    return ctypes.byref(OptionsStruct(ctypes.sizeof(OptionsStruct), how, flag("replace", replace), most))
 
 
 def _tensors(tensors: Mapping[str, Any], *, with_shards: bool) -> tuple[Any, Any]:

@@ -243,6 +243,8 @@ class Communicator(Handle):
         one call at a time with a group or with the communicator from which it was made.
         """
         chosen = None if members is None else integers("members", members)
+        if chosen is not None and not chosen:
+            raise lib.refused("INVALID_ARGUMENT", "members: there are none; pass this rank at least")
         names = None if placement_ranks is None else integers("placement_ranks", placement_ranks)
         count = self.size if chosen is None else len(chosen)
         if names is not None and len(names) != count:
@@ -266,15 +268,15 @@ class Communicator(Handle):
         def prepare() -> tuple[Any, ...]:
             how = options(memory_limit, max_threads, hint)
             metadata_of("metadata", metadata)
-            source = full_of("full", full, src_rank) if self.placement_rank == integer(
-                "src_rank", src_rank) else None
+            rank = integer("src_rank", src_rank)
+            source = full_of("full", full, rank) if self.placement_rank == rank else None
             made = self._shards("shards", metadata, shards) if shards is not None else (
                 self._new_shards(metadata, None if source is None else source.type))
             given.extend(made)
             struct = None if source is None else ctypes.byref(source.struct)
             views, count = numbered("shards", made, write=True)
             alike(("full", source), ("shards", views))
-            return metadata, src_rank, struct, views.array, count, how
+            return metadata, rank, struct, views.array, count, how
 
         given: list[Any] = []
         together(lib.comm_scatter, self, prepare)
@@ -292,15 +294,16 @@ class Communicator(Handle):
             how = options(memory_limit, max_threads, hint)
             views, count = numbered("shards", self._shards("shards", metadata, shards),
                                     write=False)
-            if integer("dst_rank", dst_rank) not in (ALL_RANKS, self.placement_rank):
-                return metadata, dst_rank, views.array, count, None, how
+            rank = integer("dst_rank", dst_rank)
+            if rank not in (ALL_RANKS, self.placement_rank):
+                return metadata, rank, views.array, count, None, how
             whole = full
             if whole is None:
                 whole = new(metadata.size, *(views.type if count else (_stated(metadata),)))
             given.append(whole)
             place = view("full", whole, write=True)
             alike(("shards", views), ("full", place))
-            return metadata, dst_rank, views.array, count, ctypes.byref(place.struct), how
+            return metadata, rank, views.array, count, ctypes.byref(place.struct), how
 
         given: list[Any] = []
         together(lib.comm_gather, self, prepare)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ._arrays import described, integers, listed, numbers, pointer, room, text
+from ._arrays import described, flag, integers, listed, numbers, pointer, room, text, within
 from ._arrays import index as integer
 from ._library import lib
 from .properties import named
@@ -87,7 +87,7 @@ class Cut:
             if getattr(self, argument) is None:
                 raise TypeError(f"{argument}: None is for segments; leave it out")
         _check(self)
-        implied = None if self.rule == "chunk" else self.rule
+        implied = None if isinstance(self.rule, str) and self.rule == "chunk" else self.rule
         _set(self, "rule", _rule(implied, self.sizes, self.weights) or "chunk")
         _set(self, "segments", _segments(self.segments))
 
@@ -101,6 +101,10 @@ class Cut:
         """
         packed = Packed(self, integer("count", count))
         lib.cut_check(ctypes.byref(packed.struct), length, count)
+
+
+MAX_DEGREE = 1 << 20
+"""The answer has a number for each degree; nobody has so many devices."""
 
 
 def check_degrees(cuts: Iterable[tuple[int, Cut]], max_degree: int) -> list[int | None]:
@@ -119,7 +123,7 @@ def check_degrees(cuts: Iterable[tuple[int, Cut]], max_degree: int) -> list[int 
     lengths = integers("lengths", [length for length, _ in pairs])
     packed = [Packed(cut, 1) for _, cut in pairs]
     structs = (CutStruct * len(packed))(*(one.struct for one in packed))
-    degrees = int64("max_degree", max_degree, 1)
+    degrees = within("max_degree", max_degree, MAX_DEGREE, 1)
     forbidding = room(degrees)
     lib.cuts_check_degrees(structs, pointer(lengths), len(packed), degrees, pointer(forbidding))
     return [None if first < 0 else first for first in forbidding]
@@ -178,7 +182,8 @@ def int64(argument: str, value: Any, least: int | None = None) -> int:
 def as_dim(argument: str, dim: Any) -> int | str:
     """A dimension, by its number or its name."""
     if isinstance(dim, str):
-        text(argument, dim)
+        if not text(argument, dim):
+            raise lib.refused("INVALID_ARGUMENT", f"{argument}: it is empty; name a dimension")
         return dim
     if not hasattr(dim, "__index__"):
         raise TypeError(f"{argument}: the number or the name of a dimension, not {described(dim)}")
@@ -204,13 +209,14 @@ def _check(rule: Cut | Segment) -> None:
     for name in ("granule", "repeat", "block", "first"):
         value = getattr(rule, name)
         if value is not None:
-            as_needed = name == "repeat" and value == REPEAT_AS_NEEDED
-            _set(rule, name, int64(name, value, None if as_needed else LEAST[name]))
+            number = int64(name, value)
+            as_needed = name == "repeat" and number == REPEAT_AS_NEEDED
+            _set(rule, name, number if as_needed else int64(name, number, LEAST[name]))
     if rule.even is not None:
         # A number would do, as numpy's booleans do, but not a text.
         if not isinstance(rule.even, int) and type(rule.even).__module__ != "numpy":
             raise TypeError(f"even: True or False, not {described(rule.even)}")
-        _set(rule, "even", bool(rule.even))
+        _set(rule, "even", flag("even", rule.even))
     for name in ("sizes", "weights"):
         value = getattr(rule, name)
         if value is None:

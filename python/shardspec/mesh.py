@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import operator
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -123,8 +122,8 @@ def from_the_end(argument: str, value: int, count: int, of: str) -> int:
 
 def ranks(placements: list[Any]) -> list[Any]:
     """Placements, where a number means a rank."""
-    return [f"rank:{operator.index(one)}" if hasattr(one, "__index__") else one
-            for one in placements]
+    return [f"rank:{integer(f'placements[{number}]', one)}" if hasattr(one, "__index__") else one
+            for number, one in enumerate(placements)]
 
 
 def _row_major(placements: Any, sizes: list[int]) -> list[Any]:

@@ -410,13 +410,17 @@ def build(spec: Any, size: Iterable[int], properties: TensorProperties | None,
           dim_names: Iterable[str] | None = None, *, argument: str = "tensor_sizes") -> int:
     """The handle of the metadata that a spec makes; `argument` is what the sizes are called."""
     sizes = integers(argument, size)
+    for dim, one in enumerate(sizes):
+        if one < 0:
+            raise lib.refused("INVALID_ARGUMENT", f"{argument}: size {one} in dimension {dim} is negative; it "
+                              "must be >= 0", dim=dim, got=one)
     stated = stated_struct("tensor_properties", properties)
     if dim_names is None:
         try:
             return int(lib.answer(ctypes.c_void_p, lib.spec_build_metadata, spec, pointer(sizes),
                                   len(sizes), stated))
         except LayoutError as error:
-            if error.name != "NDIM_MISMATCH" or argument in error.message:
+            if error.name != "NDIM_MISMATCH" or error.message.startswith(argument):
                 raise
             # The library says which shard; here, most often the sizes are wrong.
             raise lib.refused(error.name, f"{argument}: {error.message}", **error.numbers) from None

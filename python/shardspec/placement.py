@@ -39,11 +39,7 @@ class Placement:
     __slots__ = ("_fields",)
 
     def __init__(self, remote_device: Any) -> None:
-        written = _written("remote_device", remote_device)
-        try:
-            self._fields = _read(written)
-        except ArgumentError as error:
-            raise lib.refused(error.name, f"remote_device: {_problem(error)}") from None
+        self._fields = _parsed("remote_device", remote_device, -1)
 
     def rank(self) -> int | None:
         """The rank of the placement, or None."""
@@ -96,7 +92,7 @@ class DevicePlacementSpec(PlacementSpec):
 
     def __post_init__(self) -> None:
         if not isinstance(self.device, Placement):
-            self.device = Placement(_written("device", self.device))
+            self.device = Placement(_parsed("device", self.device, -1).text)
 
     def rank(self) -> int | None:
         """The rank of the placement, or None."""
@@ -132,20 +128,22 @@ def as_placement(placement: Any, argument: str = "placement",
         return placement.device
     if isinstance(placement, AnyPlacement):
         return placement
+    made = Placement.__new__(Placement)
+    made._fields = _parsed(argument, placement, index)
+    return made
+
+
+def _parsed(argument: str, placement: Any, index: int) -> _Fields:
+    """What a placement says. Where its text is wrong, the library calls it something else."""
     written = _written(argument, placement)
     try:
-        return Placement(written)
+        return _read(written)
     except ArgumentError as error:
+        problem = error.message
+        for prefix in ("placement: ", "placement ", "text: "):
+            problem = problem.removeprefix(prefix)
         position = {} if index < 0 else {"index": index}
-        raise lib.refused(error.name, f"{argument}: {_problem(error)}", **position) from None
-
-
-def _problem(error: ArgumentError) -> str:
-    """What is wrong with a placement's text, without the name of an argument."""
-    for prefix in ("remote_device: ", "placement ", "text: "):
-        if error.message.startswith(prefix):
-            return error.message[len(prefix):]
-    return error.message
+        raise lib.refused(error.name, f"{argument}: {problem}", **position) from None
 
 
 def as_placements(argument: str, placements: Any) -> list[AnyPlacement]:

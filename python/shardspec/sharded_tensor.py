@@ -158,11 +158,11 @@ class ShardedTensor:
                 whole = spec.answered(whole, whole.build_metadata(tuple(full.shape), properties))
             else:
                 metadata_of("layout", whole)
-            struct = None
-            if process_group.placement_rank == integer("src_rank", src_rank):
-                kept.append(comm.full_of(argument, full, src_rank))
+            struct, rank = None, integer("src_rank", src_rank)
+            if process_group.placement_rank == rank:
+                kept.append(comm.full_of(argument, full, rank))
                 struct = ctypes.byref(kept[0].struct)
-            return whole, src_rank, struct, how, ctypes.byref(handle)
+            return whole, rank, struct, how, ctypes.byref(handle)
 
         kept: list[Any] = []
         handle = ctypes.c_void_p()

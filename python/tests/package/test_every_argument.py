@@ -238,7 +238,7 @@ def names_it(error, text, arguments, name, value):
         return re.search(rf"\b{name}\b", text)
     # A value that fits by itself may not fit another argument, which is then named, or a shard.
     names = "|".join(f"{one.removesuffix('s')}s?" for one in arguments)
-    return re.search(rf"\b({names}|shard \d+)\b", text) or str(value) in text
+    return re.search(rf"\b({names}|shard \d+|dim)\b", text) or str(value) in text
 
 
 def problem(function, arguments, name, value):
@@ -257,7 +257,9 @@ def problem(function, arguments, name, value):
 
 
 @pytest.fixture
-def arguments_of(stored, tmp_path):
+def arguments_of(stored, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # Texts are paths, too.
+
     def arguments_of(function, given):
         given = dict(given)
         if "path" in given:
