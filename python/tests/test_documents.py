@@ -6,7 +6,8 @@ program; "c file" and "cpp file" mark those that stand before it. The blocks of 
 are, in their order, one program too, run by a Python that has the package. A block of text is what
 the block before it prints; "text picture" is what nothing prints, and "text demo" a part of what
 `make demo` prints. Blocks of Rust are tests of the crate's documentation. Those of other runtimes are
-run by `make test-runtimes`.
+run by `make test-runtimes`, and those of "python torch" and "python jax" by the package's tests, where
+there is torch or JAX.
 """
 
 import importlib.util
@@ -146,6 +147,9 @@ def test_code_blocks_work_and_print_what_is_said(document, installed, tmp_path):
             assert f'include_str!("../docs/{document.name}")' in (ROOT / "src/lib.rs").read_text()
         elif language in runtimes.RUNTIMES:
             assert (document, printed) == (runtimes.PAGE, "")
+            printed = None
+        elif language in ("python torch", "python jax"):
+            assert (document.name, printed) == ("torch-and-jax.md", "")
             printed = None
         elif language not in ("c file", "cpp file", "text picture"):
             pytest.fail(f"a block of language '{language}' is not run")

@@ -1,0 +1,130 @@
+"""Conversions between this library and JAX: `from_...` takes JAX's object, `to_...` makes one.
+
+| JAX | shardspec | functions |
+|---|---|---|
+| `Mesh` | `Mesh` | `from_mesh`, `to_mesh` |
+| `NamedSharding` | `MeshShardingSpec` | `from_named_sharding`, `to_named_sharding` |
+
+JAX is imported by the functions that need it, and not with this module.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ._arrays import described, listed
+from ._library import lib
+from .mesh import Mesh
+from .mesh_spec import MeshShardingSpec
+
+if TYPE_CHECKING:
+    from jax import Device  # type: ignore[import-not-found]
+    from jax.sharding import Mesh as JaxMesh  # type: ignore[import-not-found]
+    from jax.sharding import NamedSharding
+
+__all__ = ["from_mesh", "from_named_sharding", "to_mesh", "to_named_sharding"]
+
+PLATFORMS = {"gpu": "cuda", "rocm": "hip", "tpu": "xla"}
+"""The types of devices that have other names in JAX."""
+
+
+def from_mesh(mesh: JaxMesh) -> Mesh:
+    """Returns JAX's mesh as this package's.
+
+    A device has the rank of its process, and its own number: "rank:0/cuda:3". The devices of an
+    `AbstractMesh` are on ranks from 0 on.
+    """
+    axes = dict(mesh.shape)
+    if type(mesh).__name__ == "AbstractMesh":
+        return Mesh(axes)
+    return Mesh(axes, [*map(_placement, mesh.devices.flat)])
+
+
+def to_mesh(mesh: Mesh, devices: Sequence[Device] | None = None) -> JaxMesh:
+    """Returns a mesh as JAX's.
+
+    `devices` has JAX's devices in the order of the mesh, row-major. Without it, the placements of the
+    mesh name them as `from_mesh` does.
+    """
+    return _mesh(mesh, devices, frozenset())
+
+
+def _mesh(mesh: Mesh, devices: Sequence[Device] | None, explicit: frozenset[str]) -> Any:
+    """JAX's mesh, of which some axes are of the type `Explicit`."""
+    axes, sharding = mesh.axes, importlib.import_module("jax.sharding")
+    if devices is None:
+        found = {_placement(device): device for device in importlib.import_module("jax").devices()}
+        placements = [*map(str, mesh.placements)]
+        for device, placement in enumerate(placements):
+            if placement not in found:
+                raise lib.refused("INVALID_ARGUMENT", f"mesh: jax has no device {placement}; pass "
+                                  "devices", index=device)
+        chosen = [found[placement] for placement in placements]
+    else:
+        chosen = listed("devices", devices, "devices")
+        if len(chosen) != mesh.device_count:
+            raise lib.refused("INVALID_ARGUMENT", f"devices: {len(chosen)} for the "
+                              f"{mesh.device_count} of the mesh", got=len(chosen),
+                              limit=mesh.device_count)
+    numpy = importlib.import_module("numpy")
+    array = numpy.empty(len(chosen), dtype=object)
+    array[:] = chosen
+    types = [sharding.AxisType.Explicit if axis in explicit else sharding.AxisType.Auto for axis in axes]
+    return sharding.Mesh(array.reshape(*axes.values()), (*axes,), axis_types=(*types,))
+
+
+def from_named_sharding(sharding: NamedSharding) -> MeshShardingSpec:
+    """Returns the spec of a `NamedSharding`. The kind of memory is ignored.
+
+    As in JAX, a dimension must divide evenly. A `PartitionSpec` with parts that are unconstrained is
+    refused.
+
+    >>> import jax
+    >>> sharding = jax.NamedSharding(jax.sharding.AbstractMesh((2, 4), ("x", "y")), jax.P("y", None))
+    >>> print(from_named_sharding(sharding))
+    x=2, y=4: dimension 0 over y by chunk, even
+    """
+    return MeshShardingSpec.parse("jax", str(sharding.spec), from_mesh(sharding.mesh))
+
+
+def to_named_sharding(spec: MeshShardingSpec, ndim: int | None = None,
+                      mesh: JaxMesh | None = None) -> NamedSharding:
+    """Returns the `NamedSharding` of arrays that are cut by a spec.
+
+    `ndim` is the number of dimensions of the array, and `mesh` JAX's mesh, which is made as by `to_mesh`
+    otherwise. In JAX, only an axis of the type `Explicit` can be pending a reduction, so such axes of
+    the mesh that is made are of this type. A spec that a `PartitionSpec` can't express is refused with
+    the reason.
+
+    >>> import jax
+    >>> from shardspec import Cut
+    >>> mesh = jax.sharding.AbstractMesh((2, 4), ("x", "y"))
+    >>> spec = MeshShardingSpec(from_mesh(mesh), [Cut(1, "y", even=True)])
+    >>> to_named_sharding(spec, ndim=2, mesh=mesh).spec
+    P(None, 'y')
+    """
+    if not isinstance(spec, MeshShardingSpec):
+        raise TypeError(f"spec: a MeshShardingSpec, not {described(spec)}")
+    entries, options = _written(spec.format("jax", ndim))
+    sharding = importlib.import_module("jax.sharding")
+    if mesh is None:
+        mesh = _mesh(spec.mesh, None, options.get("unreduced", frozenset()))
+    return sharding.NamedSharding(mesh, sharding.PartitionSpec(*entries, **options))
+
+
+def _written(text: str) -> tuple[list[Any], dict[str, frozenset[str]]]:
+    """The arguments of a PartitionSpec, of its text."""
+    call: Any = ast.parse(text, mode="eval").body
+    return [*map(ast.literal_eval, call.args)], {
+        keyword.arg: frozenset(ast.literal_eval(keyword.value)) for keyword in call.keywords}
+
+
+def _placement(device: Any) -> str:
+    """The placement of a device of JAX's."""
+    # On GPUs, `id` counts those of all processes.
+    number = device.local_hardware_id if device.platform == "gpu" else None
+    return (f"rank:{device.process_index}/{PLATFORMS.get(device.platform, device.platform)}:"
+            f"{device.id if number is None else number}")

@@ -1,0 +1,90 @@
+"""Which boxes overlap, as torch sees it: against its definition, pair by pair."""
+
+import random
+
+import pytest
+
+from shardspec import _boxes
+from shardspec._boxes import Boxes, meetings, overlap
+
+SEED = random.Random(20)
+
+
+def boxes(rows):
+    return Boxes.of([start for start, _ in rows], [length for _, length in rows])
+
+
+def random_rows(ndim, count, longest, empties):
+    """Boxes in a small space; some of them empty."""
+    rows = []
+    for _ in range(count):
+        lengths = [0 if SEED.random() < empties else SEED.randint(1, longest) for _ in range(ndim)]
+        rows.append(([SEED.randrange(8) for _ in range(ndim)], lengths))
+    return rows
+
+
+def overlap_for_torch(one, other):
+    """torch's `_check_shard_metadata_pair_overlap`: every dimension begins before the other ends."""
+    return all(start < last + length and last < start + size
+               for start, size, last, length in zip(*one, *other))
+
+
+CASES = [(ndim, count, longest, empties) for ndim in (1, 2, 3) for count in (2, 4, 9)
+         for longest in (1, 3) for empties in (0, 0.3)]
+
+
+@pytest.mark.parametrize(("ndim", "count", "longest", "empties"), CASES)
+def test_an_overlap_is_found_where_torch_finds_one(ndim, count, longest, empties):
+    found = 0
+    for _ in range(60):
+        rows = random_rows(ndim, count, longest, empties)
+        pair = overlap(boxes(rows))
+        wanted = {(first, second) for second in range(count) for first in range(second)
+                  if overlap_for_torch(rows[first], rows[second])}
+        assert (pair is None) == (not wanted) and (pair is None or pair in wanted)
+        found += pair is not None
+    assert found < 60 or count > 2 or ndim == 1
+
+
+@pytest.mark.parametrize(("ndim", "count", "longest", "empties"), CASES)
+def test_all_pairs_of_two_lists_are_found_once(ndim, count, longest, empties, monkeypatch):
+    for _ in range(60):
+        here, there = (random_rows(ndim, number, longest, empties) for number in (count, count + 3))
+        wanted = [(one, other) for one in range(len(here)) for other in range(len(there))
+                  if overlap_for_torch(here[one], there[other])]
+        assert sorted(meetings(boxes(here), boxes(there))) == wanted
+        with monkeypatch.context() as patching:
+            patching.setattr(_boxes, "FEW", 0)
+            assert sorted(meetings(boxes(here), boxes(there))) == wanted
+
+
+@pytest.mark.parametrize("empties", [0, 0.5])
+def test_lists_whose_boxes_overlap_each_other_a_lot_are_compared_too(empties):
+    here, there = random_rows(2, 60, 9, empties), random_rows(2, 50, 9, empties)
+    wanted = [(one, other) for one in range(60) for other in range(50)
+              if overlap_for_torch(here[one], there[other])]
+    assert sorted(meetings(boxes(here), boxes(there))) == wanted
+    # Of these, no box meets one of the other list.
+    apart = [([start + 99 for start in starts], lengths) for starts, lengths in there]
+    assert meetings(boxes(here), boxes(apart)) == []
+
+
+def test_boxes_have_as_many_dimensions_and_hold_integers():
+    with pytest.raises(ValueError, match="boxes of 1 and of other dimensions"):
+        boxes([([0], [1]), ([0, 0], [1, 1])])
+    with pytest.raises(ValueError, match="boxes of 1 and of other dimensions"):
+        boxes([([0], [1, 1])])
+    with pytest.raises(IndexError):
+        boxes([])
+    with pytest.raises(TypeError):
+        overlap(boxes([([0.5], [1]), ([1], [1])]))
+    with pytest.raises(OverflowError):
+        overlap(boxes([([1 << 63], [1]), ([1], [1])]))
+    for count in (1, 9):
+        with pytest.raises(ValueError):
+            meetings(boxes([([0, 0], [1, 1])] * count), boxes([([0], [1])]))
+
+
+def test_the_dimensions_in_which_boxes_differ_are_known():
+    assert boxes([([0, 1, 2], [3, 3, 3]), ([0, 1, 3], [3, 4, 3])]).varying_dims() == [1, 2]
+    assert boxes([([0, 1], [3, 3])]).varying_dims() == []
