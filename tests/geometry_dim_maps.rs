@@ -188,3 +188,13 @@ fn an_interval_says_that_it_is_one() {
     assert_eq!(block_cyclic(8, 2, 2, 0).unwrap().as_interval(), None);
     assert_eq!(block_cyclic(8, 1, 2, 0).unwrap().as_interval(), Some(0..8));
 }
+
+#[test]
+fn stretches_up_to_the_largest_index_are_counted_and_joined_without_overflow() {
+    let whole = Stretch::interval(0, 0, i64::MAX).unwrap();
+    assert_eq!(DimMap::new(i64::MAX, vec![whole, whole]), Err(GeometryError::Overflow));
+    let far = 1i64 << 62;
+    let stretch = |start, local| Stretch::new([start, local], 1, 2, [far, 1]).unwrap();
+    let map = DimMap::new(4, vec![stretch(0, 0), stretch(1, 2)]).unwrap();
+    assert_eq!(listed(&map), [0, far, 1, far + 1]);
+}

@@ -123,7 +123,9 @@ impl DimMap {
                 None => false,
             });
         }
-        let elements = stretches.iter().map(Stretch::elements).sum();
+        // Those that a caller gave may overlap, which is found out later.
+        let mut counts = stretches.iter().map(Stretch::elements);
+        let elements = counts.try_fold(0i64, i64::checked_add).ok_or(GeometryError::Overflow)?;
         let local = Order::new(&stretches, MapSide::Local)?;
         let global = Order::new(&stretches, MapSide::Global)?;
         Ok(Self { length, elements, stretches, local, global })

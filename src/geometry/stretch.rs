@@ -176,7 +176,9 @@ impl Stretch {
             (1, _) => next_steps,
             _ => steps,
         };
-        let goes_on = apart == [self.count * steps[0], self.count * steps[1]];
+        // Behind the last block may be no index of 64 bits.
+        let ends = steps.map(|step| self.count.checked_mul(step));
+        let goes_on = ends == apart.map(Some);
         let alike = next.count == 1 || steps == next_steps;
         if !goes_on || !alike {
             return None;
