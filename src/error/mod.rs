@@ -17,6 +17,7 @@ use status::*;
 use crate::comm::CommError;
 use crate::files::FilesError;
 use crate::geometry;
+use crate::interchange::InterchangeError;
 use crate::memory::{self, OutOfMemory, Text, try_uninit};
 use crate::model::ModelError;
 use crate::notation::NotationError;
@@ -131,6 +132,9 @@ pub enum Error {
     /// An error of a text in the notation of another program.
     #[error(transparent)]
     Notation(#[from] NotationError),
+    /// An error of a layout as JSON or as bytes.
+    #[error(transparent)]
+    Interchange(#[from] InterchangeError),
     /// An error of a plan.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -177,6 +181,7 @@ impl Describe for Error {
             }
             Self::Model(ref error) => error.describe(),
             Self::Notation(ref error) => error.describe(),
+            Self::Interchange(ref error) => error.describe(),
             Self::Plan(ref error) => error.describe(),
             Self::Transfer(ref error) => error.describe(),
             Self::Comm(ref error) => error.describe(),

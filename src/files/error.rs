@@ -4,8 +4,9 @@ use std::ffi::CStr;
 use std::fmt;
 
 use crate::error::status::*;
-use crate::error::{Describe, Numbers};
+use crate::error::{Describe, Error, Numbers};
 use crate::geometry::Region;
+use crate::interchange::InterchangeError;
 use crate::memory::Text;
 
 /// The error of a file, or of what a set of files holds.
@@ -87,6 +88,16 @@ pub enum FilesError {
         /// What both hold.
         region: Region,
     },
+}
+
+impl FilesError {
+    /// The refusal of a JSON text that is in a file, as one of the file.
+    pub(super) fn in_file(file: &str, error: Error) -> Error {
+        let Error::Interchange(InterchangeError::Invalid { at, problem, .. }) = error else {
+            return error;
+        };
+        Self::InvalidFile { file: Text::copy(file), offset: Some(at as u64), problem }.into()
+    }
 }
 
 impl Describe for FilesError {

@@ -14,7 +14,6 @@ pub mod error;
 mod file_copies;
 mod file_set_builder;
 mod formats;
-mod json;
 mod npy;
 mod numbered;
 mod open;

@@ -11,10 +11,11 @@
 use super::error::FilesError;
 use super::file_set_builder::{FileSetBuilder, NewChunk};
 use super::formats::{Format, Place};
-use super::json::Json;
 use super::numbered::missing_names;
 use super::system::{OpenFile, SystemPath};
 use crate::geometry::{MAX_NDIM, checked_numel};
+use crate::interchange::InterchangeError;
+use crate::interchange::json::JsonReader;
 use crate::memory::{Text, TryVec, text, try_boxed_str};
 use crate::model::{DataType, Error, Result};
 use crate::sync::seed::Map;
@@ -138,7 +139,8 @@ pub(super) fn add_file(
     wanted: &dyn Fn(&str) -> bool,
 ) -> Result<()> {
     let (text, start) = header_text(name, file)?;
-    let mut header = Header::read(Json::new(&text, name, LENGTH_BYTES))?;
+    let mut header = Header::read(JsonReader::new(&text, TEXTS, LENGTH_BYTES as usize))
+        .map_err(|error| FilesError::in_file(name, error))?;
     header.check_bytes(name, start, file.length())?;
     let number = set.add_file(name, path, file)?;
     let (offsets, tensor_sizes) = (header.saved_offsets(name)?, header.tensor_sizes(name)?);
@@ -180,7 +182,7 @@ fn header_text(name: &str, file: &OpenFile) -> Result<(Vec<u8>, u64)> {
 }
 
 impl Header {
-    fn read(mut json: Json<'_>) -> Result<Self> {
+    fn read(mut json: JsonReader<'_>) -> Result<Self> {
         let mut header = Self::default();
         json.object(|json, name| {
             if name == TEXTS {
@@ -252,7 +254,7 @@ impl Header {
 
     /// Where chunks are in their tensors, if the file says so.
     fn saved_offsets(&self, file: &str) -> Result<Option<NumbersByTensor>> {
-        let offsets = |json: &mut Json<'_>| numbers_by_tensor(json, "saved_offsets");
+        let offsets = |json: &mut JsonReader<'_>| numbers_by_tensor(json, "saved_offsets");
         self.of_text(SHARDING_INFO, file, offsets)
     }
 
@@ -273,12 +275,12 @@ impl Header {
 
     /// What a text of the file says, if it is there.
     fn of_text<T>(
-        &self, name: &'static str, file: &str, read: impl FnOnce(&mut Json<'_>) -> Result<T>,
+        &self, name: &'static str, file: &str, read: impl FnOnce(&mut JsonReader<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
         let Some((_, text)) = self.texts.iter().find(|(own, _)| **own == *name) else {
             return Ok(None);
         };
-        let mut json = Json::new(text.as_bytes(), name, 0);
+        let mut json = JsonReader::new(text.as_bytes(), name, 0);
         let value = read(&mut json).and_then(|value| json.end().map(|()| value));
         value.map(Some).map_err(|error| in_text(file, error))
     }
@@ -288,7 +290,7 @@ impl Header {
 type NumbersByTensor = Map<Box<str>, Vec<i64>>;
 
 /// The numbers of a field that each tensor has.
-fn numbers_by_tensor(json: &mut Json<'_>, name: &str) -> Result<NumbersByTensor> {
+fn numbers_by_tensor(json: &mut JsonReader<'_>, name: &str) -> Result<NumbersByTensor> {
     let mut all = Map::default();
     json.object(|json, tensor| {
         let mut numbers = Vec::new();
@@ -305,15 +307,15 @@ fn numbers_by_tensor(json: &mut Json<'_>, name: &str) -> Result<NumbersByTensor>
 
 /// The refusal of a text of a file, as one of the file.
 fn in_text(file: &str, error: Error) -> Error {
-    let Error::Files(FilesError::InvalidFile { file: text, problem, .. }) = error else {
+    let Error::Interchange(InterchangeError::Invalid { argument, problem, .. }) = error else {
         return error;
     };
-    let problem = text!("its {text}: {problem}");
+    let problem = text!("its {argument}: {problem}");
     FilesError::InvalidFile { file: Text::copy(file), offset: None, problem }.into()
 }
 
 /// One tensor of a header, behind its name.
-fn entry(json: &mut Json<'_>, name: &str) -> Result<HeaderEntry> {
+fn entry(json: &mut JsonReader<'_>, name: &str) -> Result<HeaderEntry> {
     let (mut dtype, mut sizes, mut bytes) = (None, None, None);
     json.object(|json, field| {
         match field {

@@ -3,10 +3,10 @@
 use super::error::FilesError;
 use super::file_set_builder::FileSetBuilder;
 use super::formats::{Format, Place, is_inside};
-use super::json::Json;
 use super::safetensors::{MAX_HEADER, add_file};
 use super::stored::AbsentTensor;
 use super::system::{OpenFile, SystemPath};
+use crate::interchange::json::JsonReader;
 use crate::memory::{self, Text, TryVec, text, try_boxed_str};
 use crate::model::{Error, Result};
 use crate::sync::seed::Map;
@@ -61,7 +61,12 @@ impl WeightMap {
             return Err(FilesError::InvalidFile { file, offset: None, problem }.into());
         }
         let text = file.read(name, 0, file.length() as usize)?;
-        let (mut json, mut map) = (Json::new(&text, name, 0), None);
+        Self::parse(JsonReader::new(&text, "index", 0))
+            .map_err(|error| FilesError::in_file(name, error))
+    }
+
+    fn parse(mut json: JsonReader<'_>) -> Result<Self> {
+        let mut map = None;
         json.object(|json, field| match field {
             "weight_map" => {
                 map = Some(Self::entries(json)?);
@@ -73,7 +78,7 @@ impl WeightMap {
         map.ok_or_else(|| json.invalid("it has no weight_map"))
     }
 
-    fn entries(json: &mut Json<'_>) -> Result<Self> {
+    fn entries(json: &mut JsonReader<'_>) -> Result<Self> {
         let mut map = Self::default();
         json.object(|json, tensor| {
             let text = json.string()?;

@@ -18,7 +18,7 @@ use std::mem::MaybeUninit;
 pub use buffer::Buffer;
 pub use shared::{IntoShared, Shared};
 pub use text::Text;
-pub(crate) use text::text;
+pub(crate) use text::{Shown, text};
 
 /// The system has no memory left: an allocation of `bytes` bytes failed, or of 0 where that is not
 /// known.

@@ -6,6 +6,9 @@ use std::ops::Deref;
 
 use super::try_string;
 
+/// How many characters of a text a message shows.
+const MAX_SHOWN: usize = 24;
+
 /// Stands for a text that there was no memory for.
 const LOST: &str = "(no memory was left for the rest of this message)";
 
@@ -134,5 +137,17 @@ impl fmt::Display for Text {
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+/// A part of a text in a message: quoted, and cut where it is long.
+pub(crate) struct Shown<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.char_indices().nth(MAX_SHOWN) {
+            None => write!(f, "{:?}", self.0),
+            Some((end, _)) => write!(f, "{:?}...", self.0.get(..end).unwrap_or("")),
+        }
     }
 }

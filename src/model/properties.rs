@@ -43,12 +43,36 @@ impl Layout {
         Self::SparseBsc,
         Self::Jagged,
     ];
+
+    /// Its name, as torch writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Strided => "strided",
+            Self::SparseCoo => "sparse_coo",
+            Self::SparseCsr => "sparse_csr",
+            Self::Mkldnn => "mkldnn",
+            Self::SparseCsc => "sparse_csc",
+            Self::SparseBsr => "sparse_bsr",
+            Self::SparseBsc => "sparse_bsc",
+            Self::Jagged => "jagged",
+        }
+    }
 }
 
 impl MemoryFormat {
     /// All memory formats, in the order of their numbers.
     pub const ALL: [Self; 4] =
         [Self::Contiguous, Self::Preserve, Self::ChannelsLast, Self::ChannelsLast3d];
+
+    /// Its name, as torch writes it but for an ending in `_format`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Contiguous => "contiguous",
+            Self::Preserve => "preserve",
+            Self::ChannelsLast => "channels_last",
+            Self::ChannelsLast3d => "channels_last_3d",
+        }
+    }
 }
 
 /// Properties of a sharded tensor besides its sizes. Carried with the metadata; only `dtype` has an

@@ -1,8 +1,8 @@
 //! The axes of a mesh as a text names them: each at most once.
 
-use super::lexer::{Lexer, Shown};
+use super::lexer::Lexer;
 use crate::error::Result;
-use crate::memory::{text, try_filled};
+use crate::memory::{Shown, text, try_filled};
 use crate::model::Mesh;
 
 /// The axes of a mesh that a text has named so far.

@@ -7,11 +7,11 @@
 //! Source: `torch.distributed.tensor.placement_types`.
 
 use super::Notation;
-use super::lexer::{Lexer, Shown};
+use super::lexer::Lexer;
 use super::plain::{PlainCut, PlainLayout, chunk, partial, unsayable};
 use super::printed::Printed;
 use crate::error::Result;
-use crate::memory::{TryVec, text};
+use crate::memory::{Shown, TryVec, text};
 use crate::model::{Mesh, MeshAxis, MeshLayout, MeshShardingSpec, Reduction};
 
 const EXPECTED: &str = "a placement: S(dim), _S(dim, split_factor), R or P(reduction)";

@@ -3,10 +3,7 @@
 use super::{Notation, NotationError};
 use crate::error::{Error, Result};
 use crate::geometry::MAX_NDIM;
-use crate::memory::{Text, text};
-
-/// How many characters of a text a message shows.
-const MAX_SHOWN: usize = 24;
+use crate::memory::{Shown, Text, text};
 
 /// A text that is read from its start to its end, once.
 pub(super) struct Lexer<'a> {
@@ -186,17 +183,5 @@ impl<'a> Lexer<'a> {
     /// The refusal of a part of the notation that was read at a position.
     pub(super) fn not_interpreted(&self, at: usize, what: impl Into<Text>) -> Error {
         NotationError::NotInterpreted { notation: self.notation, at, what: what.into() }.into()
-    }
-}
-
-/// A part of a text in a message: quoted, and cut where it is long.
-pub(super) struct Shown<'a>(pub(super) &'a str);
-
-impl std::fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0.char_indices().nth(MAX_SHOWN) {
-            None => write!(f, "{:?}", self.0),
-            Some((end, _)) => write!(f, "{:?}...", self.0.get(..end).unwrap_or("")),
-        }
     }
 }

@@ -23,6 +23,7 @@ mod replicas;
 mod routes;
 mod runs;
 mod space;
+mod summary;
 mod traffic;
 
 use std::hash::Hash;
@@ -49,6 +50,7 @@ pub use relabel::Relabelling;
 pub use routes::{Route, Routes};
 pub use runs::Run;
 use space::CommonSpace;
+pub use summary::{OwnerTraffic, PlanSummary};
 
 /// The pieces that move from one layout of a tensor to another. Immutable.
 ///

@@ -126,6 +126,11 @@ impl<'a> Owners<'a> {
         self.destination.of(shard)
     }
 
+    /// For each distinct placement of the source, its owner.
+    pub(super) fn of_source_placements(&self) -> &[u32] {
+        &self.source.owners
+    }
+
     /// For each distinct placement of the destination, its owner.
     pub(crate) fn of_destination_placements(&self) -> &[u32] {
         &self.destination.owners

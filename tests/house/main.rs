@@ -32,6 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("notation", &["model", "geometry", "error", "memory"]),
     ("plan", &["model", "geometry", "error", "memory", "sync", "unwind"]),
     ("host", &["geometry", "memory", "sync", "unwind"]),
+    ("interchange", &["host", "plan", "model", "geometry", "error", "memory"]),
     ("transfer", &["host", "plan", "model", "geometry", "error", "memory", "sync", "unwind"]),
     (
         "comm",
@@ -44,7 +45,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "files",
         &[
-            "transfer", "host", "plan", "model", "geometry", "error", "memory", "sync", "unwind",
+            "interchange",
+            "transfer",
+            "host",
+            "plan",
+            "model",
+            "geometry",
+            "error",
+            "memory",
+            "sync",
+            "unwind",
             "declared",
         ],
     ),

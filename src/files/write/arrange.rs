@@ -1,9 +1,10 @@
 //! Which file of a checkpoint holds what, and where. Every rank finds the same answer from the layouts.
 
-use super::header::{self, EntryToWrite, try_format};
+use super::header::{self, EntryToWrite};
 use super::owners::WritingOwners;
 use crate::files::safetensors::name_of_dtype;
 use crate::geometry::checked_numel;
+use crate::interchange::json::try_format;
 use crate::memory::{
     Text, TryVec, text, try_boxed_str, try_collect, try_filled, try_to_vec, try_with_capacity,
 };

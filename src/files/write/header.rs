@@ -3,9 +3,8 @@
 //! Source: the format's description in the `safetensors` repository; `DCP_SHARDING_INFO` of torch's
 //! `torch/distributed/checkpoint/_hf_utils.py`.
 
-use std::fmt::{self, Write};
-
-use crate::memory::{Memory, OutOfMemory, TryVec};
+use crate::interchange::json::JsonWriter;
+use crate::memory::{Memory, TryVec};
 
 /// A tensor, or a chunk of one, as a header lists it.
 #[derive(Debug, Clone, Copy)]
@@ -42,18 +41,18 @@ pub(super) fn header(
         json.write(",")?;
         json.text(entry.name)?;
         json.format(format_args!(":{{\"dtype\":\"{}\",\"shape\":", entry.dtype))?;
-        json.numbers(entry.sizes)?;
+        json.numbers(entry.sizes.iter().copied())?;
         json.format(format_args!(",\"data_offsets\":[{start},{end}]}}"))?;
         start = end;
     }
     json.write("}")?;
     // The bytes of the tensors start at a multiple of 8.
-    while !json.0.len().is_multiple_of(8) {
+    while !json.as_str().len().is_multiple_of(8) {
         json.write(" ")?;
     }
     let mut bytes = Vec::new();
-    bytes.try_extend_from_slice(&(json.0.len() as u64).to_le_bytes())?;
-    bytes.try_extend_from_slice(json.0.as_bytes())?;
+    bytes.try_extend_from_slice(&(json.as_str().len() as u64).to_le_bytes())?;
+    bytes.try_extend_from_slice(json.as_str().as_bytes())?;
     Ok(bytes)
 }
 
@@ -63,11 +62,11 @@ fn sharding_info(entries: &[EntryToWrite<'_>]) -> Memory<String> {
     json.list('{', entries, |json, entry| {
         json.text(entry.name)?;
         json.write(":{\"saved_offsets\":")?;
-        json.numbers(entry.offsets)?;
+        json.numbers(entry.offsets.iter().copied())?;
         json.write("}")
     })?;
     json.write("}")?;
-    Ok(json.0)
+    Ok(json.into_string())
 }
 
 /// What this library adds: how large each tensor is, and how many files there are.
@@ -79,13 +78,13 @@ fn layout(entries: &[EntryToWrite<'_>], (number, count): (usize, usize)) -> Memo
     json.list('{', entries, |json, entry| {
         json.text(entry.name)?;
         json.write(":{\"sizes\":")?;
-        json.numbers(entry.tensor_sizes)?;
+        json.numbers(entry.tensor_sizes.iter().copied())?;
         json.write(",\"offsets\":")?;
-        json.numbers(entry.offsets)?;
+        json.numbers(entry.offsets.iter().copied())?;
         json.write("}")
     })?;
     json.write("}}")?;
-    Ok(json.0)
+    Ok(json.into_string())
 }
 
 /// The index of files that hold whole tensors: which file has which.
@@ -100,70 +99,7 @@ pub(super) fn index<'a>(
         json.text(file)
     })?;
     json.write("}}\n")?;
-    Ok(json.0)
-}
-
-/// A text by the rules of `format!`, for names: unlike texts of messages, none may be lost.
-pub(super) fn try_format(parts: fmt::Arguments<'_>) -> Memory<String> {
-    let mut text = JsonWriter::default();
-    text.format(parts)?;
-    Ok(text.0)
-}
-
-/// A JSON text that is being written.
-#[derive(Default)]
-struct JsonWriter(String);
-
-impl Write for JsonWriter {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.write(text).map_err(|_| fmt::Error)
-    }
-}
-
-impl JsonWriter {
-    fn write(&mut self, text: &str) -> Memory<()> {
-        self.0.try_reserve(text.len())?;
-        self.0.push_str(text);
-        Ok(())
-    }
-
-    fn format(&mut self, parts: fmt::Arguments<'_>) -> Memory<()> {
-        self.write_fmt(parts).map_err(|fmt::Error| OutOfMemory { bytes: 0 })
-    }
-
-    /// A text, with what JSON does not allow in one as escapes.
-    fn text(&mut self, text: &str) -> Memory<()> {
-        self.write("\"")?;
-        for character in text.chars() {
-            match character {
-                '"' => self.write("\\\"")?,
-                '\\' => self.write("\\\\")?,
-                '\0'..' ' => self.format(format_args!("\\u{:04x}", u32::from(character)))?,
-                other => self.write(other.encode_utf8(&mut [0; 4]))?,
-            }
-        }
-        self.write("\"")
-    }
-
-    fn numbers(&mut self, numbers: &[i64]) -> Memory<()> {
-        self.list('[', numbers, |json, number| json.format(format_args!("{number}")))?;
-        self.write("]")
-    }
-
-    /// Values behind an opening bracket, with commas between them.
-    fn list<T>(
-        &mut self, open: char, values: impl IntoIterator<Item = T>,
-        mut write: impl FnMut(&mut Self, T) -> Memory<()>,
-    ) -> Memory<()> {
-        self.write(open.encode_utf8(&mut [0; 4]))?;
-        for (at, value) in values.into_iter().enumerate() {
-            if at > 0 {
-                self.write(",")?;
-            }
-            write(self, value)?;
-        }
-        Ok(())
-    }
+    Ok(json.into_string())
 }
 
 #[cfg(test)]

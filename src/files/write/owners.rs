@@ -1,6 +1,6 @@
 //! Those who write a checkpoint.
 
-use super::header::try_format;
+use crate::interchange::json::try_format;
 use crate::memory::{Text, TryVec, try_collect, try_string, try_with_capacity};
 use crate::model::{Error, Result, Shards};
 use crate::sync::seed::Map;

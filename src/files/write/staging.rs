@@ -5,13 +5,13 @@
 //! exchanged with what was there. Both are one step: half of a checkpoint is never at its place.
 
 use super::arrange::{ArrangedFile, Arrangement};
-use super::header::try_format;
 use super::output::{
     OutputFile, PathKind, create_directory, exchange, kind_of, remove_directory, remove_file,
     rename, sync_directory,
 };
 use crate::files::error::FilesError;
 use crate::files::system::{SystemPath, file_names};
+use crate::interchange::json::try_format;
 use crate::memory::{Memory, Text, TryVec, text, try_filled};
 use crate::model::{Error, Result};
 

@@ -87,6 +87,32 @@ pub(crate) fn constant(message: MessagePlace, options: &CopyOptions) -> u64 {
     !EngineKind::new(options).shift_by(u64::MAX, message.bytes)
 }
 
+/// The CRC of bytes that come one part after the other.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RunningCrc {
+    kind: EngineKind,
+    register: u64,
+}
+
+impl RunningCrc {
+    /// That of no bytes.
+    pub(crate) fn new() -> Self {
+        // The register starts with ones, and all bits are flipped in the end.
+        Self { kind: EngineKind::new(&CopyOptions::default()), register: u64::MAX }
+    }
+
+    /// Adds the next bytes.
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        // SAFETY: the bytes are borrowed.
+        self.register = unsafe { self.kind.update(self.register, bytes.as_ptr(), bytes.len()) };
+    }
+
+    /// The CRC of all bytes.
+    pub(crate) fn value(self) -> u64 {
+        !self.register
+    }
+}
+
 /// Runs that one thread sums.
 struct SummedRuns<'a> {
     nest: RunNest<'a>,
@@ -198,6 +224,22 @@ impl EngineKind {
         }
     }
 
+    /// The register of a message of which `register` is that of the part before `bytes`.
+    ///
+    /// # Safety
+    ///
+    /// The bytes may be read.
+    unsafe fn update(self, register: u64, bytes: *const u8, len: usize) -> u64 {
+        // SAFETY: the caller's promise is passed on, and the processor has what the engine needs.
+        unsafe {
+            match self {
+                Self::Tables => Tables.update(register, bytes, len),
+                #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+                Self::Folding(engine) => update_by_folding(engine, register, bytes, len),
+            }
+        }
+    }
+
     /// `register` with so many zero bytes behind it.
     fn shift_by(self, register: u64, bytes: usize) -> u64 {
         match self {
@@ -222,4 +264,14 @@ unsafe fn register_by_folding(engine: FoldingHere, nest: &RunNest<'_>) -> u64 {
 #[cfg_attr(target_arch = "aarch64", target_feature(enable = "neon,aes"))]
 unsafe fn shift_by_folding(engine: FoldingHere, register: u64, bytes: usize) -> u64 {
     engine.shift_by(register, bytes)
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[cfg_attr(target_arch = "x86_64", target_feature(enable = "pclmulqdq,sse4.1"))]
+#[cfg_attr(target_arch = "aarch64", target_feature(enable = "neon,aes"))]
+unsafe fn update_by_folding(
+    engine: FoldingHere, register: u64, bytes: *const u8, len: usize,
+) -> u64 {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { engine.update(register, bytes, len) }
 }
