@@ -35,7 +35,11 @@ def option_struct(max_threads: int, hint: Hint | None) -> Any:
 
 def copy(source: Any, destination: Any, *, max_threads: int = 0, hint: Hint | None = None) -> Any:
     """Copies all elements of a tensor into another of the same shape and element type. Both may
-    have any strides. Returns the destination."""
+    have any strides. Returns the destination.
+
+    >>> copy(memoryview(b"abcd")[::-1], bytearray(4))
+    bytearray(b'dcba')
+    """
     views = _views.view("source", source), _views.view("destination", destination, write=True)
     _views.alike(("source", views[0]), ("destination", views[1]))
     lib.tensor_copy(*(ctypes.byref(view.struct) for view in views), options(max_threads, hint))

@@ -66,6 +66,10 @@ class Cut:
     REPEAT_AS_NEEDED, n is computed: the number of coordinates for each granule. `segments` are
     parts of the dimension, each of which is cut separately: a number of equal segments, or a list
     of sizes or of Segment. A coordinate has its pieces of all segments, one after the other.
+
+    >>> Cut(0, "tp", granule=128).check(1024, 8)
+    >>> check_degrees([(12, Cut(0, "tp", even=True))], 5)
+    [None, None, None, None, 0]
     """
 
     dim: int | str

@@ -39,6 +39,11 @@ def locate(metadata: ShardedTensorMetadata,
            elements: Iterable[Iterable[int]]) -> list[tuple[int, tuple[int, ...]]]:
     """Returns, for each index in the tensor, the shard that owns the element and its index in that
     shard.
+
+    >>> from shardspec import ChunkShardingSpec
+    >>> rows = ChunkShardingSpec(0, ["rank:0", "rank:1"]).build_metadata((4, 3))
+    >>> locate(rows, [(0, 2), (3, 1)])
+    [(0, (0, 2)), (1, (1, 1))]
     """
     ndim = len(metadata_of("metadata", metadata).size)
     rows, count = _rows("elements", elements, ndim)

@@ -47,6 +47,10 @@ class MeshShardingSpec(BuiltInSpec):
     hold no element. Dimensions are first flattened, then padded, then cut. `partial={axis:
     reduction}` marks axes as pending a reduction, such as "sum" or "max". The spec stores the mark.
     The library refuses to move elements of such a tensor.
+
+    >>> spec = MeshShardingSpec(Mesh({"dp": 2, "tp": 2}), [Cut(0, "tp")])
+    >>> [shard.shard_offsets for shard in spec.build_metadata((4,)).shards_metadata]
+    [[0], [2], [0], [2]]
     """
 
     def __init__(self, mesh: Mesh, cuts: Iterable[Cut], *,

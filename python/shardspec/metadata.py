@@ -52,6 +52,12 @@ class ShardedTensorMetadata(Handle):
 
     `scatter`, `gather`, `extract_shard` and `view_shard` move data between a tensor and its shards.
     They accept any object with the buffer protocol or `__dlpack__`, and use its memory in place.
+
+    >>> metadata = ShardedTensorMetadata(
+    ...     [ShardMetadata([0], [1], "rank:0"), ShardMetadata([1], [2], "rank:1")], (3,))
+    >>> parts = metadata.scatter(bytearray([7, 8, 9]))
+    >>> [part.tolist() for part in parts], metadata.gather(parts).tolist()
+    ([[7], [8, 9]], [7, 8, 9])
     """
 
     _free = "metadata_free"

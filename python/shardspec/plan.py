@@ -83,6 +83,13 @@ class Plan(Handle):
     boxes, each piece is a Piece. Otherwise each is a StridedPiece.
 
     `pickle` and `copy` compute a plan again from the same layouts.
+
+    >>> halves = [ShardMetadata([0], [2], "rank:0"), ShardMetadata([2], [2], "rank:1")]
+    >>> plan = Plan(halves, [ShardMetadata([1], [3], "rank:0")])
+    >>> [(piece.source, piece.sizes) for piece in plan]
+    [(0, (1,)), (1, (2,))]
+    >>> plan.execute([b"ab", b"cd"])[0].memory().tobytes()
+    b'bcd'
     """
 
     _free = "plan_free"

@@ -74,7 +74,12 @@ def ndim_of(layout: ShardedTensorMetadata | Packed) -> int:
 
 
 def find_overlaps(shards: Layout, limit: int | None = None) -> list[Overlap]:
-    """Returns the pairs of shards that own the same elements: all, or the first `limit`."""
+    """Returns the pairs of shards that own the same elements: all, or the first `limit`.
+
+    >>> from shardspec import ShardMetadata
+    >>> find_overlaps([ShardMetadata([0], [3]), ShardMetadata([2], [2])])
+    [Overlap(first=0, second=1, offsets=(2,), sizes=(1,))]
+    """
     with ShardList(layout_of("shards", shards)) as some:
         ndim = some.ndim
 
@@ -92,7 +97,12 @@ def find_overlaps(shards: Layout, limit: int | None = None) -> list[Overlap]:
 
 
 def find_gaps(shards: Layout, tensor_sizes: Iterable[int], limit: int | None = None) -> list[Gap]:
-    """Returns the boxes of a tensor that no shard owns: all, or the first `limit`."""
+    """Returns the boxes of a tensor that no shard owns: all, or the first `limit`.
+
+    >>> from shardspec import ShardMetadata
+    >>> find_gaps([ShardMetadata([0], [3])], (4,))
+    [Gap(offsets=(3,), sizes=(1,))]
+    """
     whole = integers("tensor_sizes", tensor_sizes)
     ndim = len(whole)
     layout = layout_of("shards", shards, ndim)

@@ -53,6 +53,10 @@ class ShardedTensor:
 
     An `owner` selects the local shards: a rank, or a text such as "trainer0" or "rank:1/cuda:0".
     They may also be selected by their indices. Without either, all shards are local.
+
+    >>> rows = spec.ChunkShardingSpec(0, ["rank:0", "rank:1"])
+    >>> ShardedTensor.from_full(rows, memoryview(b"abcd"), owner=1).local_tensor().tolist()
+    [99, 100]
     """
 
     _handle_of = "sharded_tensor"

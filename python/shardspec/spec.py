@@ -133,6 +133,10 @@ class ChunkShardingSpec(BuiltInSpec):
 
     `dim` is the number or the name of a dimension. A negative number counts from the last
     dimension. The last chunks may be shorter, or empty.
+
+    >>> rows = ChunkShardingSpec(0, ["rank:0", "rank:1/cuda:0"]).build_metadata((5, 2))
+    >>> rows.shards_metadata[1]
+    ShardMetadata(shard_offsets=[3, 0], shard_sizes=[2, 2], placement=rank:1/cuda:0)
     """
 
     def __init__(self, dim: int | str, placements: Iterable[Any]) -> None:
@@ -177,6 +181,10 @@ class EnumerableShardingSpec(BuiltInSpec):
     """Lists the shards: boxes of any sizes that do not overlap.
 
     Any object with `shard_offsets`, `shard_sizes` and `placement` is a shard, also torch's.
+
+    >>> spec = EnumerableShardingSpec([ShardMetadata([0], [3], "rank:0"), ShardMetadata([3], [1], "rank:1")])
+    >>> spec.build_metadata((4,)).shards_of_rank(1)
+    [1]
     """
 
     def __init__(self, shards: Iterable[Any]) -> None:
@@ -231,6 +239,10 @@ def infer_sharding_spec_from_shards_metadata(shards_metadata: Iterable[Any], *,
     It is a ChunkShardingSpec if cutting by it gives exactly these boxes, in any order. It is a
     MeshShardingSpec if the boxes are a grid, each of which may have replicas. Otherwise it is an
     EnumerableShardingSpec. With `compat`, the result is torch's, and never a spec over a mesh.
+
+    >>> infer_sharding_spec_from_shards_metadata([
+    ...     ShardMetadata([0, 0], [2, 4], "rank:0"), ShardMetadata([2, 0], [2, 4], "rank:1")])
+    ChunkShardingSpec(dim=0, placements=[rank:0/cpu, rank:1/cpu])
     """
     from .mesh_spec import inferred  # It knows specs, and so imports this module.
 

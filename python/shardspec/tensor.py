@@ -262,7 +262,11 @@ def new(shape: tuple[int, ...], dtype: Any, kind: Any = None) -> Tensor:
 
 
 def as_tensor(tensor: Any) -> Tensor:
-    """Returns a Tensor that uses the memory of `tensor`."""
+    """Returns a Tensor that uses the memory of `tensor`.
+
+    >>> as_tensor(bytearray(3))
+    <Tensor uint8 [3]>
+    """
     return on_host("tensor", tensor)
 
 
