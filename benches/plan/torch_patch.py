@@ -1,13 +1,14 @@
 """Measures torch's checks of shards and planner of reads, without and with `shardspec.torch.patch`.
 
-    python benches/plan/torch_patch.py [SIDE]
+    python benches/plan/torch_patch.py [SIDE [CASE ...]]
 
 SIDE x SIDE shards are checked (1,024 if it is left out), and 16,384 stored chunks are read into as many
 chunks of another shape. Prints a table of the fastest of some calls. torch's functions are given up after
-20 seconds: a signal interrupts them.
+20 seconds: a signal interrupts them. With words, only the cases whose names have one of them are measured.
 """
 
 import gc
+import importlib
 import signal
 import sys
 import time
@@ -25,7 +26,7 @@ from torch.distributed.checkpoint.metadata import (
 import shardspec.torch
 
 SECONDS = 20
-ROUNDS = 3
+ROUNDS = 3 if len(sys.argv) < 2 or int(sys.argv[1]) < 1024 else 1
 
 
 def grid(rows, columns, height, width):
@@ -69,42 +70,48 @@ def seconds(call):
 
 
 def cases(side):
-    whole, sizes = shards(grid(side, side, 4, 4)), [4 * side, 4 * side]
-    hole = [*whole[:-1], ShardMetadata([4 * side - 4, 4 * side - 4], [4, 3], None)]
-    twice = [*whole[:-1], ShardMetadata([0, 1], [4, 4], None)]
-    rows = shards(grid(side * side, 1, 4, 64))
-    saved = TensorStorageMetadata(TensorProperties(), torch.Size([4096, 4096]),
-                                  chunks(grid(128, 128, 32, 32)))
-    others, mine = chunks(grid(64, 256, 64, 16)), chunks([([1000, 0], [32, 4096])])
-    few = TensorStorageMetadata(TensorProperties(), torch.Size([4096, 4096]),
-                                chunks(grid(8, 1, 512, 4096)))
-    count = f"{side} x {side} shards"
-    return [
-        (f"validate, {count}", lambda: _internals.validate_non_overlapping_shards_metadata(whole)),
-        (f"validate, {count}, an overlap",
-         lambda: _internals.validate_non_overlapping_shards_metadata(twice)),
-        (f"validate, {side * side} rows", lambda: _internals.validate_non_overlapping_shards_metadata(rows)),
-        (f"check_tensor, {count}", lambda: _internals.check_tensor(whole, sizes)),
-        (f"check_tensor, {count}, a gap", lambda: _internals.check_tensor(hole, sizes)),
-        ("reads, 16384 chunks into 16384",
-         lambda: planner_helpers.create_read_items_for_chunk_list("w", saved, others)),
-        ("reads, 16384 chunks into 1",
-         lambda: planner_helpers.create_read_items_for_chunk_list("w", saved, mine)),
-        ("reads, 8 chunks into 1, a thousand times", lambda: [
-            planner_helpers.create_read_items_for_chunk_list("w", few, mine) for _ in range(1000)]),
-    ]
+    """The names of the cases, and what makes the call that is measured."""
+    validate = _internals.validate_non_overlapping_shards_metadata
+    check, plan = _internals.check_tensor, planner_helpers.create_read_items_for_chunk_list
+    count, sizes, last = f"{side} x {side} shards", [4 * side, 4 * side], 4 * side - 4
+
+    def whole(*other):
+        made = shards(grid(side, side, 4, 4))
+        made[len(made) - len(other):] = shards(other)
+        return made
+
+    def saved(*of):
+        return TensorStorageMetadata(TensorProperties(), torch.Size([4096, 4096]), chunks(grid(*of)))
+
+    row = [([1000, 0], [32, 4096])]
+    return {
+        f"validate, {count}": lambda: (validate, whole()),
+        f"validate, {count}, an overlap": lambda: (validate, whole(([0, 1], [4, 4]))),
+        f"validate, {side * side} rows": lambda: (validate, shards(grid(side * side, 1, 4, 64))),
+        f"check_tensor, {count}": lambda: (check, whole(), sizes),
+        f"check_tensor, {count}, a gap": lambda: (check, whole(([last, last], [4, 3])), sizes),
+        "reads, 16384 chunks into 16384": lambda: (
+            plan, "w", saved(128, 128, 32, 32), chunks(grid(64, 256, 64, 16))),
+        "reads, 16384 chunks into 1": lambda: (plan, "w", saved(128, 128, 32, 32), chunks(row)),
+        "reads, 8 chunks into 1": lambda: (plan, "w", saved(8, 1, 512, 4096), chunks(row)),
+    }
 
 
 def main():
     signal.signal(signal.SIGALRM, give_up)
-    side = int(sys.argv[1]) if len(sys.argv) > 1 else 1024
+    side, words = int((sys.argv[1:] or ["1024"])[0]), sys.argv[2:] or [""]
     print(f"torch {torch.__version__}\n{'case':50} {'torch':>10} {'patched':>10}")
-    for name, call in cases(side):
-        before = seconds(call)
+    for name, prepare in cases(side).items():
+        if not any(word in name for word in words):
+            continue
+        function, *arguments = prepare()
+        before = seconds(lambda: function(*arguments))
         with shardspec.torch.patch():
-            after = seconds(call)
-        first = f"> {SECONDS} s" if before is None else f"{before:.3f} s"
-        print(f"{name:50} {first:>10} {after:>8.3f} s", flush=True)
+            module = importlib.import_module(function.__module__)
+            patched = getattr(module, function.__name__)
+            after = seconds(lambda: patched(*arguments))
+        first = f"> {SECONDS} s" if before is None else f"{1e3 * before:.2f} ms"
+        print(f"{name:50} {first:>10} {1e3 * after:>7.2f} ms", flush=True)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ import subprocess
 import sys
 import sysconfig
 
-SOURCE = pathlib.Path(__file__).with_name("views.c")
-INCLUDE = SOURCE.parents[2] / "include"
+FOLDER = pathlib.Path(__file__).resolve().parent
+SOURCES = [FOLDER / name for name in ("views.c", "rows.c", "rows.h")]
+INCLUDE = FOLDER.parents[1] / "include"
 NAME = "_native.abi3.so"
 STABLE = 0x030A0000  # Python 3.10
 FLAGS = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", "-fvisibility=hidden",
@@ -36,7 +37,7 @@ def build(folder):
     if reason is None:
         made = pathlib.Path(folder) / NAME
         if made.exists() and made.stat().st_mtime > max(
-                path.stat().st_mtime for path in (SOURCE, INCLUDE / "shardspec.h")):
+                path.stat().st_mtime for path in (*SOURCES, INCLUDE / "shardspec.h")):
             return made
         made.parent.mkdir(parents=True, exist_ok=True)
         reason = compiled(made)
@@ -51,7 +52,8 @@ def compiled(made):
     compiler = shlex.split(os.environ.get("CC") or "cc")
     new = made.with_suffix(f".{os.getpid()}")
     macos = ["-undefined", "dynamic_lookup"] if sys.platform == "darwin" else []
-    command = [*compiler, *FLAGS, *macos, "-I", sysconfig.get_path("include"), "-I", INCLUDE, SOURCE, "-o", new]
+    command = [*compiler, *FLAGS, *macos, "-I", sysconfig.get_path("include"), "-I", INCLUDE,
+               *(path for path in SOURCES if path.suffix == ".c"), "-o", new]
     try:
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
     except OSError as error:

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "rows.h"
 #include "shardspec.h"
 
 #if defined(Py_LIMITED_API) && Py_LIMITED_API < 0x030b0000
@@ -421,6 +422,7 @@ static PyMethodDef methods[] = {
     {"setup", setup, METH_O, setup_doc},
     {"one", (PyCFunction)(void (*)(void))one, METH_FASTCALL, one_doc},
     {"many", (PyCFunction)(void (*)(void))many, METH_FASTCALL, many_doc},
+    {"rows", (PyCFunction)(void (*)(void))shardspec_python_rows, METH_FASTCALL, SHARDSPEC_PYTHON_ROWS_DOC},
     {NULL, NULL, 0, NULL},
 };
 

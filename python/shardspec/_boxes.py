@@ -5,9 +5,10 @@ from __future__ import annotations
 import ctypes
 from array import array
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from ._arrays import pointer, room
+from ._extension import native
 from ._library import lib
 from .errors import LayoutError
 from .placement import Placements
@@ -20,35 +21,45 @@ ROOM_FOR_EACH = 4
 """Pairs for each box that there is room for at first."""
 
 Row = Sequence[int]
-Column = Sequence[int]
+Column: TypeAlias = "list[int] | array[int]"
 
 
 class Boxes(NamedTuple):
     """Boxes, by the starts and the lengths of their intervals in each dimension."""
 
     number: int
-    starts: list[Column]
-    lengths: list[Column]
+    starts: Sequence[Column]
+    lengths: Sequence[Column]
 
     @staticmethod
-    def of(offsets: Sequence[Row], sizes: Sequence[Row]) -> Boxes:
-        """The boxes with these offsets and sizes.
+    def of(shards: Sequence[Any], offsets: str, sizes: str) -> Boxes:
+        """The boxes of objects whose attributes of these names are lists of integers.
 
         Raises one of Python's own exceptions if there are none, or not all have as many dimensions.
         """
+        rows = None if native is None else native.rows(shards, offsets, sizes)
+        if rows is None:
+            starts, lengths = ([getattr(shard, name) for shard in shards] for name in (offsets, sizes))
+            return Boxes.of_rows(starts, lengths)
+        ndim, *tables = rows
+        columns = [_columns(table, ndim) for table in tables]
+        return Boxes(len(shards), *columns)
+
+    @staticmethod
+    def of_rows(offsets: Sequence[Row], sizes: Sequence[Row]) -> Boxes:
+        """The boxes with these offsets and sizes."""
         number, ndim = len(offsets), len(offsets[0])
         for rows in (offsets, sizes):
             if [*map(len, rows)].count(ndim) != number:
                 raise ValueError(f"boxes of {ndim} and of other dimensions")
         starts, lengths = ([[row[dim] for row in rows] for dim in range(ndim)]
                            for rows in (offsets, sizes))
-        return Boxes(number, starts, lengths)  # type: ignore[arg-type]  # A list of lists.
+        return Boxes(number, starts, lengths)
 
     def varying_dims(self) -> list[int]:
         """The dimensions in which not all boxes are the same."""
         return [dim for dim, columns in enumerate(zip(self.starts, self.lengths))
-                if any(column[0] != column[-1] or column.count(column[0]) != self.number
-                       for column in columns)]
+                if any(column != column[:1] * self.number for column in columns)]
 
     def in_dim(self, dim: int) -> Boxes:
         """The intervals of one dimension."""
@@ -79,14 +90,14 @@ class Boxes(NamedTuple):
         """
         if not any(0 in column for column in self.lengths):
             return self
-        made = Boxes(self.number, [], [])
+        doubled, spans = [], []
         for starts, lengths in zip(self.starts, self.lengths):
-            made.starts.append([2 * start + (length != 0) for start, length in zip(starts, lengths)])
-            made.lengths.append([2 * length - 1 if length else 1 for length in lengths])
+            doubled.append([2 * start + (length != 0) for start, length in zip(starts, lengths)])
+            spans.append([2 * length - 1 if length else 1 for length in lengths])
             if 0 in lengths:
-                made.starts.append([0 if length else row for row, length in enumerate(lengths)])
-                made.lengths.append([self.number if length else 1 for length in lengths])
-        return made
+                doubled.append([0 if length else row for row, length in enumerate(lengths)])
+                spans.append([self.number if length else 1 for length in lengths])
+        return Boxes(self.number, doubled, spans)
 
     def packed(self, placement: str | None) -> Packed:
         """The boxes as the library takes them, all with one placement."""
@@ -97,6 +108,12 @@ class Boxes(NamedTuple):
             sizes[dim::ndim] = array("q", self.lengths[dim])
         return Packed(ndim, offsets, sizes, Placements([placement]),  # type: ignore[list-item]
                       room(self.number, "I"))
+
+
+def _columns(table: bytes, ndim: int) -> list[array[int]]:
+    """The columns of a table of 64-bit integers."""
+    numbers = array("q", table)
+    return [numbers[dim::ndim] for dim in range(ndim)]
 
 
 def overlap(boxes: Boxes) -> tuple[int, int] | None:

@@ -40,7 +40,7 @@ def boxes_of(shards: Sequence[Any]) -> Boxes:
     """The boxes of many shards."""
     if len(shards) < MANY:
         raise Unusual
-    return Boxes.of([shard.shard_offsets for shard in shards], [shard.shard_sizes for shard in shards])
+    return Boxes.of(shards, "shard_offsets", "shard_sizes")
 
 
 def overlapping(shards: Sequence[Any]) -> tuple[int, int] | None:
@@ -101,9 +101,7 @@ class Reads:
     def __init__(self, local: Sequence[Any], saved: Sequence[Any]) -> None:
         if len(local) * len(saved) < MANY:
             raise Unusual
-        self._boxes, self._others = (
-            Boxes.of([chunk.offsets for chunk in chunks], [chunk.sizes for chunk in chunks])
-            for chunks in (local, saved))
+        self._boxes, self._others = (Boxes.of(chunks, "offsets", "sizes") for chunks in (local, saved))
         if not self._boxes.starts:
             raise Unusual
         self._pairs = meetings(self._boxes, self._others)

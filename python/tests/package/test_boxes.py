@@ -11,7 +11,7 @@ SEED = random.Random(20)
 
 
 def boxes(rows):
-    return Boxes.of([start for start, _ in rows], [length for _, length in rows])
+    return Boxes.of_rows([start for start, _ in rows], [length for _, length in rows])
 
 
 def random_rows(ndim, count, longest, empties):
@@ -83,6 +83,83 @@ def test_boxes_have_as_many_dimensions_and_hold_integers():
     for count in (1, 9):
         with pytest.raises(ValueError):
             meetings(boxes([([0, 0], [1, 1])] * count), boxes([([0], [1])]))
+
+
+class Shard:
+    """With the attributes of a chunk."""
+
+    def __init__(self, offsets, sizes):
+        self.offsets, self.sizes = offsets, sizes
+
+
+def read(shards, native):
+    """The boxes, or the kind of exception."""
+    with pytest.MonkeyPatch.context() as patching:
+        patching.setattr(_boxes, "native", native)
+        try:
+            found = Boxes.of(shards, "offsets", "sizes")
+        except Exception as error:
+            return type(error)
+    return found.number, [*map(list, found.starts)], [*map(list, found.lengths)]
+
+
+class Number:
+    def __init__(self, value):
+        self.value = value
+
+    def __index__(self):
+        return self.value
+
+
+class Deep(list):
+    """A list of a class of its own."""
+
+
+class Size(tuple):
+    """As torch's `Size`."""
+
+
+class Shrinking:
+    """Takes the other shards away when it is read."""
+
+    sizes = [1]
+
+    def __init__(self, shards):
+        self.shards = shards
+
+    @property
+    def offsets(self):
+        self.shards.clear()
+        return [0]
+
+
+@pytest.mark.skipif(_boxes.native is None, reason="the module in C was not built")
+def test_shards_are_read_in_c_as_in_python():
+    one = Shard([0, 1], (2, 3))
+    cases = [
+        [one], (one, one), [Shard(Deep([1]), Size((2,)))], [Shard([True], [False])],
+        [Shard([-5, (1 << 63) - 1], [-(1 << 63), 0])], [one] * 5000,
+        [], (), None, 5, iter([one]), Deep([one]), {0: one},
+        [None], [one, object()], [Shard(None, [1])], [Shard([1], None)], [Shard(5, [1])],
+        [Shard([], [])], [Shard([1], [])], [Shard([], [1])], [Shard([1, 2], [1])], [one, Shard([1], [1])],
+        [Shard([1], [1]), one], [Shard([1 << 63], [1])], [Shard([1], [1 << 70])], [Shard([0.5], [1])],
+        [Shard("12", [1, 2])], [Shard(["1"], [1])], [Shard([Number(3)], [1])], [Shard([1] * 40, [1] * 40)],
+        [Shard(range(2), [1, 2])],
+    ]
+    for shards in cases:
+        again = shards if shards is None or not hasattr(shards, "__next__") else iter([one])
+        assert read(shards, _boxes.native) == read(again, None), shards
+    for native in (None, _boxes.native):
+        shards = []
+        shards += [Shrinking(shards), one, one]
+        assert read(shards, native) in (IndexError, ValueError)
+
+
+@pytest.mark.skipif(_boxes.native is None, reason="the module in C was not built")
+def test_the_reader_in_c_refuses_other_arguments():
+    for wrong in ([], [[]], [[], "offsets"], [[Shard([1], [1])], 5, "sizes"]):
+        with pytest.raises(TypeError):
+            _boxes.native.rows(*wrong)
 
 
 def test_the_dimensions_in_which_boxes_differ_are_known():

@@ -27,6 +27,8 @@ from torch.distributed.checkpoint.metadata import (
     TensorStorageMetadata,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*ShardedTensor:FutureWarning",
+                                        "ignore:torch.distributed is disabled:UserWarning")
 PLACES = {
     "validate_non_overlapping_shards_metadata": [internals, sharding_spec_api, sharded_tensor_api,
                                                  sharded_tensor_utils],
@@ -43,10 +45,14 @@ def patched():
                                        for name, modules in PLACES.items()})
 
 
-@pytest.fixture
-def many(monkeypatch):
+@pytest.fixture(params=["in C", "in Python"])
+def many(monkeypatch, request):
     """Nothing is left to torch because it is little."""
     monkeypatch.setattr(_torch_patch, "MANY", 1)
+    if request.param == "in Python":
+        monkeypatch.setattr(_boxes, "native", None)
+    elif _boxes.native is None:
+        pytest.skip("the module in C was not built")
 
 
 def in_place():
@@ -302,6 +308,68 @@ def test_shards_that_were_changed_to_nonsense_have_the_same_answers(patched, man
         given[1].shard_offsets, given[1].shard_sizes = [start], [length]
         assert answer(getattr(patched, name), given) == answer(TORCHS[name], given)
         assert answer(patched.check_tensor, given, [4]) == answer(TORCHS["check_tensor"], given, [4])
+
+
+@pytest.fixture
+def alone():
+    """A world of this process only."""
+    import torch.distributed as dist
+    from torch.testing._internal.distributed.fake_pg import FakeStore
+
+    dist.init_process_group("fake", rank=0, world_size=8, store=FakeStore())
+    yield
+    dist.destroy_process_group()
+
+
+def sharded(boxes, size):
+    """torch's ShardedTensor, of which this rank has the first shard."""
+    from torch.distributed._shard.sharded_tensor import Shard, ShardedTensor, ShardedTensorMetadata
+    from torch.distributed._shard.sharded_tensor.metadata import (
+        TensorProperties as TorchProperties,
+    )
+
+    given = [ShardMetadata(list(start), list(length), f"rank:{rank}/cpu")
+             for rank, (start, length) in enumerate(boxes)]
+    return ShardedTensor._init_from_local_shards_and_global_metadata(
+        [Shard(torch.zeros(given[0].shard_sizes), given[0])],
+        ShardedTensorMetadata(given, torch.Size(size), TorchProperties(torch.float32)))
+
+
+@pytest.mark.parametrize(("boxes", "size", "problem"), [
+    ([([0], [4]), ([4], [4]), ([8], [2])], [10], None),
+    ([([0], [4]), ([4], [4]), ([7], [3])], [10], "overlap"),
+    ([([0], [4]), ([4], [4]), ([8], [2])], [11], "does not match tensor volume"),
+    ([([0], [4]), ([4], [4]), ([8], [2])], [9], "exceeds tensor dim"),
+    ([([0, 0], [2, 2]), ([2, 0], [2, 2]), ([0, 2], [4, 1])], [4, 3], None),
+    ([([0, 0], [2, 2]), ([2, 0], [2, 3]), ([0, 2], [4, 1])], [4, 3], "overlap"),
+])
+def test_a_sharded_tensor_is_made_of_shards_that_fit(patched, many, alone, boxes, size, problem):
+    if problem is None:
+        tensor = sharded(boxes, size)
+        assert tensor.size() == torch.Size(size) and len(tensor.local_shards()) == 1
+    else:
+        with pytest.raises(ValueError, match=problem):
+            sharded(boxes, size)
+
+
+@pytest.mark.parametrize(("saved", "wanted", "reads"), [
+    ([16] * 8, [32] * 4, [([0], [0], [16]), ([0], [16], [16])]),
+    ([32] * 4, [16] * 8, [([0], [0], [16])]),
+    ([30] * 4, [40] * 3, [([0], [0], [30]), ([0], [30], [10])]),
+])
+def test_a_plan_reads_what_the_shard_of_a_rank_needs(patched, many, alone, saved, wanted, reads):
+    from torch.distributed.checkpoint.default_planner import create_default_local_load_plan
+    from torch.distributed.checkpoint.metadata import Metadata
+
+    def rows(lengths):
+        return [([sum(lengths[:rank])], [length]) for rank, length in enumerate(lengths)]
+
+    state = {"w": sharded(rows(wanted), [sum(wanted)])}
+    there = stored(rows(saved))
+    there.size = torch.Size([sum(wanted)])
+    plan = create_default_local_load_plan(state, Metadata({"w": there}))
+    assert [([*item.storage_offsets], [*item.dest_offsets], [*item.lengths])
+            for item in plan.items] == reads
 
 
 def test_a_checkpoint_is_loaded_into_other_shards(patched, tmp_path):
