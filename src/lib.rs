@@ -3,8 +3,8 @@
 //! From the bottom up: [`memory`] is where everything gets its memory from, without ending the process
 //! where there is none left. [`geometry`] is index space; [`model`] says who owns what; [`plan`] says
 //! what moves from one layout to another; [`transfer`] joins buffers in, and moves host memory;
-//! [`notation`] reads and writes layouts as other programs write them, and [`interchange`] as JSON and as
-//! bytes;
+//! [`notation`] reads and writes layouts as other programs write them, [`interchange`] as JSON and as
+//! bytes, and [`draw`] makes pictures of them;
 //! [`comm`] moves it between processes, and [`files`] out of checkpoints. [`ops`] keeps the ops that
 //! users hang on types of specs.
 //! [`ffi`] is the C border over them; its header, `include/shardspec.h`, is the manual of the C
@@ -58,6 +58,7 @@ mod common;
 pub mod collective_io;
 pub mod comm;
 mod declared;
+pub mod draw;
 pub mod error;
 pub mod ffi;
 pub mod files;

@@ -9,6 +9,7 @@
 
 use std::ops::Range;
 
+use super::blocks::BlockTrain;
 use super::stretch::MapSide;
 use super::{GeometryError, GeometryResult, Stretch};
 use crate::memory::{Memory, TryVec, try_collect, try_to_vec, try_with_capacity};
@@ -229,6 +230,21 @@ impl DimMap {
             }
         }
         Ok(parts)
+    }
+
+    /// Adds the indices that both have, as stretches. Their places in a buffer are the indices.
+    pub(crate) fn push_common_indices(&self, other: &Self, found: &mut Vec<Stretch>) -> Memory<()> {
+        for own in &self.stretches {
+            let blocks = own.blocks(MapSide::Global);
+            for theirs in other.near(MapSide::Global, blocks.start, blocks.end()) {
+                blocks.meet(&theirs.blocks(MapSide::Global), &mut |common| {
+                    let BlockTrain { start, length, count, step } = common.blocks;
+                    let stretch = Stretch::new([start; 2], length, count, [step; 2]);
+                    stretch.map_or(Ok(()), |stretch| found.try_push(stretch))
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// The stretches that may have something of `low..high`, counted on `side`.

@@ -356,7 +356,7 @@ fn pieces_between(
 }
 
 /// Refuses metadata of tensors of different sizes or element types.
-fn check_same_tensor(
+pub(crate) fn check_same_tensor(
     source: &ShardedTensorMetadata, destination: &ShardedTensorMetadata,
 ) -> Result<()> {
     let what = || Text::from("destination");

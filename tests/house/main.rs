@@ -31,6 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &["geometry", "error", "memory", "sync", "unwind"]),
     ("notation", &["model", "geometry", "error", "memory"]),
     ("plan", &["model", "geometry", "error", "memory", "sync", "unwind"]),
+    ("draw", &["plan", "model", "geometry", "error", "memory", "sync"]),
     ("host", &["geometry", "memory", "sync", "unwind"]),
     ("interchange", &["host", "plan", "model", "geometry", "error", "memory"]),
     ("transfer", &["host", "plan", "model", "geometry", "error", "memory", "sync", "unwind"]),
