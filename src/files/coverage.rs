@@ -83,16 +83,8 @@ pub fn check(set: &FileSet, wanted: &[WantedTensor<'_>], limit: usize) -> Result
 /// be there, elements that no file holds, and chunks that overlap.
 pub fn check_set(set: &FileSet, limit: usize) -> Result<CoverageProblems> {
     let mut found = CoverageProblems::default();
-    for AbsentTensor { name, .. } in set.absent() {
-        if let Err(error) = set.tensor(name) {
-            found.push(None, error, limit)?;
-        }
-    }
-    if set.absent().is_empty() {
-        for file in set.missing_files() {
-            let what = text!("file {file} of the set is missing, as the names of the others say");
-            found.push(None, FilesError::NoTensor { what }.into(), limit)?;
-        }
+    for error in absent(set) {
+        found.push(None, error, limit)?;
     }
     for tensor in set.tensors() {
         if found.more {
@@ -106,6 +98,23 @@ pub fn check_set(set: &FileSet, limit: usize) -> Result<CoverageProblems> {
         }
     }
     Ok(found)
+}
+
+/// Refuses a set of which tensors or files are missing, by what the others say.
+pub(super) fn check_complete(set: &FileSet) -> Result<()> {
+    absent(set).next().map_or(Ok(()), Err)
+}
+
+/// A refusal for each tensor that should be there, or else for each file.
+fn absent(set: &FileSet) -> impl Iterator<Item = Error> {
+    let tensors =
+        set.absent().iter().filter_map(|AbsentTensor { name, .. }| set.tensor(name).err());
+    let no_names = set.absent().is_empty();
+    let files = set.missing_files().iter().filter(move |_| no_names).map(|file| {
+        let what = text!("file {file} of the set is missing, as the names of the others say");
+        FilesError::NoTensor { what }.into()
+    });
+    tensors.chain(files)
 }
 
 /// The plan from the chunks of a tensor to some shards of a layout. Refused are a layout of another

@@ -2,10 +2,11 @@
 //!
 //! `arrange` gives every shard its place in a file, from the layouts alone, so that ranks need not ask
 //! each other. `staging` keeps what is written aside until all of it is there. `shards` writes the
-//! bytes of local shards to their places, by way of `gather` where they are many small runs. `convert` writes what another set of files holds.
+//! bytes of local shards to their places, by way of `gather` where they are many small runs. `convert` writes what
+//! another set of files holds, and `conversion_mark` notes how much of it is written.
 
 mod arrange;
-mod blocks;
+mod conversion_mark;
 mod convert;
 mod gather;
 mod header;
@@ -17,7 +18,7 @@ mod staging;
 
 use arrange::Arrangement;
 pub use arrange::{Files, TensorToWrite};
-pub use convert::{ConvertOptions, convert, whole_layout};
+pub use convert::{Conversion, ConvertOptions, Earlier, Resume, convert, whole_layout};
 pub use pattern::name_matches;
 use staging::SaveDirectory;
 

@@ -1,11 +1,11 @@
 //! The bytes of local shards, on their way to files.
 
 use super::arrange::{ArrangedFile, ArrangedTensor, Arrangement, StoredAt};
-use super::blocks::RowBlocks;
 use super::gather::{GatherWriter, MIN_PART};
 use super::output::OutputFile;
 use super::staging::SaveDirectory;
 use crate::files::file_copies::FileCopies;
+use crate::files::row_blocks::RowBlocks;
 use crate::files::stored::{ChunkPlace, TensorChunk};
 use crate::memory::{Buffer, TryVec, try_filled};
 use crate::model::Result;

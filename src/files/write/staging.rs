@@ -5,12 +5,13 @@
 //! exchanged with what was there. Both are one step: half of a checkpoint is never at its place.
 
 use super::arrange::{ArrangedFile, Arrangement};
+use super::conversion_mark::{ConversionMark, MARK_BYTES};
 use super::output::{
     OutputFile, PathKind, create_directory, exchange, kind_of, remove_directory, remove_file,
     rename, sync_directory,
 };
 use crate::files::error::FilesError;
-use crate::files::system::{SystemPath, file_names};
+use crate::files::system::{OpenFile, SystemPath, file_names};
 use crate::interchange::json::try_format;
 use crate::memory::{Memory, Text, TryVec, text, try_filled};
 use crate::model::{Error, Result};
@@ -88,6 +89,57 @@ impl SaveDirectory {
     /// The name of the note of an owner. Notes of other checkpoints have other names.
     fn note(&self, owner: u32) -> Memory<String> {
         try_format(format_args!("{NOTE}{:016x}-{owner}", self.fingerprint))
+    }
+
+    /// The name of the note that says how much of a conversion is written.
+    fn mark_name(&self) -> Memory<String> {
+        try_format(format_args!("{NOTE}{:016x}-mark", self.fingerprint))
+    }
+
+    /// The note of an earlier run of this conversion, if there is one.
+    pub(super) fn mark(&self) -> Result<Option<Vec<u8>>> {
+        let name = self.mark_name()?;
+        let path = self.directory.join(&name)?;
+        match kind_of(&path)? {
+            PathKind::File(length) if length == MARK_BYTES as u64 => {
+                Ok(Some(OpenFile::open(&path, &name)?.read(&name, 0, MARK_BYTES)?))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Writes the note that says how much is written. What it counts must have been flushed.
+    pub(super) fn set_mark(&self, mark: &[u8; MARK_BYTES]) -> Result<()> {
+        let name = self.mark_name()?;
+        let output = OutputFile::open(&self.directory.join(&name)?, &name)?;
+        output.write_bytes(&name, 0, mark)?;
+        output.sync(&name)
+    }
+
+    /// Removes the note of an earlier run.
+    pub(super) fn remove_mark(&self) -> Result<()> {
+        remove_file(&self.directory.join(&self.mark_name()?)?)
+    }
+
+    /// Whether the files are there of which a mark says that they are, or that a part of them is.
+    pub(super) fn has_files(
+        &self, arrangement: &Arrangement, mark: ConversionMark,
+    ) -> Result<bool> {
+        for (number, file) in (0u32..).zip(&arrangement.files) {
+            let kind = kind_of(&self.directory.join(&file.name)?)?;
+            if mark.written_of(number, file) > 0 && kind != PathKind::File(file.length) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether an earlier run has left anything.
+    pub(super) fn is_used(&self) -> Result<bool> {
+        if kind_of(&self.directory)? != PathKind::Directory {
+            return Ok(false);
+        }
+        Ok(file_names(&self.directory)?.iter().any(|name| !is_special(name)))
     }
 
     /// Puts the checkpoint in its place, with `index` if it has one.
