@@ -21,7 +21,7 @@ INSTALL := target/install
 # Runs a command with its output in a file, and shows that only if the command fails: $(call quietly,file,command)
 quietly = $(2) > $(1) 2>&1 || { cat $(1); exit 1; }
 
-.PHONY: help build install uninstall demo test test-rust test-c test-python test-python-in-one-piece test-runtimes bench bench-plan bench-comm bench-files bench-geometry bench-python fuzz fuzz-python clean
+.PHONY: help build command install uninstall demo test test-rust test-c test-python test-python-in-one-piece test-runtimes bench bench-plan bench-comm bench-files bench-geometry bench-python fuzz fuzz-python clean
 
 help:
 	@echo "make demo    shard a tensor, show who owns what, put it together again"
@@ -39,6 +39,7 @@ help:
 	@echo "make fuzz SECONDS=60  each fuzz target for so many seconds; TARGETS='npy' for some"
 	@echo "make fuzz-python CALLS=200000  public functions of the package with random objects"
 	@echo "make build   target/release/libshardspec.{so,a} and include/shardspec.h"
+	@echo "make command target/release/shardspec, the command"
 	@echo "make install PREFIX=/usr/local    into a prefix; DESTDIR= is put before it"
 	@echo "make uninstall PREFIX=/usr/local  what make install put there"
 	@echo "make clean   remove what was built and fetched"
@@ -51,6 +52,10 @@ build:
 	@ln -sf libshardspec.so $(LIBRARY)
 	@$(PYTHON) python/native/build.py target/release
 	@$(PYTHON) tools/reference.py
+
+# A minute more, and nobody needs it who links the library: so `build` leaves it out.
+command:
+	MAKEFLAGS= $(CARGO) build --release --locked --package shardspec-cli
 
 # Packages and whoever needs other options run cmake themselves; see CMakeLists.txt.
 install: $(INSTALL)
@@ -87,7 +92,7 @@ test-python-in-one-piece:
 	  cat target/test-python.log; exit $$status
 
 test-rust:
-	MAKEFLAGS= $(CARGO) test --profile checked --locked
+	MAKEFLAGS= $(CARGO) test --profile checked --locked --workspace
 
 # The C tests also run with the library of Rust's tests, which checks what the header declares.
 test-c: build $(BUILD)/build.ninja

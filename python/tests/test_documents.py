@@ -6,8 +6,8 @@ program; "c file" and "cpp file" mark those that stand before it. The blocks of 
 are, in their order, one program too, run by a Python that has the package. A block of text is what
 the block before it prints; "text picture" is what nothing prints, and "text demo" a part of what
 `make demo` prints. Blocks of Rust are tests of the crate's documentation. Those of other runtimes are
-run by `make test-runtimes`, and those of "python torch" and "python jax" by the package's tests, where
-there is torch or JAX.
+run by `make test-runtimes`, those of "python torch" and "python jax" by the package's tests, where there
+is torch or JAX, and those of "sh command" and "text command" by a test of the command.
 """
 
 import importlib.util
@@ -145,6 +145,8 @@ def test_code_blocks_work_and_print_what_is_said(document, installed, tmp_path):
             printed = ""
         elif language == "rust":
             assert f'include_str!("../docs/{document.name}")' in (ROOT / "src/lib.rs").read_text()
+        elif language in ("sh command", "text command"):
+            assert f"docs/{document.name}" in (ROOT / "cli/tests/tour.rs").read_text()
         elif language in runtimes.RUNTIMES:
             assert (document, printed) == (runtimes.PAGE, "")
             printed = None

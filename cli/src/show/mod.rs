@@ -1,0 +1,23 @@
+//! `show`: the tensors of a checkpoint, or a layout.
+
+mod checkpoint;
+mod layout;
+mod owners;
+mod ranges;
+
+use crate::Answer;
+use crate::arguments::ShowArguments;
+use crate::output::Output;
+
+pub use owners::OwnerBytes;
+pub use ranges::owner_of;
+
+/// The most rows of a table of shards, where not all were asked for.
+const MAX_ROWS: usize = 64;
+
+pub fn run(arguments: &ShowArguments, output: &mut Output) -> Answer {
+    match &arguments.path {
+        Some(path) => checkpoint::run(path, arguments, output),
+        None => layout::run(arguments, output),
+    }
+}
