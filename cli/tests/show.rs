@@ -222,7 +222,7 @@ fn files_that_are_no_checkpoint_have_exit_code_3() {
     // Root may read everything.
     use std::os::unix::fs::PermissionsExt;
     let path = folder.join("x.safetensors");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
     if std::fs::read(&path).is_err() {
         let done = run(&folder, &["show", "x.safetensors"]);
         assert_eq!(done.code, 3);
