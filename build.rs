@@ -157,7 +157,9 @@ fn files_of(section: &str) -> Vec<String> {
         "shards" => vec!["src/ffi/shard_metadata.rs".into(), own],
         "notation" => vec![own, "src/ffi/scalapack.rs".into()],
         "mesh_spec" => vec!["src/ffi/mesh_layout.rs".into(), own],
-        "plan" => vec![own, "src/ffi/plan_execute.rs".into()],
+        "plan" => {
+            vec![own, "src/ffi/plan_nodes.rs".into(), "src/ffi/plan_execute.rs".into()]
+        }
         "checkpoint" => {
             let parts = ["_read_options", "_read", "_readers", "_collective"];
             let parts = parts.map(|part| format!("src/ffi/checkpoint{part}.rs"));

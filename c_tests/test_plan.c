@@ -179,11 +179,41 @@ static void replicas_share_the_work_and_what_nobody_has_is_named(void) {
   CHECK_OK(shardspec_shards_free(more, &err));
 }
 
+/* Ranks 0 and 1 have the tensor. Each of ranks 2 and 3 reads it on its own node. */
+static void replicas_are_read_on_the_node_of_the_destination(void) {
+  static const int64_t offsets[] = {0, 0, 0, 0}, sizes[] = {4, 6, 4, 6}, nodes[] = {5, 9, 9, 5};
+  static const char *const readers[] = {"rank:2", "rank:3"};
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  shardspec_shards *copies, *whole;
+  shardspec_plan *plan, *near;
+  size_t sources[4], count;
+  CHECK_OK(shardspec_shards_new_from_arrays(offsets, sizes, NULL, 2, 2, RANKS, 2, &copies, &err));
+  CHECK_OK(shardspec_shards_new_from_arrays(offsets, sizes, NULL, 2, 2, readers, 2, &whole, &err));
+  CHECK_OK(shardspec_plan_new_from_shards(copies, whole, &plan, &err));
+  CHECK_OK(shardspec_plan_new_on_nodes(plan, nodes, 4, &near, &err));
+  CHECK_OK(shardspec_plan_free(plan, &err));
+  CHECK_OK(shardspec_plan_piece_count(near, &count, &err));
+  CHECK_EQUAL(count, 2);
+  CHECK_OK(shardspec_plan_pieces(near, 0, 2, sources, NULL, NULL, NULL, NULL, &err));
+  CHECK(sources[0] == 1 && sources[1] == 0);
+  /* Of rank 3 nothing is known: it reads from both, or from one. */
+  CHECK_OK(shardspec_plan_new_on_nodes(near, nodes, 3, &plan, &err));
+  CHECK_OK(shardspec_plan_piece_count(plan, &count, &err));
+  CHECK(count <= 4);
+  CHECK_OK(shardspec_plan_pieces(plan, 0, count, sources, NULL, NULL, NULL, NULL, &err));
+  CHECK_EQUAL(sources[0], 1);
+  CHECK_OK(shardspec_plan_free(plan, &err));
+  CHECK_OK(shardspec_plan_free(near, &err));
+  CHECK_OK(shardspec_shards_free(copies, &err));
+  CHECK_OK(shardspec_shards_free(whole, &err));
+}
+
 int main(void) {
   a_plan_lists_what_moves();
   equal_layouts_need_local_copies_only();
   layouts_of_different_tensors_are_refused();
   a_plan_moves_shards_to_where_they_belong();
   replicas_share_the_work_and_what_nobody_has_is_named();
+  replicas_are_read_on_the_node_of_the_destination();
   return 0;
 }

@@ -888,6 +888,9 @@ shardspec_status shardspec_plan_is_local(
     const shardspec_plan *plan, int32_t *out, shardspec_error *err);
 shardspec_status shardspec_plan_is_identity(
     const shardspec_plan *plan, int32_t *out, shardspec_error *err);
+shardspec_status shardspec_plan_new_on_nodes(
+    const shardspec_plan *plan, const int64_t *nodes, size_t node_count, shardspec_plan **out,
+    shardspec_error *err);
 shardspec_status shardspec_plan_execute(
     const shardspec_plan *plan, const size_t *source_indices, const shardspec_tensor_view *sources,
     size_t source_count, const size_t *destination_indices,
@@ -1045,6 +1048,24 @@ shardspec_status shardspec_comm_exchange_start(
 shardspec_status shardspec_comm_transfer_start(
     const shardspec_comm *comm, const shardspec_comm_tensor *tensors, size_t tensor_count,
     const shardspec_comm_options *options, shardspec_request **out, shardspec_error *err);
+shardspec_status shardspec_comm_scatter_start(
+    const shardspec_comm *comm, const shardspec_metadata *metadata, int64_t source_rank,
+    const shardspec_tensor_view *full, const shardspec_tensor_view *shards, size_t shard_count,
+    const shardspec_comm_options *options, shardspec_request **out, shardspec_error *err);
+shardspec_status shardspec_comm_gather_start(
+    const shardspec_comm *comm, const shardspec_metadata *metadata, int64_t destination_rank,
+    const shardspec_tensor_view *shards, size_t shard_count, const shardspec_tensor_view *full,
+    const shardspec_comm_options *options, shardspec_request **out, shardspec_error *err);
+shardspec_status shardspec_comm_reshard_start(
+    const shardspec_comm *comm, const shardspec_metadata *source,
+    const shardspec_tensor_view *source_shards, size_t source_shard_count,
+    const shardspec_metadata *destination, const shardspec_tensor_view *destination_shards,
+    size_t destination_shard_count, const shardspec_comm_options *options, shardspec_request **out,
+    shardspec_error *err);
+shardspec_status shardspec_transfer_prepare_start(
+    const shardspec_comm *comm, const shardspec_comm_tensor *tensors, size_t tensor_count,
+    const shardspec_comm_options *options, shardspec_transfer **transfer, shardspec_request **out,
+    shardspec_error *err);
 shardspec_status shardspec_transfer_start(
     const shardspec_transfer *transfer, const shardspec_comm *comm,
     const shardspec_comm_tensor *tensors, size_t tensor_count, shardspec_request **out,

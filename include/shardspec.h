@@ -3911,6 +3911,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new_for_destin
  * groups of elements first, each to the owner with the fewest elements so far. The plan divides
  * groups that are larger than a fair share. If source shards overlap in very many ways, the plan
  * uses fewer and larger groups. Equal lists always make equal plans.
+ * `shardspec_plan_new_on_nodes` makes a plan that prefers sources on the same node.
  *
  * Ownership: the caller frees `*out`. The caller may free both lists before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4079,6 +4080,37 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_is_local(
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_is_identity(
     const shardspec_plan *plan, int32_t *out, shardspec_error *err);
+
+/**
+ * Creates a plan for the same shards as `plan`, for ranks on several nodes. Rank r is on node
+ * `nodes[r]`. The function does not change `plan`.
+ *
+ * If several source shards hold an element, the new plan reads it from a shard with the same owner
+ * as the destination, if there is such a shard. Otherwise the new plan reads the element from a
+ * shard on the node of the destination, if there is such a shard. The new plan distributes the
+ * other elements so that all owners supply about equally many elements. If no source shards
+ * overlap, the new plan has the same pieces as `plan`.
+ *
+ * `nodes` has `node_count` numbers, which are equal for ranks on the same node. A negative number
+ * means that the node of the rank is not known. The same holds for ranks from `node_count` on. An
+ * owner without a known node counts as the only one on its node. Ranks are those of placements.
+ * `shardspec_comm_node` returns the nodes of a communicator's ranks.
+ *
+ * Ranks that move a tensor by such a plan (`shardspec_comm_tensor`) must pass plans that read the
+ * same sources. Otherwise all ranks return DISAGREEMENT.
+ *
+ * Ownership: the caller frees `*out`. The caller may free `plan` and `nodes` before `*out`.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: UNSUPPORTED if source shards overlap in too many ways; INVALID_HANDLE, NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new_on_nodes(
+    const shardspec_plan *plan, const int64_t *nodes, size_t node_count, shardspec_plan **out,
+    shardspec_error *err);
 
 /**
  * Copies elements from source shards to destination shards of this process, as the plan says. The
@@ -5705,8 +5737,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline(
  * the agreement, the plan and the allocation of memory. A run sends only one small message in each
  * of ceil(log2 size) rounds before it moves data.
  *
- * `shardspec_comm_transfer_start` and `shardspec_transfer_start` do not wait for other ranks. They
- * create requests, which move the batch while the program does other work.
+ * `shardspec_comm_transfer_start`, `shardspec_transfer_prepare_start` and `shardspec_transfer_start`
+ * do not wait for other ranks. They create requests, which make progress while the program does
+ * other work.
  */
 
 typedef struct shardspec_comm_tensor shardspec_comm_tensor;
@@ -5867,7 +5900,7 @@ SHARDSPEC_API shardspec_status shardspec_transfer_free(
 /* ================================================================================================
  * Requests.
  *
- * A request is an exchange or a transfer that was started and is not yet complete. The program may
+ * A request is an exchange or a collective that was started and is not yet complete. The program may
  * do other work in the meantime. The functions whose names end in `_start` create requests.
  * `shardspec_request_test` makes progress with a request without waiting. `shardspec_request_wait`
  * completes a request.
@@ -5887,7 +5920,7 @@ SHARDSPEC_API shardspec_status shardspec_transfer_free(
  *   create two communicators.
  * - After a request has ended, `shardspec_request_test` and `shardspec_request_wait` return the
  *   same result each time.
- * - A start does not wait for other ranks. If this rank passes an invalid argument to a transfer,
+ * - A start does not wait for other ranks. If this rank passes an invalid argument to a collective,
  *   the start still creates a request. The request sends the error to the other ranks and then
  *   returns it. The requests of all other ranks return DISAGREEMENT.
  * - `shardspec_request_free` cancels a request that has not ended. The function aborts the
@@ -6004,6 +6037,119 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange_start
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer_start(
     const shardspec_comm *comm, const shardspec_comm_tensor *tensors, size_t tensor_count,
     const shardspec_comm_options *options, shardspec_request **out, shardspec_error *err);
+
+/**
+ * Starts a scatter: cuts a tensor of rank `source_rank` into the shards of all ranks. The arguments
+ * and the rules are those of `shardspec_comm_scatter`, and other ranks may call that function instead.
+ *
+ * The function checks the arguments. The request then agrees with the other ranks and moves the data.
+ * An invalid argument is an error of the request. `shardspec_request_test` or
+ * `shardspec_request_wait` returns this error after the other ranks have received it.
+ *
+ * Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
+ * returns. The memory of `full` and of the shards belongs to the request until it has ended.
+ * Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
+ * `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
+ * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
+ * itself sends the error.
+ * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
+ * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
+ * request returns all other errors of `shardspec_comm_scatter`.
+ * Threads: any, but only one thread at a time may use the communicator. Until the request has
+ * ended, no other thread may write `full` or use the shards.
+ * Source: MPI_Iscatterv.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_scatter_start(
+    const shardspec_comm *comm, const shardspec_metadata *metadata, int64_t source_rank,
+    const shardspec_tensor_view *full, const shardspec_tensor_view *shards, size_t shard_count,
+    const shardspec_comm_options *options, shardspec_request **out, shardspec_error *err);
+
+/**
+ * Starts a gather: copies the shards of all ranks into a tensor on rank `destination_rank`, or on
+ * every rank. The arguments and the rules are those of `shardspec_comm_gather`, and other ranks may
+ * call that function instead.
+ *
+ * The function checks the arguments. The request then agrees with the other ranks and moves the data.
+ * An invalid argument is an error of the request. `shardspec_request_test` or
+ * `shardspec_request_wait` returns this error after the other ranks have received it.
+ *
+ * Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
+ * returns. The memory of `full` and of the shards belongs to the request until it has ended.
+ * Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
+ * `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
+ * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
+ * itself sends the error.
+ * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
+ * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
+ * request returns all other errors of `shardspec_comm_gather`.
+ * Threads: any, but only one thread at a time may use the communicator. Until the request has
+ * ended, no other thread may write the shards or use `full`.
+ * Source: MPI_Igatherv, MPI_Iallgatherv.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_gather_start(
+    const shardspec_comm *comm, const shardspec_metadata *metadata, int64_t destination_rank,
+    const shardspec_tensor_view *shards, size_t shard_count, const shardspec_tensor_view *full,
+    const shardspec_comm_options *options, shardspec_request **out, shardspec_error *err);
+
+/**
+ * Starts to move a tensor from the layout `source` to the layout `destination`. The arguments and the
+ * rules are those of `shardspec_comm_reshard`, and other ranks may call that function instead.
+ *
+ * The function checks the arguments and plans. The request then agrees with the other ranks and
+ * moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
+ * `shardspec_request_wait` returns this error after the other ranks have received it.
+ *
+ * Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
+ * returns. The memory of the shards belongs to the request until it has ended.
+ * Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
+ * `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
+ * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
+ * itself sends the error.
+ * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
+ * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
+ * request returns all other errors of `shardspec_comm_reshard`.
+ * Threads: any, but only one thread at a time may use the communicator. Until the request has
+ * ended, no other thread may write `source_shards` or use `destination_shards`.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_reshard_start(
+    const shardspec_comm *comm, const shardspec_metadata *source,
+    const shardspec_tensor_view *source_shards, size_t source_shard_count,
+    const shardspec_metadata *destination, const shardspec_tensor_view *destination_shards,
+    size_t destination_shard_count, const shardspec_comm_options *options, shardspec_request **out,
+    shardspec_error *err);
+
+/**
+ * Starts the preparation of a transfer. The arguments and the rules are those of
+ * `shardspec_transfer_prepare`, and other ranks may call that function instead.
+ *
+ * The function checks the arguments, plans the messages and allocates memory for packing. The
+ * request then agrees with the other ranks. The transfer can run when the request has ended with
+ * OK. Before that, and after an error of the request, a run returns INVALID_ARGUMENT on all ranks.
+ *
+ * An invalid argument is an error of the request. `*transfer` is then NULL.
+ * `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks have
+ * received it.
+ *
+ * Ownership: the caller frees `*out` and `*transfer`, in any order. The caller may free arrays,
+ * metadata, plans and tags when the function returns. The transfer keeps the addresses of the
+ * shards. The request does not use the memory of the shards.
+ * Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
+ * `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
+ * Blocks: on other ranks, only if `transfer` or `out` is NULL or memory runs out. Without a request,
+ * the function itself sends the error.
+ * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
+ * `comm` is not a valid handle; NULL_ARGUMENT if `comm`, `transfer` or `out` is NULL; OUT_OF_MEMORY. The
+ * request returns all other errors of `shardspec_transfer_prepare`.
+ * Threads: any, but only one thread at a time may use the communicator.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare_start(
+    const shardspec_comm *comm, const shardspec_comm_tensor *tensors, size_t tensor_count,
+    const shardspec_comm_options *options, shardspec_transfer **transfer, shardspec_request **out,
+    shardspec_error *err);
 
 /**
  * Starts a run of a prepared transfer. The rules are those of `shardspec_transfer_run`, and other

@@ -11,7 +11,9 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
-use shardspec::comm::{BatchTensor, Communicator, Options, TensorLayouts, TensorShards, transfer};
+use shardspec::comm::{
+    BatchTensor, Communicator, Options, TensorLayouts, TensorMoves, TensorShards, transfer,
+};
 use shardspec::memory::{Shared, Text};
 use shardspec::model::{DataType, Error, Placement, Placements, Shards};
 use shardspec::plan::ReshardPlan;
@@ -75,9 +77,10 @@ fn moved(size: usize, lists: [&Shards; 2], sizes: &[i64]) -> usize {
             let all = elements(&source, shard, sizes);
             data.iter_mut().zip(all).for_each(|(place, element)| *place = element as i32 + 1);
         }
+        let moves = TensorMoves::new(&comm, TensorLayouts::Plan(plan.clone()));
         let tensor = BatchTensor {
             tag: Shared::try_new(Text::from("field")).unwrap(),
-            layouts: TensorLayouts::Plan(plan.clone()),
+            moves: Shared::try_new(moves.unwrap()).unwrap(),
             dtype: Some(DataType { code: 0, bits: 32, lanes: 1 }),
             shards: TensorShards {
                 source: local(&source, &have, &from),

@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use shardspec::comm::{
     BatchTensor, Communicator, Gather, Incoming, Options, Outgoing, PreparedTransfer, Reshard,
-    Scatter, ShardRanks, TensorLayouts, TensorShards, gather, reshard, scatter, transfer,
+    Scatter, ShardRanks, TensorLayouts, TensorMoves, TensorShards, gather, reshard, scatter,
+    transfer,
 };
 use shardspec::memory::{Shared, Text};
 use shardspec::model::{
@@ -194,6 +195,7 @@ fn run_batch(size: usize, count: usize) -> Vec<[[usize; 3]; 4]> {
         if rank < takers {
             parts = all(&columns);
         }
+        let moves = moves_between(&comm, &rows, &columns);
         let tensors: Vec<BatchTensor> = (0..count)
             .map(|tensor| {
                 let destination = match parts.get(tensor) {
@@ -202,10 +204,7 @@ fn run_batch(size: usize, count: usize) -> Vec<[[usize; 3]; 4]> {
                 };
                 BatchTensor {
                     tag: Shared::try_new(Text::copy(&format!("layers.{tensor}"))).unwrap(),
-                    layouts: TensorLayouts::Pair {
-                        source: rows.clone(),
-                        destination: columns.clone(),
-                    },
+                    moves: moves.clone(),
                     dtype: None,
                     shards: TensorShards { source: mine[tensor].shards(&comm, &rows), destination },
                 }
@@ -267,9 +266,10 @@ fn a_batch_on_ten_thousand_ranks_takes_what_the_model_says() {
             (0..count).map(|_| Held::new(metadata, size, rank)).collect()
         };
         let (mine, parts) = (all(&rows), if rank < TAKERS { all(&columns) } else { Vec::new() });
+        let moves = moves_between(&comm, &rows, &columns);
         let tensor = |tensor: usize| BatchTensor {
             tag: Shared::try_new(Text::copy(&format!("layers.{tensor}"))).unwrap(),
-            layouts: TensorLayouts::Pair { source: rows.clone(), destination: columns.clone() },
+            moves: moves.clone(),
             dtype: None,
             shards: TensorShards {
                 source: mine[tensor].shards(&comm, &rows),
@@ -297,6 +297,14 @@ fn a_batch_on_ten_thousand_ranks_takes_what_the_model_says() {
         ));
     }
     assert_are_documented(&lines);
+}
+
+/// What a rank moves from one layout to another.
+fn moves_between(
+    comm: &dyn Communicator, source: &ShardedTensorMetadata, destination: &ShardedTensorMetadata,
+) -> Shared<TensorMoves> {
+    let layouts = TensorLayouts::Pair { source: source.clone(), destination: destination.clone() };
+    Shared::try_new(TensorMoves::new(comm, layouts).unwrap()).unwrap()
 }
 
 /// One rank of many that are not there: what it sends is counted, and what it receives is what it

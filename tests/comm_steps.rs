@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use shardspec::comm::{
     BatchTensor, Communicator, Incoming, LocalCommunicator, Options, Outgoing, PreparedTransfer,
-    Request, SharedCommunicator, TensorLayouts, TensorShards, TransferRun, Work, local, run_work,
+    Request, SharedCommunicator, TensorLayouts, TensorMoves, TensorShards, TransferRun, Work,
+    local, run_work,
 };
 use shardspec::memory::{Shared, Text};
 use shardspec::model::{
@@ -68,12 +69,12 @@ impl Rank {
             own(&comm, layout, &[view]).unwrap()
         };
         let (side, width) = (SIDE as i64, WIDTH as i64);
+        let layouts =
+            TensorLayouts::Pair { source: source.clone(), destination: destination.clone() };
+        let moves = Shared::try_new(TensorMoves::new(&comm, layouts).unwrap()).unwrap();
         let tensors = (0..TENSORS).map(|at| BatchTensor {
             tag: Shared::try_new(Text::copy(&format!("tensor {at}"))).unwrap(),
-            layouts: TensorLayouts::Pair {
-                source: source.clone(),
-                destination: destination.clone(),
-            },
+            moves: moves.clone(),
             dtype: None,
             shards: TensorShards {
                 source: shards(&source, &rows[at], [width, side]),

@@ -60,6 +60,7 @@ static void run_all(int64_t size) {
 #endif
   RUN(replicas_are_read_on_the_same_node);
   RUN(ranks_that_know_other_nodes_are_told);
+  RUN(a_plan_on_nodes_moves_nothing_between_them);
   RUN(exchanges_go_on_while_ranks_do_something_else);
   RUN(a_communicator_has_one_request_at_a_time);
   RUN(a_request_that_is_freed_early_leaves_no_rank_waiting);
@@ -68,6 +69,9 @@ static void run_all(int64_t size) {
   RUN(without_start_a_transfer_moves_when_it_is_waited_for);
   RUN(tensors_that_differ_are_named_by_requests);
   RUN(wrong_arguments_of_a_start_are_told_by_the_request);
+  RUN(scatters_gathers_and_reshards_are_started);
+  RUN(wrong_arguments_of_started_collectives_are_told);
+  RUN(a_started_preparation_is_a_transfer_when_it_has_ended);
   RUN(a_transfer_has_one_run_at_a_time);
   RUN(a_transfer_that_is_freed_early_leaves_no_rank_waiting);
   RUN(a_transport_that_fails_in_a_request_is_its_result);

@@ -349,3 +349,124 @@ void a_transport_that_fails_in_a_request_is_its_result(shardspec_comm *comm, sha
   CHECK_OK(shardspec_transfer_free(transfer, &err));
   free_batch(&b);
 }
+
+/* Scatters, reshards and gathers a tensor. Some ranks start these, and some call the functions without a
+ * request. */
+void scatters_gathers_and_reshards_are_started(shardspec_comm *comm, shardspec_error *rank_err) {
+  int64_t size = size_of(comm), rank = rank_of(comm), owners[64];
+  for (int64_t i = 0; i < size; i++) owners[i] = i;
+  for (int64_t root = 0; root < size; root++) {
+    shardspec_request *request = NULL;
+    cut rows, columns;
+    cut_in_chunks(&rows, comm, 2 * size + 1, 7, 0, owners, (size_t)size);
+    cut_in_chunks(&columns, comm, 2 * size + 1, 7, 1, owners, (size_t)size);
+    int64_t count = (2 * size + 1) * 7, target = root == 0 ? SHARDSPEC_ALL_RANKS : root;
+    int32_t *back = malloc((size_t)count * sizeof *back);
+    shardspec_tensor_view view = rows.full_view;
+    CHECK(back != NULL);
+    memset(back, 0x5a, (size_t)count * sizeof *back);
+    view.data = back;
+    int way = (int)(rank + root) % 4;
+    const shardspec_tensor_view *full = rank == root ? &rows.full_view : NULL;
+    clear_shards(&rows);
+    if (way == 3) {
+      CHECK_OK(shardspec_comm_scatter(comm, rows.metadata, root, full, rows.shards, rows.count, NULL, &err));
+    } else {
+      CHECK_OK(shardspec_comm_scatter_start(comm, rows.metadata, root, full, rows.shards, rows.count, NULL,
+                                            &request, &err));
+      CHECK_OK(complete(request, way, rank_err));
+    }
+    check_shards(&rows);
+    clear_shards(&columns);
+    if (way == 2) {
+      CHECK_OK(shardspec_comm_reshard(comm, rows.metadata, rows.shards, rows.count, columns.metadata,
+                                      columns.shards, columns.count, NULL, &err));
+    } else {
+      CHECK_OK(shardspec_comm_reshard_start(comm, rows.metadata, rows.shards, rows.count, columns.metadata,
+                                            columns.shards, columns.count, NULL, &request, &err));
+      CHECK_OK(complete(request, (way + 1) % 3, rank_err));
+    }
+    check_shards(&columns);
+    if (way == 1) {
+      CHECK_OK(shardspec_comm_gather(comm, columns.metadata, target, columns.shards, columns.count, &view, NULL, &err));
+    } else {
+      CHECK_OK(shardspec_comm_gather_start(comm, columns.metadata, target, columns.shards, columns.count, &view,
+                                           NULL, &request, &err));
+      CHECK_OK(complete(request, way % 3, rank_err));
+    }
+    if (target == SHARDSPEC_ALL_RANKS || target == rank) check_full(&rows, back);
+    else check_untouched(back, count);
+    free(back);
+    free_cut(&rows);
+    free_cut(&columns);
+  }
+  wait_for_all(comm);
+}
+
+/* Every start that has an invalid argument on one rank ends with that on all. */
+void wrong_arguments_of_started_collectives_are_told(shardspec_comm *comm, shardspec_error *rank_err) {
+  int64_t size = size_of(comm), rank = rank_of(comm), owners[64];
+  for (int64_t i = 0; i < size; i++) owners[i] = i;
+  for (int64_t culprit = 0; culprit < size; culprit++) {
+    cut rows, columns;
+    cut_in_chunks(&rows, comm, 2 * size, 6, 0, owners, (size_t)size);
+    cut_in_chunks(&columns, comm, 2 * size, 6, 1, owners, (size_t)size);
+    for (int kind = 0; kind < 3; kind++) {
+      shardspec_request *request = NULL;
+      int is_culprit = rank == culprit;
+      /* One view more than there are shards. */
+      size_t count = rows.count + (size_t)is_culprit;
+      shardspec_status wanted = is_culprit ? SHARDSPEC_INVALID_ARGUMENT : SHARDSPEC_DISAGREEMENT;
+      fill_shards(&rows);
+      clear_shards(&columns);
+      if (kind == 0)
+        CHECK_OK(shardspec_comm_scatter_start(comm, columns.metadata, 0, &columns.full_view, columns.shards,
+                                              columns.count + (size_t)is_culprit, NULL, &request, &err));
+      if (kind == 1)
+        CHECK_OK(shardspec_comm_gather_start(comm, rows.metadata, 0, rows.shards, count, &rows.full_view, NULL,
+                                             &request, &err));
+      if (kind == 2)
+        CHECK_OK(shardspec_comm_reshard_start(comm, rows.metadata, rows.shards, count, columns.metadata,
+                                              columns.shards, columns.count, NULL, &request, &err));
+      CHECK_STATUS(complete(request, (int)(rank + kind) % 3, rank_err), wanted);
+      CHECK_MESSAGE("pass one for each, in the order of their indices");
+      check_shards_untouched(&columns);
+    }
+    free_cut(&rows);
+    free_cut(&columns);
+  }
+  moves_as_before(comm, rank_err);
+}
+
+void a_started_preparation_is_a_transfer_when_it_has_ended(shardspec_comm *comm, shardspec_error *rank_err) {
+  int64_t size = size_of(comm), rank = rank_of(comm);
+  for (int64_t culprit = -1; culprit < size; culprit++) {
+    shardspec_transfer *transfer = NULL;
+    shardspec_request *request = NULL, *too_early = NULL;
+    batch b;
+    make_batch(&b, comm, 3);
+    if (rank == culprit) b.tensors[5].source = NULL;
+    CHECK_OK(shardspec_transfer_prepare_start(comm, b.tensors, b.count, NULL, &transfer, &request, &err));
+    CHECK((transfer == NULL) == (rank == culprit));
+    if (culprit < 0) {
+      CHECK_OK(complete(request, (int)rank % 3, rank_err));
+    } else {
+      CHECK_STATUS(complete(request, (int)rank % 3, rank_err),
+                   rank == culprit ? SHARDSPEC_NULL_ARGUMENT : SHARDSPEC_DISAGREEMENT);
+      CHECK_MESSAGE("tensors[5] 'layers.5.weight': source: is NULL");
+    }
+    reset_batch(&b);
+    CHECK_OK(shardspec_transfer_start(transfer, comm, NULL, 0, &too_early, &err));
+    shardspec_status ran = complete(too_early, (int)(rank + 1) % 3, rank_err);
+    if (culprit < 0) {
+      CHECK_OK(ran);
+      check_batch(&b);
+    } else {
+      CHECK(ran != SHARDSPEC_OK);
+      check_batch_untouched(&b);
+    }
+    CHECK_OK(shardspec_transfer_free(transfer, &err));
+    free_batch(&b);
+  }
+  moves_as_before(comm, rank_err);
+}

@@ -91,6 +91,16 @@ static void tensors_of_other_layouts_than_the_plans_are_refused() {
   CHECK_REFUSED(INVALID_ARGUMENT, plan.execute_sharded_tensors(to, from));
 }
 
+static void sources_on_the_node_of_the_destination_are_read() {
+  const ss::shard_list copies = ss::shard_list::of(
+      {ss::shard{{0, 0}, {ROWS, COLUMNS}, "rank:2"}, ss::shard{{0, 0}, {ROWS, COLUMNS}, "rank:3"}});
+  const auto plan = ss::plan::between(copies, ss::shard_list::of(layout(1, 2)));
+  const auto near = plan.on_nodes({7, 4, 4, 7});
+  const auto pieces = near.pieces();
+  CHECK(pieces.size() == 2 && pieces[0].source == 1 && pieces[1].source == 0);
+  CHECK(near.fingerprints() == plan.fingerprints());
+}
+
 static void layouts_of_different_tensors_are_refused() {
   const auto narrow = ss::spec::chunk(0, ranks(2)).build_metadata({ROWS, COLUMNS - 1});
   const auto error = CHECK_REFUSED(SHAPE_MISMATCH, ss::plan::between(layout(0, 2), narrow));
@@ -192,6 +202,7 @@ int main() {
   equal_layouts_need_nothing();
   tensors_of_other_layouts_than_the_plans_are_refused();
   layouts_of_different_tensors_are_refused();
+  sources_on_the_node_of_the_destination_are_read();
   a_plan_moves_shards_to_where_they_belong();
   some_destinations_take_what_they_need_by_index();
   what_can_not_be_executed_writes_nothing();

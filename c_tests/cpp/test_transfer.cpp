@@ -79,6 +79,30 @@ static void a_transfer_goes_on_while_ranks_compute() {
   });
 }
 
+static void collectives_and_preparations_are_started() {
+  const auto rows = ss::spec::chunk(0, two).build_metadata({4, 6});
+  const auto columns = ss::spec::chunk(1, two).build_metadata({4, 6});
+  on_ranks(2, [&](ss::comm &comm) {
+    const std::int64_t rank = comm.rank();
+    std::vector<float> full(24), row(12), column(12), back(24);
+    std::iota(full.begin(), full.end(), 0.0f);
+    comm.scatter_start(rows, 1, ss::view(full, {4, 6}), {ss::view(row, {2, 6})}).wait();
+    comm.reshard_start(rows, {ss::view(row, {2, 6})}, columns, {ss::view(column, {4, 3})}).wait();
+    CHECK(are_columns(column, rank));
+    const auto gathered =
+        comm.gather_start(columns, SHARDSPEC_ALL_RANKS, {ss::view(column, {4, 3})}, ss::view(back, {4, 6}));
+    while (!gathered.test()) std::this_thread::yield();
+    CHECK(back == full);
+    ss::tensor_batch batch;
+    batch.add("q", rows, {ss::view(row, {2, 6})}, columns, {ss::view(column, {4, 3})});
+    const auto prepared = ss::start_preparation(comm, batch);
+    prepared.agreement.wait();
+    column.assign(12, 0.0f);
+    prepared.made.run(comm);
+    CHECK(are_columns(column, rank));
+  });
+}
+
 static void a_tensor_that_differs_is_named() {
   const auto rows = ss::spec::chunk(0, two).build_metadata({4, 6});
   const auto columns = ss::spec::chunk(1, two).build_metadata({4, 6});
@@ -97,6 +121,7 @@ static void a_tensor_that_differs_is_named() {
 int main() {
   a_batch_moves_once_or_again();
   a_transfer_goes_on_while_ranks_compute();
+  collectives_and_preparations_are_started();
   a_tensor_that_differs_is_named();
   return 0;
 }

@@ -199,8 +199,9 @@ static shardspec_status result_of(shardspec_status status) {
   return status;
 }
 
-static void misuse_starts(shardspec_comm *right, const shardspec_comm_tensor *tensor,
+static void misuse_starts(shardspec_comm *right, shardspec_metadata *single, const shardspec_comm_tensor *tensor,
                           const shardspec_transfer *prepared) {
+  static shardspec_transfer *unmade = (shardspec_transfer *)&unmade;
   shardspec_comm_options small_options = {8, 0, NULL};
   shardspec_comm_tensor small = *tensor, self = *tensor, no_tag = *tensor;
   small.struct_size = 16;
@@ -223,6 +224,47 @@ static void misuse_starts(shardspec_comm *right, const shardspec_comm_tensor *te
   MISUSE_START(ALIASED, "onto itself", shardspec_transfer_start, prepared, right, &self, 1);
   WRONG_OUT(shardspec_request *, shardspec_transfer_start, prepared, right, NULL, 0, P);
   WRONG_ERROR(shardspec_transfer_start, prepared, right, NULL, 0, &out.request);
+
+  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_transfer_prepare_start, H, tensor, 1, NULL, &out.transfer, &out.request);
+  MISUSE_START(NULL_ARGUMENT, "NULL tensors", shardspec_transfer_prepare_start, right, NULL, 1, NULL, &unmade);
+  MISUSE_START(INVALID_ARGUMENT, "SIZE_MAX tensors", shardspec_transfer_prepare_start, right, tensor, SIZE_MAX, NULL, &unmade);
+  MISUSE_START(INVALID_ARGUMENT, "tensor of 16 bytes", shardspec_transfer_prepare_start, right, &small, 1, NULL, &unmade);
+  MISUSE_START(ALIASED, "onto itself", shardspec_transfer_prepare_start, right, &self, 1, NULL, &unmade);
+  MISUSE_START(INVALID_ARGUMENT, "options of 8 bytes", shardspec_transfer_prepare_start, right, tensor, 1, &small_options, &unmade);
+  CHECK(unmade == NULL);
+  WRONG_OUT(shardspec_transfer *, shardspec_transfer_prepare_start, right, tensor, 1, NULL, P, &out.request);
+  WRONG_OUT(shardspec_request *, shardspec_transfer_prepare_start, right, tensor, 1, NULL, &out.transfer, P);
+  WRONG_ERROR(shardspec_transfer_prepare_start, right, tensor, 1, NULL, &out.transfer, &out.request);
+
+  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_scatter_start, H, single, 0, &full, &out.view, 1, NULL, &out.request);
+  MISUSE_START(INVALID_HANDLE, "spec as metadata", shardspec_comm_scatter_start, right, (shardspec_metadata *)chunk, 0, &full, &full, 1, NULL);
+  MISUSE_START(NULL_ARGUMENT, "NULL metadata", shardspec_comm_scatter_start, right, NULL, 0, &full, &full, 1, NULL);
+  MISUSE_START(INDEX_OUT_OF_RANGE, "source_rank 1 of 1", shardspec_comm_scatter_start, COMM_SCATTER(1, &full, &full, 1, NULL));
+  MISUSE_START(NULL_ARGUMENT, "NULL full", shardspec_comm_scatter_start, COMM_SCATTER(0, NULL, &full, 1, NULL));
+  MISUSE_START(NULL_ARGUMENT, "NULL shards", shardspec_comm_scatter_start, COMM_SCATTER(0, &full, NULL, 1, NULL));
+  MISUSE_START(INVALID_ARGUMENT, "SIZE_MAX shards", shardspec_comm_scatter_start, COMM_SCATTER(0, &full, &full, SIZE_MAX, NULL));
+  MISUSE_START(ALIASED, "onto itself", shardspec_comm_scatter_start, COMM_SCATTER(0, &full, &full, 1, NULL));
+  WRONG_OUT(shardspec_request *, shardspec_comm_scatter_start, COMM_SCATTER(0, &full, &full, 1, NULL), P);
+  WRONG_ERROR(shardspec_comm_scatter_start, COMM_SCATTER(0, &full, &full, 1, NULL), &out.request);
+
+  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_gather_start, H, single, 0, &full, 1, &full, NULL, &out.request);
+  MISUSE_START(NULL_ARGUMENT, "NULL metadata", shardspec_comm_gather_start, right, NULL, 0, &full, 1, &full, NULL);
+  MISUSE_START(INVALID_ARGUMENT, "destination_rank -2", shardspec_comm_gather_start, COMM_GATHER(-2, &full, 1, &full, NULL));
+  MISUSE_START(NULL_ARGUMENT, "NULL full", shardspec_comm_gather_start, COMM_GATHER(SHARDSPEC_ALL_RANKS, &full, 1, NULL, NULL));
+  MISUSE_START(INVALID_ARGUMENT, "two shards of one", shardspec_comm_gather_start, COMM_GATHER(0, shards, 2, &full, NULL));
+  MISUSE_START(ALIASED, "onto itself", shardspec_comm_gather_start, COMM_GATHER(0, &full, 1, &full, NULL));
+  WRONG_OUT(shardspec_request *, shardspec_comm_gather_start, COMM_GATHER(0, &full, 1, &full, NULL), P);
+  WRONG_ERROR(shardspec_comm_gather_start, COMM_GATHER(0, &full, 1, &full, NULL), &out.request);
+
+  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_reshard_start, H, single, &full, 1, single, &full, 1, NULL, &out.request);
+  MISUSE_START(NULL_ARGUMENT, "NULL from", shardspec_comm_reshard_start, right, NULL, &full, 1, single, &full, 1, NULL);
+  MISUSE_START(INVALID_HANDLE, "spec as to", shardspec_comm_reshard_start, right, single, &full, 1, (shardspec_metadata *)chunk, &full, 1, NULL);
+  MISUSE_START(NULL_ARGUMENT, "NULL destination_shards", shardspec_comm_reshard_start, RESHARD(&full, NULL, NULL));
+  MISUSE_START(INVALID_ARGUMENT, "no destination_shards", shardspec_comm_reshard_start, right, single, &full, 1, single, NULL, 0, NULL);
+  MISUSE_START(ALIASED, "onto itself", shardspec_comm_reshard_start, RESHARD(&full, &full, NULL));
+  MISUSE_START(INVALID_ARGUMENT, "options of 8 bytes", shardspec_comm_reshard_start, RESHARD(&full, &full, &small_options));
+  WRONG_OUT(shardspec_request *, shardspec_comm_reshard_start, RESHARD(&full, &full, NULL), P);
+  WRONG_ERROR(shardspec_comm_reshard_start, RESHARD(&full, &full, NULL), &out.request);
 
   WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_decline_start, H, 1, "why", &out.request);
   MISUSE_START(INVALID_ARGUMENT, "status 0", shardspec_comm_decline_start, right, 0, "why");
@@ -274,7 +316,7 @@ static void misuse_transfers(shardspec_comm *right, shardspec_metadata *single) 
   MISUSE(ALIASED, "onto itself", shardspec_transfer_run, prepared, right, &self, 1);
   WRONG_ERROR(shardspec_transfer_run, prepared, right, NULL, 0);
 
-  misuse_starts(right, &tensor, prepared);
+  misuse_starts(right, single, &tensor, prepared);
 
   CHECK_OK(shardspec_transfer_free(gone, &err));
   wrong_handles_for(gone, prepared, chunk, metadata);

@@ -114,6 +114,7 @@ static void misuse_execute(void) {
 }
 
 void misuse_plans(void) {
+  static const int64_t nodes[] = {0, 1};
   shardspec_plan *freed;
   shardspec_spec *turned;
   CHECK_OK(inferred_of_arrays(OFFSETS, SIZES, NULL, 2, 2, (const char *const[]){"rank:1", "rank:0"}, 2, &turned, &err));
@@ -126,6 +127,11 @@ void misuse_plans(void) {
   wrong_handles_for(freed, plan, metadata, chunk);
   WRONG_HANDLE(shardspec_plan, OK, shardspec_plan_free, H);
   WRONG_ERROR(shardspec_plan_free, plan);
+  WRONG_HANDLE(shardspec_plan, NULL_ARGUMENT, shardspec_plan_new_on_nodes, H, nodes, 2, &out.plan);
+  MISUSE(NULL_ARGUMENT, "NULL nodes", shardspec_plan_new_on_nodes, plan, NULL, 2, &out.plan);
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX nodes", shardspec_plan_new_on_nodes, plan, nodes, SIZE_MAX, &out.plan);
+  WRONG_OUT(shardspec_plan *, shardspec_plan_new_on_nodes, plan, nodes, 2, P);
+  WRONG_ERROR(shardspec_plan_new_on_nodes, plan, nodes, 2, &out.plan);
 #define PLAN_QUESTION(function, type, place)                                                       \
   WRONG_HANDLE(shardspec_plan, NULL_ARGUMENT, function, H, place);                                 \
   WRONG_OUT(type, function, plan, P);                                                              \

@@ -85,6 +85,16 @@ static void *zeros(int64_t count) {
   return memory;
 }
 
+/* A transfer that a request prepares: `out.transfer`. */
+static shardspec_status prepared_by_request(const shardspec_comm *comm, const shardspec_comm_tensor *tensors, size_t count,
+                                            const shardspec_comm_options *options) {
+  out.transfer = NULL;
+  shardspec_status status = completed(
+      shardspec_transfer_prepare_start(comm, tensors, count, options, &out.transfer, &started_request, &err));
+  if (status != SHARDSPEC_OK) CHECK(shardspec_transfer_free(out.transfer, NULL) == SHARDSPEC_OK);
+  return status;
+}
+
 /* A weight as metadata, and the same as a plan, once and by a prepared transfer. */
 static void move_batches(const rank *self, shardspec_tensor_view from, shardspec_tensor_view to, size_t bytes,
                          const shardspec_comm_options *options) {
@@ -115,6 +125,10 @@ static void move_batches(const rank *self, shardspec_tensor_view from, shardspec
   written_next(other, bytes);
   STARTED(self->group, own, shardspec_comm_transfer_start, self->group->comms[own], tensors + 1, 1, options);
   CHECK(memcmp(other, to.data, bytes) == 0);
+  do {
+    call_begins("shardspec_transfer_prepare_start", __FILE__, __LINE__);
+  } while (collective_ends(self->group, own, prepared_by_request(self->group->comms[own], tensors, 2, options)));
+  FREE(shardspec_transfer_free, out.transfer);
   STARTED(self->group, own, shardspec_comm_decline_start, self->group->comms[own], SHARDSPEC_NOT_FOUND, "no such file");
   FREE(shardspec_transfer_free, transfer);
   FREE(shardspec_plan_free, plan);
@@ -145,6 +159,22 @@ static void move_one(const rank *self, const shardspec_tensor_view *full, const 
   free(back);
 }
 
+/* The same calls, by requests. */
+static void start_collectives(const rank *self, const shardspec_tensor_view *full, const shardspec_tensor_view *row,
+                              const shardspec_tensor_view *column, const shardspec_comm_options *options) {
+  size_t own = (size_t)self->number;
+  float *back = zeros(self->size * 6);
+  shardspec_tensor_view to = view_of(back, FLOAT32, full->shape, 2);
+  shardspec_comm *const *comm = &self->group->comms[own];
+  STARTED(self->group, own, shardspec_comm_scatter_start, *comm, self->by_rows, 1, full, row, 1, options);
+  STARTED(self->group, own, shardspec_comm_reshard_start, *comm, self->by_rows, row, 1, self->by_columns, column, 1,
+          options);
+  STARTED(self->group, own, shardspec_comm_gather_start, *comm, self->by_columns, SHARDSPEC_ALL_RANKS, column, 1, &to,
+          options);
+  CHECK(memcmp(back, self->data, bytes_of(full)) == 0);
+  free(back);
+}
+
 static void *run_rank(void *argument) {
   const rank *self = argument;
   int64_t shape[] = {self->size, 6}, row_shape[2], column_shape[2];
@@ -160,6 +190,7 @@ static void *run_rank(void *argument) {
   move_one(self, &full, &rows_of_mine, &columns_of_mine, &options);
   /* Threads are started by the copies, which are the same for every collective. */
   if (self->max_threads == 1) {
+    start_collectives(self, &full, &rows_of_mine, &columns_of_mine, &options);
     COLLECTIVE(self->group, own, shardspec_comm_decline, self->group->comms[own], SHARDSPEC_NOT_FOUND, "no such file");
     COLLECTIVE(self->group, own, shardspec_sharded_tensor_new_from_rank, self->group->comms[own], self->by_columns, 0,
                &full, &options, &out.tensor);

@@ -80,6 +80,8 @@ void plans_with_replicas(void) {
   plan = out.plan;
   CALL(OK, shardspec_plan_piece_count, plan, &out.size);
   CALL(OK, shardspec_plan_rank_traffic, plan, 4, out.numbers, out.more_numbers, NULL, 16, &out.size);
+  CALL(OK, shardspec_plan_new_on_nodes, plan, (const int64_t[]){0, 0, 1, 1}, 4, &out.plan);
+  FREE(shardspec_plan_free, out.plan);
   FREE(shardspec_plan_free, plan);
   FREE(shardspec_shards_free, source);
   FREE(shardspec_shards_free, list);

@@ -266,6 +266,37 @@ class comm : public detail::unique<shardspec_comm, shardspec_comm_free> {
                               &options);
   }
 
+  /// Starts a scatter. Other ranks may call `scatter`. The request uses the memory of the tensor and of
+  /// the shards until it has ended. An invalid argument is an error of the request.
+  template <class P = default_policy>
+  answer<request, P> scatter_start(const metadata &whole, std::int64_t source_rank,
+                                   const const_tensor_view &full, const views &shards,
+                                   const comm_options &options = {}, P = P()) const {
+    const shardspec_tensor_view from = full.c();
+    return detail::handle<request, P>(shardspec_comm_scatter_start, get(), whole.get(), source_rank, &from,
+                                      shards.data(), shards.size(), &options);
+  }
+  /// Starts a gather. Other ranks may call `gather`. The request uses the memory of the tensor and of
+  /// the shards until it has ended. An invalid argument is an error of the request.
+  template <class P = default_policy>
+  answer<request, P> gather_start(const metadata &whole, std::int64_t destination_rank,
+                                  const const_views &shards, const tensor_view &full,
+                                  const comm_options &options = {}, P = P()) const {
+    const shardspec_tensor_view to = full.c();
+    return detail::handle<request, P>(shardspec_comm_gather_start, get(), whole.get(), destination_rank,
+                                      shards.data(), shards.size(), &to, &options);
+  }
+  /// Starts to move a tensor from one layout to another. Other ranks may call `reshard`. The request
+  /// uses the memory of the shards until it has ended. An invalid argument is an error of the request.
+  template <class P = default_policy>
+  answer<request, P> reshard_start(const metadata &source, const const_views &source_shards,
+                                   const metadata &destination, const views &destination_shards,
+                                   const comm_options &options = {}, P = P()) const {
+    return detail::handle<request, P>(shardspec_comm_reshard_start, get(), source.get(),
+                                      source_shards.data(), source_shards.size(), destination.get(),
+                                      destination_shards.data(), destination_shards.size(), &options);
+  }
+
  private:
   /// `size` communicators that `make` makes.
   template <class P, class Make>

@@ -94,6 +94,14 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
     return detail::handle<plan, P>(shardspec_plan_new_for_destinations, source.get(),
                                    destination.get(), wanted.data(), wanted.size());
   }
+  /// Makes the plan for the same shards and for ranks on several nodes. Rank r is on node `nodes[r]`.
+  /// If several sources hold an element, the new plan reads it from the destination's owner if
+  /// possible, else from an owner on the same node, else from any. A negative number stands for a
+  /// node that is not known.
+  template <class P = default_policy>
+  answer<plan, P> on_nodes(slice<std::int64_t> nodes, P = P()) const {
+    return detail::handle<plan, P>(shardspec_plan_new_on_nodes, get(), nodes.data(), nodes.size());
+  }
 
   template <class P = default_policy> answer<std::size_t, P> piece_count(P = P()) const {
     return detail::value<std::size_t, P>(shardspec_plan_piece_count, get());

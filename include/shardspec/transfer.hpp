@@ -150,6 +150,29 @@ class transfer : public detail::unique<shardspec_transfer, shardspec_transfer_fr
   }
 };
 
+/// A transfer whose preparation was started. `made` can run when `agreement` has ended successfully.
+struct started_transfer {
+  transfer made;
+  request agreement;
+};
+
+/// Starts to prepare a transfer. Other ranks may call `transfer::prepare`. The batch is needed during
+/// the call only. An invalid argument is an error of the request, and there is no transfer then.
+template <class P = default_policy>
+answer<started_transfer, P> start_preparation(const comm &ranks, const tensor_batch &batch,
+                                              const comm_options &options = {}, P = P()) {
+  const tensor_batch::c_batch tensors(batch);
+  return detail::run<started_transfer, P>([&](started_transfer &out, shardspec_error *err) {
+    shardspec_transfer *made = nullptr;
+    shardspec_request *agreement = nullptr;
+    const auto status = shardspec_transfer_prepare_start(ranks.get(), tensors.data(), tensors.size(),
+                                                         &options, &made, &agreement, err);
+    out.made.reset(made);
+    out.agreement.reset(agreement);
+    return status;
+  });
+}
+
 }  // namespace SHARDSPEC_INNER_NAMESPACE
 }  // namespace shardspec
 

@@ -43,7 +43,7 @@ Options = lib.header.type("comm_options")
 
 
 class Request(Handle):
-    """An exchange or a transfer that was started.
+    """An exchange or a collective that was started.
 
     It makes progress in `test` and `wait` only. The memory of a request is kept until the request
     is closed or dropped. A request that is closed or dropped before it has ended aborts its
@@ -55,26 +55,33 @@ class Request(Handle):
 
     @classmethod
     def _started(cls, handle: int, kept: Any, refusal: BaseException | None = None,
-                 then: Callable[[], None] | None = None) -> Request:
-        """A request that uses some memory. `then` is called when it has succeeded. With `refusal`, it
-        tells that to the other ranks, and ends with it."""
+                 then: Callable[[], None] | None = None,
+                 result: Callable[[], Any] | None = None) -> Request:
+        """A request that uses some memory. `then` is called when it has succeeded, and `result` for
+        what `wait` returns. With `refusal`, it tells that to the other ranks, and ends with it."""
         made = cls.__new__(cls)
         made._handle = handle
         made._refusal = refusal
         made._then = then
+        made._result = result
         made._finalizer = weakref.finalize(made, functools.partial(_free_request, kept=[kept]), handle)
         return made
 
     _refusal: BaseException | None = None
     _then: Callable[[], None] | None = None
+    _result: Callable[[], Any] | None = None
 
     def test(self) -> bool:
         """Makes progress without waiting for other ranks. Returns whether the request has ended."""
         return self._ended(lambda: bool(lib.answer(ctypes.c_int32, lib.request_test, self)))
 
-    def wait(self) -> None:
-        """Waits for other ranks until the request has ended."""
+    def wait(self) -> Any:
+        """Waits for other ranks until the request has ended.
+
+        Returns what the method without `_start` returns: the shards, the tensor or the Transfer.
+        """
         self._ended(lambda: lib.request_wait(self) or True)
+        return None if self._result is None else self._result()
 
     def _ended(self, ask: Callable[[], bool]) -> bool:
         try:
@@ -265,22 +272,37 @@ class Communicator(Handle):
         `shards`, or new tensors. If `full` is None and the tensors are new, the metadata must state
         the element type. Packing uses at most `memory_limit` bytes; 0 means 64 MiB.
         """
-        def prepare() -> tuple[Any, ...]:
-            how = options(memory_limit, max_threads, hint)
-            metadata_of("metadata", metadata)
-            rank = integer("src_rank", src_rank)
-            source = full_of("full", full, rank) if self.placement_rank == rank else None
-            made = self._shards("shards", metadata, shards) if shards is not None else (
-                self._new_shards(metadata, None if source is None else source.type))
-            given.extend(made)
-            struct = None if source is None else ctypes.byref(source.struct)
-            views, count = numbered("shards", made, write=True)
-            alike(("full", source), ("shards", views))
-            return metadata, rank, struct, views.array, count, how
-
         given: list[Any] = []
-        together(lib.comm_scatter, self, prepare)
+        together(lib.comm_scatter, self, lambda: self._for_shard(
+            given, metadata, full, shards, src_rank, options(memory_limit, max_threads, hint)))
         return given
+
+    def shard_start(self, metadata: ShardedTensorMetadata, full: Any = None,
+                    shards: Iterable[Any] | ShardedTensor | None = None, src_rank: int = 0, *,
+                    memory_limit: int = 0, max_threads: int = 0,
+                    hint: copies.Hint | None = None) -> Request:
+        """Starts what `shard` does. Other ranks may call either. `wait` of the request returns this
+        rank's shards, or raises what is wrong with the arguments, when the other ranks have been told.
+        """
+        given: list[Any] = []
+        return started(lib.comm_scatter_start, self, lambda: self._for_shard(
+            given, metadata, full, shards, src_rank, options(memory_limit, max_threads, hint)),
+            result=lambda: given)
+
+    def _for_shard(self, given: list[Any], metadata: ShardedTensorMetadata, full: Any,
+                   shards: Iterable[Any] | ShardedTensor | None, src_rank: int, how: Any,
+                   ) -> tuple[Any, ...]:
+        """Arguments of the library. `given` gets the shards of this rank."""
+        metadata_of("metadata", metadata)
+        rank = integer("src_rank", src_rank)
+        source = full_of("full", full, rank) if self.placement_rank == rank else None
+        made = self._shards("shards", metadata, shards) if shards is not None else (
+            self._new_shards(metadata, None if source is None else source.type))
+        given.extend(made)
+        struct = None if source is None else ctypes.byref(source.struct)
+        views, count = numbered("shards", made, write=True)
+        alike(("full", source), ("shards", views))
+        return metadata, rank, struct, views.array, count, how
 
     def gather(self, metadata: ShardedTensorMetadata, shards: Iterable[Any] | ShardedTensor,
                full: Any = None, dst_rank: int = 0, *, memory_limit: int = 0, max_threads: int = 0,
@@ -290,24 +312,37 @@ class Communicator(Handle):
         On a rank that receives the tensor, returns `full` or a new tensor. On other ranks, returns
         None.
         """
-        def prepare() -> tuple[Any, ...]:
-            how = options(memory_limit, max_threads, hint)
-            views, count = numbered("shards", self._shards("shards", metadata, shards),
-                                    write=False)
-            rank = integer("dst_rank", dst_rank)
-            if rank not in (ALL_RANKS, self.placement_rank):
-                return metadata, rank, views.array, count, None, how
-            whole = full
-            if whole is None:
-                whole = new(metadata.size, *(views.type if count else (_stated(metadata),)))
-            given.append(whole)
-            place = view("full", whole, write=True)
-            alike(("shards", views), ("full", place))
-            return metadata, rank, views.array, count, ctypes.byref(place.struct), how
-
         given: list[Any] = []
-        together(lib.comm_gather, self, prepare)
+        together(lib.comm_gather, self, lambda: self._for_gather(
+            given, metadata, shards, full, dst_rank, options(memory_limit, max_threads, hint)))
         return given[0] if given else None
+
+    def gather_start(self, metadata: ShardedTensorMetadata, shards: Iterable[Any] | ShardedTensor,
+                     full: Any = None, dst_rank: int = 0, *, memory_limit: int = 0,
+                     max_threads: int = 0, hint: copies.Hint | None = None) -> Request:
+        """Starts what `gather` does. Other ranks may call either. `wait` of the request returns the
+        tensor or None, or raises what is wrong with the arguments, when the other ranks have been told.
+        """
+        given: list[Any] = []
+        return started(lib.comm_gather_start, self, lambda: self._for_gather(
+            given, metadata, shards, full, dst_rank, options(memory_limit, max_threads, hint)),
+            result=lambda: given[0] if given else None)
+
+    def _for_gather(self, given: list[Any], metadata: ShardedTensorMetadata,
+                    shards: Iterable[Any] | ShardedTensor, full: Any, dst_rank: int, how: Any,
+                    ) -> tuple[Any, ...]:
+        """Arguments of the library. `given` gets the tensor, on a rank that receives it."""
+        views, count = numbered("shards", self._shards("shards", metadata, shards), write=False)
+        rank = integer("dst_rank", dst_rank)
+        if rank not in (ALL_RANKS, self.placement_rank):
+            return metadata, rank, views.array, count, None, how
+        whole = full
+        if whole is None:
+            whole = new(metadata.size, *(views.type if count else (_stated(metadata),)))
+        given.append(whole)
+        place = view("full", whole, write=True)
+        alike(("shards", views), ("full", place))
+        return metadata, rank, views.array, count, ctypes.byref(place.struct), how
 
     def reshard(self, metadata: ShardedTensorMetadata, shards: Iterable[Any] | ShardedTensor,
                 to_metadata: ShardedTensorMetadata,
@@ -316,20 +351,38 @@ class Communicator(Handle):
         """Moves a tensor from one layout to another. Returns this rank's shards of the destination
         layout.
         """
-        def prepare() -> tuple[Any, ...]:
-            how = options(memory_limit, max_threads, hint)
-            views, count = numbered("shards", self._shards("shards", metadata, shards),
-                                    write=False)
-            made = self._shards("to_shards", to_metadata, to_shards) if to_shards is not None else (
-                self._new_shards(to_metadata, views.type if count else None))
-            given.extend(made)
-            places, to_count = numbered("to_shards", made, write=True)
-            alike(("shards", views), ("to_shards", places))
-            return metadata, views.array, count, to_metadata, places.array, to_count, how
-
         given: list[Any] = []
-        together(lib.comm_reshard, self, prepare)
+        together(lib.comm_reshard, self, lambda: self._for_reshard(
+            given, (metadata, shards), (to_metadata, to_shards),
+            options(memory_limit, max_threads, hint)))
         return given
+
+    def reshard_start(self, metadata: ShardedTensorMetadata, shards: Iterable[Any] | ShardedTensor,
+                      to_metadata: ShardedTensorMetadata,
+                      to_shards: Iterable[Any] | ShardedTensor | None = None, *,
+                      memory_limit: int = 0, max_threads: int = 0,
+                      hint: copies.Hint | None = None) -> Request:
+        """Starts what `reshard` does. Other ranks may call either. `wait` of the request returns this
+        rank's shards, or raises what is wrong with the arguments, when the other ranks have been told.
+        """
+        given: list[Any] = []
+        return started(lib.comm_reshard_start, self, lambda: self._for_reshard(
+            given, (metadata, shards), (to_metadata, to_shards),
+            options(memory_limit, max_threads, hint)), result=lambda: given)
+
+    def _for_reshard(self, given: list[Any],
+                     source: tuple[ShardedTensorMetadata, Iterable[Any] | ShardedTensor],
+                     destination: tuple[ShardedTensorMetadata, Iterable[Any] | ShardedTensor | None],
+                     how: Any) -> tuple[Any, ...]:
+        """Arguments of the library. `given` gets the shards of this rank."""
+        (metadata, shards), (to_metadata, to_shards) = source, destination
+        views, count = numbered("shards", self._shards("shards", metadata, shards), write=False)
+        made = self._shards("to_shards", to_metadata, to_shards) if to_shards is not None else (
+            self._new_shards(to_metadata, views.type if count else None))
+        given.extend(made)
+        places, to_count = numbered("to_shards", made, write=True)
+        alike(("shards", views), ("to_shards", places))
+        return metadata, views.array, count, to_metadata, places.array, to_count, how
 
     def _new_shards(self, metadata: ShardedTensorMetadata, like: tuple[Any, Any] | None) -> list[Any]:
         """New tensors for the shards of this rank, of the type of a view or else of what is
@@ -432,7 +485,8 @@ def _told(reason: BaseException | str) -> tuple[int, bytes]:
 
 
 def started(function: Any, comm: Communicator, prepare: Callable[[], tuple[Any, ...]],
-            kept: Any = None, then: Callable[[], None] | None = None) -> Request:
+            kept: Any = None, then: Callable[[], None] | None = None,
+            result: Callable[[], Any] | None = None) -> Request:
     """Starts a collective. A failure before the call is the result of the request, which has `kept`."""
     comm_of("comm", comm)
     try:
@@ -441,7 +495,7 @@ def started(function: Any, comm: Communicator, prepare: Callable[[], tuple[Any, 
         handle = lib.answer(ctypes.c_void_p, lib.comm_decline_start, comm, *_told(error))
         return Request._started(handle, comm, error)
     handle = lib.answer(ctypes.c_void_p, function, comm, *arguments)
-    return Request._started(handle, (comm, arguments, kept), then=then)
+    return Request._started(handle, (comm, arguments, kept), then=then, result=result)
 
 
 def comm_of(argument: str, value: Any) -> Communicator:

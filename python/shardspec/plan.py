@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, overload
 
 from . import copies
 from ._arrays import index as integer
-from ._arrays import indices, listed, pointer, room
+from ._arrays import indices, integers, listed, pointer, room
 from ._handle import Handle
 from ._library import lib
 from ._views import Views, alike, views
@@ -82,6 +82,10 @@ class Plan(Handle):
     ordered by destination, then by source, then by position. If all shards of both layouts are
     boxes, each piece is a Piece. Otherwise each is a StridedPiece.
 
+    With `nodes`, rank r is on node `nodes[r]`. Of several sources with the same elements, the plan
+    then reads one of the same rank, else one on the same node, else any. A negative number stands
+    for a node that is not known.
+
     `pickle` and `copy` compute a plan again from the same layouts.
 
     >>> halves = [ShardMetadata([0], [2], "rank:0"), ShardMetadata([2], [2], "rank:1")]
@@ -95,7 +99,9 @@ class Plan(Handle):
     _free = "plan_free"
 
     def __init__(self, source: Layout, destination: Layout, *,
-                 wanted: Iterable[int] | None = None) -> None:
+                 wanted: Iterable[int] | None = None,
+                 nodes: Iterable[int] | None = None) -> None:
+        of_ranks = None if nodes is None else integers("nodes", nodes)
         first, second = layout_of("source", source), layout_of("destination", destination)
         # Of nothing, the other list says what kind of a tensor it is nothing of.
         if isinstance(first, Packed) and not first.indices:
@@ -106,6 +112,17 @@ class Plan(Handle):
         self._wanted: list[int] | None = None
         self._extents: dict[str, Extents] = {}
         self._of_boxes = are_boxes(first) and are_boxes(second)
+        self._nodes = None if of_ranks is None else list(of_ranks)
+        self._make(first, second, wanted)
+        if of_ranks is not None:
+            near = lib.answer(ctypes.c_void_p, lib.plan_new_on_nodes, self, pointer(of_ranks),
+                              len(of_ranks))
+            self.close()
+            self._own(near)
+
+    def _make(self, first: ShardedTensorMetadata | Packed, second: ShardedTensorMetadata | Packed,
+              wanted: Iterable[int] | None) -> None:
+        """Makes the plan for ranks of which no node is known."""
         if isinstance(first, ShardedTensorMetadata) and isinstance(second, ShardedTensorMetadata):
             if wanted is None:
                 self._own(lib.answer(ctypes.c_void_p, lib.plan_new, first, second))
@@ -306,16 +323,16 @@ class Plan(Handle):
         layouts = (layout if isinstance(layout, ShardedTensorMetadata) else [
             ShardMetadata(*shard) for shard in map(layout.extents.shard, range(len(layout.indices)))]
             for layout in (self._source, self._destination))
-        return _again, (type(self), *layouts, self._wanted)
+        return _again, (type(self), *layouts, self._wanted, self._nodes)
 
     def __repr__(self) -> str:
         return "<closed Plan>" if self.closed else f"<Plan of {len(self)} pieces>"
 
 
 def _again(kind: type[Plan], source: Layout, destination: Layout,
-           wanted: list[int] | None) -> Plan:
+           wanted: list[int] | None, nodes: list[int] | None) -> Plan:
     """A plan that was pickled."""
-    return kind(source, destination, wanted=wanted)
+    return kind(source, destination, wanted=wanted, nodes=nodes)
 
 
 def relabel(metadata: ShardedTensorMetadata,

@@ -96,6 +96,28 @@ class Transfer(Handle):
         together(lib.transfer_prepare, comm, prepare)
         self._own(made.value or 0)
 
+    @classmethod
+    def prepare_start(cls, comm: Communicator, moves: Iterable[Move], *, memory_limit: int = 0,
+                      max_threads: int = 0, hint: copies.Hint | None = None) -> Request:
+        """Starts to create a transfer. Other ranks may create it without a request. `wait` of the
+        request returns the transfer, or raises what is wrong with the arguments, when the other ranks
+        have been told.
+        """
+        transfer = cls.__new__(cls)
+        transfer._comm, transfer._kept = comm, []
+        made = ctypes.c_void_p()
+
+        def prepare() -> tuple[Any, ...]:
+            how = options(memory_limit, max_threads, hint)
+            tensors = _tensors(moves)
+            transfer._kept = [tensors]
+            return tensors, len(tensors), how, ctypes.byref(made)
+
+        request = started(lib.transfer_prepare_start, comm, prepare, transfer,
+                          result=lambda: transfer)
+        transfer._own(made.value or 0)
+        return request
+
     def run(self, moves: Iterable[Move] | None = None) -> None:
         """Moves all tensors, on all ranks together. The run uses the tensors of the last run that
         succeeded, or other tensors of the same shapes and strides. It uses only the tags and shards of

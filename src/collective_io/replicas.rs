@@ -1,6 +1,6 @@
 //! What one rank reads of a tensor, and what it receives.
 
-use crate::comm::{self, BatchTensor, Communicator, TensorLayouts, TensorShards};
+use crate::comm::{self, BatchTensor, Communicator, TensorLayouts, TensorMoves, TensorShards};
 use crate::files::{ReadItem, StoredTensor};
 use crate::geometry::checked_numel;
 use crate::memory::{IntoShared, Shared, Text, text, try_filled, try_with_capacity};
@@ -45,6 +45,7 @@ impl<'a> SharedTensor<'a> {
             destination: Shared::try_new(some_of(shards, &destinations, &receiving)?)?,
         };
         let plan = Shared::try_new(ReshardPlan::from_shards(sources, destinations)?)?;
+        let layouts = TensorLayouts::Replicas { layout: layout.clone(), plan };
         let own_reads = try_collect_filtered(shards.indices(), |&shard| reads(shard))?;
         let received = shards.indices().filter(|&shard| !reads(shard));
         let elements = received.map(|shard| elements_of(layout, shard));
@@ -57,7 +58,7 @@ impl<'a> SharedTensor<'a> {
             },
             moved: BatchTensor {
                 tag: Shared::try_new(Text::copy(item.name))?,
-                layouts: TensorLayouts::Replicas { layout: layout.clone(), plan },
+                moves: Shared::try_new(TensorMoves::new(comm, layouts)?)?,
                 dtype: Some(tensor.dtype()),
                 shards: moved,
             },

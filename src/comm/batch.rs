@@ -3,8 +3,9 @@
 use std::fmt;
 use std::hash::Hash;
 
+use super::layouts::TensorLayouts;
 use super::mover::{Buffers, Workload};
-use super::moves::{TensorLayouts, TensorMoves};
+use super::moves::TensorMoves;
 use super::prepared::{CollectiveCall, Prepared, itemsize_of};
 use super::schedule::{Direction, PeerPiece, PeerPieces, Views};
 use super::search::Batch;
@@ -15,7 +16,8 @@ use crate::memory::{Shared, Text, TryVec, text, try_box, try_collect, try_with_c
 use crate::model::stable_hash::stable_hash;
 use crate::model::{DataType, Error, Result};
 use crate::transfer::{
-    CopyList, FullSide, LocalShards, Side, StrideRoom, ViewRef, check_aliases, check_tensor_aliases,
+    CopyList, FullSide, Side, StrideRoom, TensorShards, ViewRef, check_aliases,
+    check_tensor_aliases,
 };
 
 /// One tensor of a batch, as one rank passes it.
@@ -23,32 +25,20 @@ use crate::transfer::{
 pub struct BatchTensor {
     /// The caller's name for it, the same on all ranks; may be empty.
     pub tag: Shared<Text>,
-    /// How it is cut and how it is to be cut: the same on all ranks.
-    pub layouts: TensorLayouts,
+    /// What this rank moves of it. How it is cut and how it is to be cut are the same on all ranks.
+    pub moves: Shared<TensorMoves>,
     /// Its element type, where neither the layouts nor the shards of this rank tell it.
     pub dtype: Option<DataType>,
     /// The shards of this rank.
     pub shards: TensorShards,
 }
 
-/// The shards of one tensor that one rank has, and those that it gets: all of them.
-#[derive(Debug, Clone)]
-pub struct TensorShards {
-    /// Those that are read.
-    pub source: Shared<LocalShards>,
-    /// Those that are written.
-    pub destination: Shared<LocalShards>,
-}
-
 /// A tensor that was planned.
 #[derive(Debug)]
 struct PlannedTensor {
     tag: Shared<Text>,
-    layouts: TensorLayouts,
     moves: Shared<TensorMoves>,
     dtype: Option<DataType>,
-    /// Those of the layouts.
-    hashes: [u64; 2],
     /// Of tag, layouts and element type.
     digest: u64,
 }
@@ -59,14 +49,10 @@ pub(super) struct PlannedBatch {
     tensors: Vec<PlannedTensor>,
 }
 
-/// How many tensors before are searched for one with the same layouts.
-const SEARCHED: usize = 16;
-
 /// Refusals of a batch have the position and the tag of the tensor that they are about.
 pub(super) fn in_tensor(index: usize, tag: &Shared<Text>) -> impl FnOnce(Error) -> Error {
-    let tag = tag.clone();
     move |error| match try_box(error.clone()) {
-        Ok(inner) => Error::Comm(CommError::InTensor { index, tag, error: inner }),
+        Ok(error) => Error::Comm(CommError::InTensor { index, tag: tag.clone(), error }),
         Err(_) => error,
     }
 }
@@ -76,7 +62,7 @@ impl PlannedBatch {
     pub(super) fn new(comm: &dyn Communicator, tensors: &[BatchTensor]) -> Result<Self> {
         let mut planned = try_with_capacity(tensors.len())?;
         for (index, tensor) in tensors.iter().enumerate() {
-            let new = plan_tensor(comm, tensor, &planned, tensors.len() > 1);
+            let new = plan_tensor(comm, tensor, tensors.len() > 1);
             planned.push(new.map_err(in_tensor(index, &tensor.tag))?);
         }
         Ok(Self { tensors: planned })
@@ -84,7 +70,7 @@ impl PlannedBatch {
 
     /// Plans a collective of one tensor: its errors do not name a tensor.
     pub(super) fn of_one(comm: &dyn Communicator, tensor: &BatchTensor) -> Result<Self> {
-        Ok(Self { tensors: try_collect([plan_tensor(comm, tensor, &[], false)?])? })
+        Ok(Self { tensors: try_collect([plan_tensor(comm, tensor, false)?])? })
     }
 
     /// How many tensors there are.
@@ -126,8 +112,9 @@ impl PlannedBatch {
     fn work(&self, comm: &dyn Communicator, shards: &[TensorShards]) -> Result<Workload> {
         let (mut sends, mut receives, mut copies) = (Vec::new(), Vec::new(), Vec::new());
         for (index, (tensor, shards)) in self.tensors.iter().zip(shards).enumerate() {
-            tensor.moves.push_sends(index, &mut sends)?;
-            tensor.moves.push_receives(index, &shards.destination, &mut receives, &mut copies)?;
+            let pieces = tensor.moves.pieces();
+            pieces.push_sends(index, &shards.source, &mut sends)?;
+            pieces.push_receives(index, &shards.destination, &mut receives, &mut copies)?;
         }
         let (rank, size) = (comm.rank(), comm.size());
         Ok(Workload {
@@ -142,7 +129,7 @@ impl PlannedBatch {
 pub(super) fn prepare_as(
     comm: &dyn Communicator, call: fmt::Arguments<'_>, batch: &Shared<PlannedBatch>,
     shards: Vec<TensorShards>, options: Options,
-) -> Result<Prepared<'static>> {
+) -> Result<Prepared> {
     let itemsize = batch.tensors.iter().map(|tensor| itemsize_of(tensor.dtype)).max();
     let (all, dtype) = (batch.digest_of_first(batch.len()), batch.dtype_of_one());
     let call = CollectiveCall { text: call, parts: &[all], dtype, itemsize: itemsize.unwrap_or(1) };
@@ -155,7 +142,7 @@ pub(super) fn prepare_as(
 pub(super) fn prepare(
     comm: &dyn Communicator, call: fmt::Arguments<'_>, batch: &Shared<PlannedBatch>,
     shards: Vec<TensorShards>, options: Options,
-) -> Result<Prepared<'static>> {
+) -> Result<Prepared> {
     let mut prepared = prepare_as(comm, call, batch, shards, options)?;
     prepared.proposal.tensors = Some(batch.len());
     let asked: Box<dyn Batch + Send + Sync> = try_box(SharedAsBatch(batch.clone()))?;
@@ -166,12 +153,10 @@ pub(super) fn prepare(
 /// The buffers of a batch. Refuses destinations that share memory with anything else of it.
 pub(super) fn buffers_of(
     batch: &Shared<PlannedBatch>, shards: Vec<TensorShards>,
-) -> Result<Buffers<'static>> {
-    let sides = |shards: &TensorShards| (shards.destination.clone(), shards.source.clone());
+) -> Result<Buffers> {
     match &shards[..] {
         [one] => check_aliases(Side::Shards(&one.destination), Side::Shards(&one.source))?,
-        all => check_tensor_aliases(&try_collect(all.iter().map(sides))?)
-            .map_err(|(index, error)| batch.in_tensor(index, error))?,
+        all => check_tensor_aliases(all).map_err(|(index, error)| batch.in_tensor(index, error))?,
     }
     let mut holes = Vec::new();
     let mut duplicates = CopyList::new(FullSide::Source);
@@ -187,15 +172,11 @@ pub(super) fn buffers_of(
 }
 
 fn plan_tensor(
-    comm: &dyn Communicator, tensor: &BatchTensor, before: &[PlannedTensor], must_know: bool,
+    comm: &dyn Communicator, tensor: &BatchTensor, must_know: bool,
 ) -> Result<PlannedTensor> {
-    let BatchTensor { tag, layouts, dtype, shards: TensorShards { source, destination } } = tensor;
-    let known = before.iter().rev().take(SEARCHED).find(|it| it.layouts.is_known_as(layouts));
-    let moves = match known {
-        Some(known) => known.moves.clone(),
-        None => Shared::try_new(TensorMoves::new(comm, layouts)?)?,
-    };
+    let BatchTensor { tag, moves, dtype, shards: TensorShards { source, destination } } = tensor;
     moves.check_own(comm, source, destination)?;
+    let layouts = moves.layouts();
     let stated = dtype.or(layouts.dtype()).or(source.dtype()).or(destination.dtype());
     match stated {
         Some(dtype) => {
@@ -209,22 +190,21 @@ fn plan_tensor(
         }
         None => {}
     }
-    let hashes = known.map_or_else(|| layouts.hashes(), |known| known.hashes);
     // Of a batch of one, ranks without shards need not know it; of replicas, all ranks do.
     let is_known_to_all = must_know || matches!(layouts, TensorLayouts::Replicas { .. });
     let of_type = stated.filter(|_| is_known_to_all).map(|it| (it.code, it.bits, it.lanes));
-    let digest = stable_hash(|hasher| (tag.as_str(), hashes, of_type, moves.choice()).hash(hasher));
-    let (tag, layouts) = (tag.clone(), layouts.clone());
-    Ok(PlannedTensor { tag, layouts, moves, dtype: stated, hashes, digest })
+    let digest = stable_hash(|hasher| (tag.as_str(), moves.hashes(), of_type).hash(hasher));
+    Ok(PlannedTensor { tag: tag.clone(), moves: moves.clone(), dtype: stated, digest })
 }
 
 impl PlannedTensor {
     /// The tensor for people.
     fn text(&self, index: usize) -> CallText {
-        let (from, to) = (self.layouts.source().len(), self.layouts.destination().len());
+        let layouts = self.moves.layouts();
+        let (from, to) = (layouts.source().len(), layouts.destination().len());
         let dtype = self.dtype.map_or(Text::from("any type"), |dtype| text!("{dtype}"));
         let name = TensorName { index, tag: self.tag.as_str() };
-        match self.layouts.sizes() {
+        match layouts.sizes() {
             Some(sizes) => {
                 Short::new(&format_args!("{name} ({dtype} of {sizes:?}, {from} to {to} shards)"))
             }
@@ -277,6 +257,24 @@ impl Views for BatchViews {
             Direction::Receives => &shards.destination,
         };
         moves.view(direction, piece.number, shards, room)
+    }
+
+    fn same_shards(
+        &self, direction: Direction, piece: &PeerPiece, other: &PeerPiece,
+    ) -> Option<[*mut u8; 2]> {
+        let ((moves, shards), (its_moves, its_shards)) = (self.tensor(piece)?, self.tensor(other)?);
+        if piece.number != other.number || !std::ptr::eq(moves, its_moves) {
+            return None;
+        }
+        match direction {
+            Direction::Sends => {
+                moves.same_shards(direction, piece.number, &shards.source, &its_shards.source)
+            }
+            Direction::Receives => {
+                let (own, its) = (&shards.destination, &its_shards.destination);
+                moves.same_shards(direction, piece.number, own, its)
+            }
+        }
     }
 
     fn pair<'v>(&'v self, piece: &PeerPiece, rooms: &'v mut [StrideRoom; 2]) -> [ViewRef<'v>; 2] {

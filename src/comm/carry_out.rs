@@ -33,7 +33,7 @@ pub fn report(comm: &dyn Communicator, reason: Foreign) -> Result<()> {
 /// Memory to send may be read, memory to receive may be written, and nothing else uses
 /// either meanwhile.
 pub(super) unsafe fn carry_out<E: Reason>(
-    comm: &dyn Communicator, prepared: Result<Prepared<'_>>,
+    comm: &dyn Communicator, prepared: Result<Prepared>,
 ) -> std::result::Result<(), E> {
     let engine = prepared.and_then(|prepared| Ok(CollectiveEngine::new(comm, prepared)?));
     let mut engine = engine.map_err(|reason| decline(comm, E::from(reason)))?;

@@ -1,26 +1,53 @@
-//! Collectives as the work of requests: a transfer once, a run of a prepared one, and a refusal.
+//! Collectives as the work of requests.
 //!
 //! Ranks that start these meet those that call the functions without a request: all exchange the same
 //! messages in the same order.
 
 use super::agree::{Agreement, Reason, agree};
-use super::batch::{BatchTensor, TensorShards};
+use super::batch::BatchTensor;
 use super::engine::CollectiveEngine;
 use super::pending::PendingExchange;
-use super::prepared_transfer::{PreparedTransfer, TransferRun, prepare_once};
+use super::prepared::Prepared;
+use super::prepared_transfer::{Preparation, PreparedTransfer, TransferRun};
 use super::request::{Work, passed_on};
-use super::{Communicator, Options};
+use super::transfer_once::prepare_once;
+use super::{Communicator, Gather, Options, Reshard, Scatter};
 use crate::error::Foreign;
 use crate::memory::{Memory, Shared, try_box};
 use crate::model::Result;
+use crate::transfer::TensorShards;
 
 /// The work of [`transfer`](super::transfer()). Where it is refused, the caller starts
 /// [`decline_work`].
 pub fn transfer_work(
     comm: &dyn Communicator, tensors: &[BatchTensor], options: Options,
 ) -> Result<Box<dyn Work>> {
-    let engine = CollectiveEngine::new(comm, prepare_once(comm, tensors, options)?)?;
-    let work: Box<dyn Work> = try_box(engine)?;
+    engine_work(comm, prepare_once(comm, tensors, options)?)
+}
+
+/// The work of [`scatter`](super::scatter()). Where it is refused, the caller starts [`decline_work`].
+pub fn scatter_work(comm: &dyn Communicator, mine: Scatter<'_>) -> Result<Box<dyn Work>> {
+    engine_work(comm, super::scatter::prepare(comm, mine)?)
+}
+
+/// The work of [`gather`](super::gather()). Where it is refused, the caller starts [`decline_work`].
+pub fn gather_work(comm: &dyn Communicator, mine: Gather<'_>) -> Result<Box<dyn Work>> {
+    engine_work(comm, super::gather::prepare(comm, mine)?)
+}
+
+/// The work of [`reshard`](super::reshard()). Where it is refused, the caller starts [`decline_work`].
+pub fn reshard_work(comm: &dyn Communicator, mine: Reshard<'_>) -> Result<Box<dyn Work>> {
+    engine_work(comm, super::reshard::prepare(comm, mine)?)
+}
+
+fn engine_work(comm: &dyn Communicator, prepared: Prepared) -> Result<Box<dyn Work>> {
+    let work: Box<dyn Work> = try_box(CollectiveEngine::new(comm, prepared)?)?;
+    Ok(work)
+}
+
+/// The work of [`PreparedTransfer::agree`].
+pub fn prepare_work(transfer: &Shared<PreparedTransfer>) -> Result<Box<dyn Work>> {
+    let work: Box<dyn Work> = try_box(Preparation::new(transfer)?)?;
     Ok(work)
 }
 
@@ -91,7 +118,7 @@ impl Work for Declining {
     }
 }
 
-impl Work for CollectiveEngine<'static> {
+impl Work for CollectiveEngine {
     unsafe fn step(&mut self, comm: &dyn Communicator, wait: bool) -> Result<bool> {
         // SAFETY: the caller's promise is passed on.
         unsafe { CollectiveEngine::step(self, comm, wait) }
@@ -116,6 +143,16 @@ impl Work for TransferRun {
     unsafe fn finish(&mut self, comm: &dyn Communicator) -> Result<()> {
         // SAFETY: the caller's promise is passed on.
         unsafe { TransferRun::finish(self, comm) }
+    }
+
+    fn completed(&self) -> u64 {
+        self.progress()
+    }
+}
+
+impl Work for Preparation {
+    unsafe fn step(&mut self, comm: &dyn Communicator, wait: bool) -> Result<bool> {
+        Preparation::step(self, comm, wait)
     }
 
     fn completed(&self) -> u64 {

@@ -18,13 +18,13 @@ use crate::memory::{Memory, try_box};
 use crate::model::Result;
 
 /// A collective on one rank.
-pub(super) struct CollectiveEngine<'a> {
+pub(super) struct CollectiveEngine {
     /// Dropped first: it uses memory of the others.
     exchange: PendingExchange,
     /// It does not move while an exchange reads and writes it.
     agreement: Box<Agreement>,
     batch: Option<SharedBatch>,
-    mover: Box<Mover<'a>>,
+    mover: Box<Mover>,
     stage: Stage,
 }
 
@@ -36,10 +36,10 @@ enum Stage {
     Ended,
 }
 
-impl<'a> CollectiveEngine<'a> {
+impl CollectiveEngine {
     /// The collective that was prepared, of which nothing is done yet. All memory is allocated before
     /// any other rank relies on this one.
-    pub(super) fn new(comm: &dyn Communicator, prepared: Prepared<'a>) -> Memory<Self> {
+    pub(super) fn new(comm: &dyn Communicator, prepared: Prepared) -> Memory<Self> {
         let Prepared { proposal, batch, work, buffers, staging, options } = prepared;
         let mover = try_box(Mover::new(work, buffers, staging, options.copy))?;
         let agreement = try_box(Agreement::new(comm, Ok(proposal)))?;
@@ -58,7 +58,7 @@ impl<'a> CollectiveEngine<'a> {
     }
 
     /// What moves the workload.
-    pub(super) fn mover(&mut self) -> &mut Mover<'a> {
+    pub(super) fn mover(&mut self) -> &mut Mover {
         &mut self.mover
     }
 
@@ -133,10 +133,16 @@ impl<'a> CollectiveEngine<'a> {
 
     /// Does the agreement, if it is not done, and waits for other ranks.
     pub(super) fn agree(&mut self, comm: &dyn Communicator) -> Result<()> {
-        while self.stage == Stage::Agreeing {
-            self.agree_on(comm, true)?;
-        }
+        while !self.agree_some(comm, true)? {}
         Ok(())
+    }
+
+    /// Does some of the agreement; `true` when it is done.
+    pub(super) fn agree_some(&mut self, comm: &dyn Communicator, wait: bool) -> Result<bool> {
+        if self.stage == Stage::Agreeing {
+            self.agree_on(comm, wait)?;
+        }
+        Ok(self.stage != Stage::Agreeing)
     }
 
     /// Goes on with the agreement.

@@ -40,7 +40,7 @@ pub unsafe fn gather<E: Reason>(
     unsafe { carry_out(comm, prepare(comm, mine)) }
 }
 
-fn prepare<'a>(comm: &dyn Communicator, mine: Gather<'a>) -> Result<Prepared<'a>> {
+pub(super) fn prepare(comm: &dyn Communicator, mine: Gather<'_>) -> Result<Prepared> {
     let Gather { metadata, destination, shards, full, options } = mine;
     let root = destination.map_or(Root::All, |rank| Root::One("destination_rank", rank));
     let whole = Whole::new(comm, metadata, root, full, shards)?;

@@ -19,9 +19,12 @@ mod gather;
 mod group;
 mod hub;
 mod kept;
+mod known_moves;
+mod layouts;
 mod local;
 mod local_exchange;
 mod message;
+mod move_plans;
 mod mover;
 mod moves;
 mod owners;
@@ -30,6 +33,7 @@ mod pipeline;
 mod prepared;
 mod prepared_transfer;
 mod proposals;
+mod rank_pieces;
 mod request;
 mod reshard;
 mod scatter;
@@ -40,35 +44,43 @@ mod shared;
 mod short;
 mod staging;
 mod started;
+mod transfer_once;
 mod underway;
 mod whole;
 mod wire;
 
 pub use agree::Reason;
-pub use batch::{BatchTensor, TensorShards};
+pub use batch::BatchTensor;
 pub use carry_out::{decline, report};
-pub use collective_work::{decline_work, report_work, run_work, transfer_work};
+pub use collective_work::{
+    decline_work, gather_work, prepare_work, report_work, reshard_work, run_work, scatter_work,
+    transfer_work,
+};
 pub use error::CommError;
 pub(crate) use error::TensorName;
 pub use gather::{Gather, gather};
 pub use group::Group;
+pub use known_moves::KnownMoves;
+pub use layouts::TensorLayouts;
 pub use local::{LocalCommunicator, local, local_on_nodes};
 pub use message::exchange;
-pub use moves::TensorLayouts;
-pub use owners::{ShardRanks, own_shards};
-pub use prepared_transfer::{PreparedTransfer, TransferRun, agree_on, transfer};
+pub use moves::TensorMoves;
+pub use owners::{ShardRanks, check_view_count, own_shards};
+pub use prepared_transfer::{Preparation, PreparedTransfer, TransferRun};
 pub use request::{Request, Work, own_messages};
 pub use reshard::{Reshard, reshard};
 pub use scatter::{Scatter, scatter};
 pub use shared::SharedCommunicator;
 pub(crate) use short::Short;
 pub use started::StartedExchange;
+pub use transfer_once::{agree_on, transfer};
 pub use whole::{Root, full_tensor};
 
 use std::fmt::Display;
 
 use crate::model::{Error, Result};
 use crate::transfer::CopyOptions;
+pub use crate::transfer::TensorShards;
 
 /// One message of an exchange: where it goes or comes from, and the memory it is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@
 use super::kept::KeptList;
 use super::pending::PendingExchange;
 use super::schedule::{Direction, PeerPiece, PeerPieces, Queue, Terms, Views, next_round};
-use super::staging::{StagingMemory, lay_out};
+use super::staging::{MessageLayout, StagingMemory};
 use super::{Communicator, Incoming, Message, Outgoing};
 use crate::host;
 use crate::host::zeros::fill_with_zeros;
@@ -27,8 +27,8 @@ pub(super) struct Workload {
 }
 
 /// The buffers of one rank.
-pub(super) struct Buffers<'a> {
-    pub(super) views: Box<dyn Views + 'a>,
+pub(super) struct Buffers {
+    pub(super) views: Box<dyn Views>,
     /// Holes, which are filled with zeros before anything moves.
     pub(super) holes: Vec<CopyList>,
     /// Shards that are equal to others of this rank, and are copied from these in the end.
@@ -43,6 +43,8 @@ pub(super) struct Round {
     pub(super) sends: Vec<Outgoing>,
     pub(super) receives: Vec<Incoming>,
     pack: CopyList,
+    /// Bytes of which `pack` may write only some bits.
+    tails: Vec<*mut u8>,
     unpack: CopyList,
 }
 
@@ -53,9 +55,9 @@ unsafe impl Send for Round {}
 unsafe impl Sync for Round {}
 
 /// Moves the workload of one rank.
-pub(super) struct Mover<'a> {
+pub(super) struct Mover {
     work: Workload,
-    buffers: Buffers<'a>,
+    buffers: Buffers,
     staging: StagingMemory,
     /// The limits of messages, once all ranks have agreed on them.
     terms: Option<Terms>,
@@ -78,13 +80,12 @@ pub(super) struct Mover<'a> {
     exchanging: Option<Shared<Round>>,
 }
 
-impl<'a> Mover<'a> {
+impl Mover {
     pub(super) fn new(
-        work: Workload, buffers: Buffers<'a>, staging: StagingMemory, options: CopyOptions,
+        work: Workload, buffers: Buffers, staging: StagingMemory, options: CopyOptions,
     ) -> Self {
-        let mut rooms = [STRIDE_ROOM; 2];
-        let bytes = |piece: &PeerPiece| buffers.views.pair(piece, &mut rooms)[0].bytes();
-        let local_bytes = work.copies.iter().map(bytes).sum();
+        let copies = work.copies.iter();
+        let local_bytes = copies.fold(0usize, |all, piece| all.saturating_add(piece.bytes));
         Self {
             work,
             buffers,
@@ -134,7 +135,7 @@ impl<'a> Mover<'a> {
     }
 
     /// Other buffers, of the same shapes and strides.
-    pub(super) fn rebind(&mut self, buffers: Buffers<'a>) {
+    pub(super) fn rebind(&mut self, buffers: Buffers) {
         self.buffers = buffers;
         self.rounds.forget();
         self.local.forget();
@@ -213,8 +214,12 @@ impl<'a> Mover<'a> {
             Stores::Auto => Stores::Cached,
             wanted => wanted,
         };
-        // SAFETY: the list reads what is sent and writes this round's own part of the staging memory.
-        unsafe { host::run(&round.pack, &CopyOptions { stores, ..options }) };
+        // SAFETY: the list reads what is sent and writes this round's own part of the staging memory,
+        // where the tails are. No bit is sent that was not written.
+        unsafe {
+            round.tails.iter().for_each(|tail| tail.write(0));
+            host::run(&round.pack, &CopyOptions { stores, ..options });
+        }
         Ok(Some(round))
     }
 
@@ -236,21 +241,22 @@ impl<'a> Mover<'a> {
         let Some([outgoing, incoming]) = next else {
             return Ok(None);
         };
-        let mut pack = CopyList::new(FullSide::Source);
-        let mut unpack = CopyList::new(FullSide::Destination);
-        let mut staging = self.staging.of_round(self.packed, Direction::Sends);
+        let staging = self.staging.of_round(self.packed, Direction::Sends);
+        let mut packed = MessageLayout::new(staging, false);
         let sends = outgoing.into_iter().map(|(peer, content)| {
-            let (pointer, bytes) = lay_out(to, content, &mut staging, &mut pack, false)?;
+            let (pointer, bytes) = packed.message(to, content)?;
             Ok::<_, Error>(Message { peer, pointer: pointer.cast_const(), bytes })
         });
         let sends = try_collect_results(sends)?;
-        let mut staging = self.staging.of_round(self.packed, Direction::Receives);
+        let staging = self.staging.of_round(self.packed, Direction::Receives);
+        let mut unpacked = MessageLayout::new(staging, true);
         let receives = incoming.into_iter().map(|(peer, content)| {
-            let (pointer, bytes) = lay_out(from, content, &mut staging, &mut unpack, true)?;
+            let (pointer, bytes) = unpacked.message(from, content)?;
             Ok::<_, Error>(Message { peer, pointer, bytes })
         });
         let receives = try_collect_results(receives)?;
-        Ok(Some(Round { sends, receives, pack, unpack }))
+        let ((pack, tails), (unpack, _)) = (packed.finish(), unpacked.finish());
+        Ok(Some(Round { sends, receives, pack, tails, unpack }))
     }
 
     /// Unpacks a round that was exchanged.

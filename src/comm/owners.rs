@@ -69,12 +69,38 @@ impl ShardRanks {
         let all = 0..self.shards.len();
         Ok(try_collect(all.filter(|&index| self.rank_of(index) == rank))?)
     }
+}
 
-    /// Refuses shards that are not those of the rank that calls.
-    pub(super) fn check_own(&self, comm: &dyn Communicator, shards: &LocalShards) -> Result<()> {
-        shards.check_layout(&self.shards)?;
-        let all = 0..self.shards.len();
-        if all.filter(|&index| self.rank_of(index) == comm.rank()).eq(shards.indices()) {
+/// The shards of a tensor as one rank sees them: the ranks that own them, and its own.
+#[derive(Debug)]
+pub(super) struct RankShards {
+    ranks: ShardRanks,
+    /// Ascending.
+    own: Vec<usize>,
+}
+
+impl RankShards {
+    /// Those of the rank that calls.
+    pub(super) fn of(comm: &dyn Communicator, shards: &Shared<Shards>) -> Result<Self> {
+        let ranks = ShardRanks::of(comm, shards)?;
+        let own = ranks.shards_of(comm.rank())?;
+        Ok(Self { ranks, own })
+    }
+
+    /// The rank that owns shard `index` of the layout.
+    pub(super) fn rank_of(&self, index: usize) -> usize {
+        self.ranks.rank_of(index)
+    }
+
+    /// The shards of this rank, ascending.
+    pub(super) fn own(&self) -> &[usize] {
+        &self.own
+    }
+
+    /// Refuses shards that are not those of the rank that calls, which is this one.
+    pub(super) fn check(&self, comm: &dyn Communicator, shards: &LocalShards) -> Result<()> {
+        shards.check_layout(&self.ranks.shards)?;
+        if shards.indices().eq(self.own.iter().copied()) {
             return Ok(());
         }
         let problem = text!(
@@ -97,13 +123,19 @@ pub fn own_shards(
     comm: &dyn Communicator, shards: &Shared<Shards>, (argument, count): (&'static str, usize),
 ) -> Result<Vec<usize>> {
     let own = ShardRanks::of(comm, shards)?.shards_of(comm.rank())?;
-    if count != own.len() {
-        let problem = text!(
-            "{count} views for the {} shards of this rank; pass one for each, in the order of their \
-             indices",
-            own.len()
-        );
-        return Err(Error::invalid(argument, problem));
-    }
+    check_view_count(&own, (argument, count))?;
     Ok(own)
+}
+
+/// Refuses another number of views than one for each shard of a rank; `argument` says how many there are.
+pub fn check_view_count(own: &[usize], (argument, count): (&'static str, usize)) -> Result<()> {
+    if count == own.len() {
+        return Ok(());
+    }
+    let problem = text!(
+        "{count} views for the {} shards of this rank; pass one for each, in the order of their \
+         indices",
+        own.len()
+    );
+    Err(Error::invalid(argument, problem))
 }

@@ -22,7 +22,7 @@ const WORTH_A_THREAD: usize = 1 << 20;
 /// # Safety
 ///
 /// As [`Mover::step`].
-pub(super) unsafe fn run(comm: &dyn Communicator, mover: &mut Mover<'_>) -> Result<()> {
+pub(super) unsafe fn run(comm: &dyn Communicator, mover: &mut Mover) -> Result<()> {
     if mover.max_threads() == 1 || mover.bytes_to_copy() < WORTH_A_THREAD {
         // SAFETY: the caller's promise is passed on.
         return unsafe { take_turns(comm, mover) };
@@ -65,7 +65,7 @@ pub(super) unsafe fn run(comm: &dyn Communicator, mover: &mut Mover<'_>) -> Resu
 /// # Safety
 ///
 /// As [`run`].
-unsafe fn take_turns(comm: &dyn Communicator, mover: &mut Mover<'_>) -> Result<()> {
+unsafe fn take_turns(comm: &dyn Communicator, mover: &mut Mover) -> Result<()> {
     let mut exchange = PendingExchange::default();
     // SAFETY: the caller's promise is passed on.
     while !unsafe { mover.step(comm, &mut exchange, true)? } {}
@@ -89,9 +89,7 @@ impl Drop for Ends<'_> {
 /// # Safety
 ///
 /// As [`run`].
-unsafe fn serve(
-    mover: &mut Mover<'_>, ready: &RoundChannel, exchanged: &RoundChannel,
-) -> Result<()> {
+unsafe fn serve(mover: &mut Mover, ready: &RoundChannel, exchanged: &RoundChannel) -> Result<()> {
     let mut under_way = 0usize;
     loop {
         // SAFETY: the caller's promise is passed on; at most ROUNDS rounds are under way, so the

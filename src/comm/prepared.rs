@@ -14,12 +14,12 @@ use crate::model::stable_hash::stable_hash;
 use crate::model::{DataType, Result};
 
 /// A collective on one rank, when everything on this rank was found right.
-pub(super) struct Prepared<'a> {
+pub(super) struct Prepared {
     pub(super) proposal: Proposal,
     /// The tensors, where the proposal is a batch.
     pub(super) batch: Option<SharedBatch>,
     pub(super) work: Workload,
-    pub(super) buffers: Buffers<'a>,
+    pub(super) buffers: Buffers,
     pub(super) staging: StagingMemory,
     pub(super) options: Options,
 }
@@ -49,9 +49,9 @@ pub(super) fn itemsize_of(dtype: Option<DataType>) -> usize {
     dtype.and_then(|dtype| dtype.storage_bytes(1)).unwrap_or(1)
 }
 
-impl<'a> Prepared<'a> {
+impl Prepared {
     pub(super) fn new(
-        call: &CollectiveCall<'_>, work: Workload, buffers: Buffers<'a>, options: Options,
+        call: &CollectiveCall<'_>, work: Workload, buffers: Buffers, options: Options,
     ) -> Result<Self> {
         let digest = stable_hash(|hasher| {
             // All of the text, whatever of it is kept.

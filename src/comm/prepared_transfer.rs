@@ -1,63 +1,20 @@
 //! Transfers that are prepared once and run many times.
 
-use std::fmt;
 use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 
 use super::agree::Reason;
-use super::batch::{BatchTensor, PlannedBatch, TensorShards, buffers_of, prepare};
-use super::carry_out::{carry_out, decline};
+use super::batch::{BatchTensor, PlannedBatch, buffers_of, prepare};
+use super::carry_out::decline;
 use super::engine::CollectiveEngine;
-use super::prepared::Prepared;
 use super::proposals::{Proposal, Staging};
 use super::short::Short;
+use super::transfer_once::plan;
 use super::{Communicator, Options};
 use crate::memory::{Shared, text, try_box, try_collect};
 use crate::model::stable_hash::stable_hash;
 use crate::model::{Error, Result};
-
-/// Moves a batch of tensors, each from one layout to another, in one collective.
-///
-/// Either all ranks get an error and nothing was written anywhere, or everything moves, unless the
-/// transport fails. A rank that can't bring anything takes part with [`decline`].
-///
-/// # Safety
-///
-/// The source shards may be read, the destination shards may be written, and nothing else uses
-/// either meanwhile.
-pub unsafe fn transfer<E: Reason>(
-    comm: &dyn Communicator, tensors: &[BatchTensor], options: Options,
-) -> std::result::Result<(), E> {
-    // SAFETY: the caller's promise is passed on.
-    unsafe { carry_out(comm, prepare_once(comm, tensors, options)) }
-}
-
-/// The collective that moves a batch once.
-pub(super) fn prepare_once(
-    comm: &dyn Communicator, tensors: &[BatchTensor], options: Options,
-) -> Result<Prepared<'static>> {
-    let (batch, shards) = plan(comm, tensors)?;
-    let call = format_args!("transfer({} tensors)", batch.len());
-    prepare(comm, call, &batch, shards, options)
-}
-
-/// Agrees with all other ranks on a batch that the collective `call` will move, and moves nothing.
-pub fn agree_on<E: Reason>(
-    comm: &dyn Communicator, call: fmt::Arguments<'_>, tensors: &[BatchTensor], options: Options,
-) -> std::result::Result<(), E> {
-    let engine = plan(comm, tensors).and_then(|(batch, shards)| {
-        Ok(CollectiveEngine::new(comm, prepare(comm, call, &batch, shards, options)?)?)
-    });
-    let mut engine = engine.map_err(|error| decline(comm, E::from(error)))?;
-    Ok(engine.agree(comm)?)
-}
-
-fn plan(
-    comm: &dyn Communicator, tensors: &[BatchTensor],
-) -> Result<(Shared<PlannedBatch>, Vec<TensorShards>)> {
-    let batch = Shared::try_new(PlannedBatch::new(comm, tensors)?)?;
-    Ok((batch, try_collect(tensors.iter().map(|tensor| tensor.shards.clone()))?))
-}
+use crate::transfer::TensorShards;
 
 /// A batch of tensors that all ranks have agreed to move, any number of times.
 pub struct PreparedTransfer {
@@ -67,13 +24,22 @@ pub struct PreparedTransfer {
     fingerprint: u64,
     /// The buffers that it was prepared with.
     made_for: Vec<TensorShards>,
-    /// The engine, unless it runs.
-    idle: Mutex<Option<Box<Idle>>>,
+    place: Mutex<EnginePlace>,
+}
+
+/// Where the engine of a transfer is.
+enum EnginePlace {
+    /// Here, until the ranks agree on the batch. `None`: they are agreeing, or did not agree.
+    Unagreed(Option<Box<Idle>>),
+    /// Here.
+    Idle(Box<Idle>),
+    /// With a run.
+    Running,
 }
 
 /// What a run needs.
 struct Idle {
-    engine: CollectiveEngine<'static>,
+    engine: CollectiveEngine,
     /// What ranks propose that run it.
     proposal: Proposal,
     /// The buffers that the engine moves.
@@ -120,23 +86,49 @@ impl PreparedTransfer {
             staging: Staging::default(),
             tensors: None,
         };
-        let idle = Mutex::new(Some(try_box(Idle { engine, proposal, shards: kept, last: None })?));
-        Ok(Self { rank, size, batch, fingerprint, made_for, idle })
+        let idle = try_box(Idle { engine, proposal, shards: kept, last: None })?;
+        let place = Mutex::new(EnginePlace::Unagreed(Some(idle)));
+        Ok(Self { rank, size, batch, fingerprint, made_for, place })
     }
 
     /// Agrees on the batch with all other ranks. Nothing is moved. After an error it can't run.
     pub fn agree(&self, comm: &dyn Communicator) -> Result<()> {
-        // Nothing else has it.
-        let Some(mut idle) = self.lock().take() else {
-            return Err(is_busy());
-        };
+        let mut idle = self.unagreed()?;
         idle.engine.agree(comm)?;
+        self.agreed(idle);
+        Ok(())
+    }
+
+    /// The engine, before the agreement.
+    fn unagreed(&self) -> Result<Box<Idle>> {
+        match &mut *self.lock() {
+            EnginePlace::Unagreed(idle) => idle.take().ok_or_else(is_unprepared),
+            EnginePlace::Idle(_) | EnginePlace::Running => {
+                Err(Error::invalid("transfer", "it was prepared already"))
+            }
+        }
+    }
+
+    /// Takes the engine back, after the agreement.
+    fn agreed(&self, mut idle: Box<Idle>) {
         // Ranks with other messages are not to meet.
         let terms = idle.engine.mover().terms();
         let run = (self.fingerprint, terms.map(|terms| (terms.message, terms.peers)));
         idle.proposal.digest = stable_hash(|hasher| run.hash(hasher));
-        *self.lock() = Some(idle);
-        Ok(())
+        *self.lock() = EnginePlace::Idle(idle);
+    }
+
+    /// The engine for a run.
+    fn begin(&self) -> Result<Box<Idle>> {
+        let mut place = self.lock();
+        match std::mem::replace(&mut *place, EnginePlace::Running) {
+            EnginePlace::Idle(idle) => Ok(idle),
+            EnginePlace::Running => Err(is_busy()),
+            unagreed @ EnginePlace::Unagreed(_) => {
+                *place = unagreed;
+                Err(is_unprepared())
+            }
+        }
     }
 
     /// 64 bits of what it was prepared for: number, order, tags, layouts and element types of the
@@ -186,9 +178,9 @@ impl PreparedTransfer {
         Ok(unsafe { run.finish(comm) }?)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Box<Idle>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, EnginePlace> {
         // No code that could panic runs under this lock, and nothing is waited for.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Refuses another rank or another number of ranks than those that it was prepared with.
@@ -233,6 +225,13 @@ fn is_busy() -> Error {
     Error::invalid("transfer", problem)
 }
 
+/// The refusal of a transfer on which the ranks have not agreed.
+fn is_unprepared() -> Error {
+    let problem = "its preparation has not ended, or has failed; wait for the request that prepares it, \
+                   and prepare it again if that fails";
+    Error::invalid("transfer", problem)
+}
+
 /// Whether shards are in the same memory as others of the same tensors.
 fn are_in_memory_of(shards: &[TensorShards], others: &[TensorShards]) -> bool {
     shards.iter().zip(others).all(|(own, other)| {
@@ -257,11 +256,8 @@ impl TransferRun {
         shards: Option<Vec<TensorShards>>,
     ) -> Result<Self> {
         transfer.check_ranks(comm)?;
-        let idle = transfer.lock().take();
-        let Some(idle) = idle else {
-            return Err(is_busy());
-        };
-        let mut run = Self { transfer: transfer.clone(), idle: Some(idle), succeeded: None };
+        let idle = Some(transfer.begin()?);
+        let mut run = Self { transfer: transfer.clone(), idle, succeeded: None };
         if let Some(idle) = &mut run.idle {
             if let Some(shards) = shards {
                 transfer.check_like(&shards)?;
@@ -317,13 +313,45 @@ impl TransferRun {
 
 impl Drop for TransferRun {
     fn drop(&mut self) {
-        let mut idle = self.idle.take();
-        if let Some(idle) = &mut idle {
+        if let Some(mut idle) = self.idle.take() {
             idle.engine.give_up();
             if self.succeeded == Some(true) {
                 idle.last = None;
             }
+            *self.transfer.lock() = EnginePlace::Idle(idle);
         }
-        *self.transfer.lock() = idle;
+    }
+}
+
+/// The agreement on a prepared transfer, step by step.
+pub struct Preparation {
+    transfer: Shared<PreparedTransfer>,
+    /// Until the ranks have agreed.
+    idle: Option<Box<Idle>>,
+}
+
+impl Preparation {
+    /// The agreement, of which nothing is done yet.
+    pub(super) fn new(transfer: &Shared<PreparedTransfer>) -> Result<Self> {
+        Ok(Self { idle: Some(transfer.unagreed()?), transfer: transfer.clone() })
+    }
+
+    /// Does some of the work; `true` when all is done. With `wait` false it does not wait for other
+    /// ranks. After an error the transfer can't run.
+    pub(super) fn step(&mut self, comm: &dyn Communicator, wait: bool) -> Result<bool> {
+        if let Some(idle) = &mut self.idle
+            && !idle.engine.agree_some(comm, wait)?
+        {
+            return Ok(false);
+        }
+        if let Some(idle) = self.idle.take() {
+            self.transfer.agreed(idle);
+        }
+        Ok(true)
+    }
+
+    /// A number that grows with each step that did not have to wait.
+    pub(super) fn progress(&self) -> u64 {
+        self.idle.as_ref().map_or(0, |idle| idle.engine.progress())
     }
 }

@@ -2,15 +2,16 @@
 //! it to the rank that needs it.
 
 use super::agree::Reason;
-use super::batch::{BatchTensor, PlannedBatch, TensorShards, prepare_as};
+use super::batch::{BatchTensor, PlannedBatch, prepare_as};
 use super::carry_out::carry_out;
-use super::moves::TensorLayouts;
+use super::layouts::TensorLayouts;
+use super::moves::TensorMoves;
 use super::prepared::Prepared;
 use super::whole::Words;
 use super::{Communicator, Options};
 use crate::memory::{Shared, Text, try_collect};
 use crate::model::{Result, ShardedTensorMetadata};
-use crate::transfer::LocalShards;
+use crate::transfer::{LocalShards, TensorShards};
 
 /// The arguments of a rank to [`reshard()`].
 #[derive(Debug, Clone)]
@@ -44,12 +45,13 @@ pub unsafe fn reshard<E: Reason>(
 }
 
 /// A batch of this one tensor, by another name.
-fn prepare(comm: &dyn Communicator, mine: Reshard<'_>) -> Result<Prepared<'static>> {
+pub(super) fn prepare(comm: &dyn Communicator, mine: Reshard<'_>) -> Result<Prepared> {
     let Reshard { source, source_shards, destination, destination_shards, options } = mine;
     let layouts = TensorLayouts::Pair { source: source.clone(), destination: destination.clone() };
     let shards = TensorShards { source: source_shards, destination: destination_shards };
     let tag = Shared::try_new(Text::from(""))?;
-    let tensor = BatchTensor { tag, layouts, dtype: None, shards };
+    let moves = Shared::try_new(TensorMoves::new(comm, layouts)?)?;
+    let tensor = BatchTensor { tag, moves, dtype: None, shards };
     let batch = PlannedBatch::of_one(comm, &tensor)?;
     let to = destination.shards().len();
     let call = format_args!("reshard({} to {to} shards)", Words(source));

@@ -41,7 +41,7 @@ pub unsafe fn scatter<E: Reason>(
     unsafe { carry_out(comm, prepare(comm, mine)) }
 }
 
-fn prepare<'a>(comm: &dyn Communicator, mine: Scatter<'a>) -> Result<Prepared<'a>> {
+pub(super) fn prepare(comm: &dyn Communicator, mine: Scatter<'_>) -> Result<Prepared> {
     let Scatter { metadata, source, full, shards, options } = mine;
     let root = Root::One("source_rank", source);
     let whole = Whole::new(comm, metadata, root, full, shards)?;

@@ -36,6 +36,7 @@ pub(super) struct PeerPiece {
     pub(super) tensor: usize,
     /// The number of its view among those of its tensor.
     pub(super) number: usize,
+    pub(super) bytes: usize,
 }
 
 /// Where pieces are in the buffers of this rank.
@@ -44,6 +45,15 @@ pub(super) trait Views: Send + Sync {
     fn view<'v>(
         &'v self, direction: Direction, piece: &PeerPiece, room: &'v mut StrideRoom,
     ) -> ViewRef<'v>;
+
+    /// The first bytes of the shards that two pieces are in, where both are the same part of shards of the
+    /// same shape and strides: of two tensors with the same layouts. `None`: that is not known.
+    fn same_shards(
+        &self, direction: Direction, piece: &PeerPiece, other: &PeerPiece,
+    ) -> Option<[*mut u8; 2]> {
+        let _ = (direction, piece, other);
+        None
+    }
 
     /// Where a piece that stays on this rank comes from, and where it goes.
     fn pair<'v>(&'v self, piece: &PeerPiece, rooms: &'v mut [StrideRoom; 2]) -> [ViewRef<'v>; 2];
@@ -80,7 +90,7 @@ impl PeerPieces {
             sum += *start;
             *start = sum;
         }
-        let nothing = PeerPiece { peer: 0, tensor: 0, number: 0 };
+        let nothing = PeerPiece { peer: 0, tensor: 0, number: 0, bytes: 0 };
         let mut list = try_filled(nothing, pieces.len())?;
         for piece in pieces {
             let next = &mut starts[stage(piece)];
@@ -113,19 +123,31 @@ impl PlacedPieces<'_> {
         self.views.view(self.pieces.direction, &self.pieces.list[at], room)
     }
 
+    /// Bytes of a piece.
+    pub(super) fn bytes(&self, at: usize) -> usize {
+        self.pieces.list[at].bytes
+    }
+
+    /// The shards of a piece and of another one that is like it; see [`Views::same_shards`].
+    pub(super) fn same_shards(&self, at: usize, other: usize) -> Option<[*mut u8; 2]> {
+        let list = &self.pieces.list;
+        self.views.same_shards(self.pieces.direction, &list[at], &list[other])
+    }
+
     /// Bytes of all pieces, and whether any message must be packed or unpacked on this rank.
     pub(super) fn staging(&self) -> (usize, bool) {
         let (mut all, mut staged) = (0usize, false);
         let mut before: Option<(usize, usize)> = None;
         let mut room = STRIDE_ROOM;
-        for (at, piece) in self.pieces.list.iter().enumerate() {
-            let view = self.view(at, &mut room);
-            let bytes = view.bytes();
-            let together = before.is_some_and(|(peer, size)| peer == piece.peer && size < SMALL);
-            staged |= bytes < SMALL && together;
-            staged |= !view.is_row_major() || view.is_packed();
+        for (at, &PeerPiece { peer, bytes, .. }) in self.pieces.list.iter().enumerate() {
             all = all.saturating_add(bytes);
-            before = Some((piece.peer, bytes));
+            let together = before.is_some_and(|it| it.0 == peer && it.1 < SMALL && bytes < SMALL);
+            before = Some((peer, bytes));
+            // One that is staged is enough: views take longer than all else here.
+            staged = staged || together || {
+                let view = self.view(at, &mut room);
+                !view.is_row_major() || view.is_packed()
+            };
         }
         (all, staged)
     }
@@ -201,17 +223,17 @@ impl Messages {
         let Some(first) = self.pieces.next() else {
             return Ok(None);
         };
-        let (mut room, mut next_room) = (STRIDE_ROOM, STRIDE_ROOM);
-        let view = pieces.view(first, &mut room);
-        if view.bytes() >= SMALL.min(most) {
-            let mut blocks = Blocks::new(view.into(), most);
+        let mut room = STRIDE_ROOM;
+        let bytes = |at: usize| pieces.bytes(at);
+        if bytes(first) >= SMALL.min(most) {
+            let mut blocks = Blocks::new(pieces.view(first, &mut room).into(), most);
             let block = blocks.next();
             self.blocks = Some(blocks);
             return block.map_or(Ok(None), one);
         }
-        let mut left = most.saturating_sub(view.bytes().max(MIN_COST));
+        let mut left = most.saturating_sub(bytes(first).max(MIN_COST));
         while let Some(next) = self.pieces.clone().next() {
-            let bytes = pieces.view(next, &mut next_room).bytes();
+            let bytes = bytes(next);
             if bytes >= SMALL || bytes.max(MIN_COST) > left {
                 break;
             }
@@ -219,7 +241,7 @@ impl Messages {
             self.pieces.start = next + 1;
         }
         if self.pieces.start == first + 1 {
-            return one(view.into());
+            return one(pieces.view(first, &mut room).into());
         }
         Ok(Some(Content::Several(first..self.pieces.start)))
     }

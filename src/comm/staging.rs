@@ -7,13 +7,16 @@
 )]
 
 use super::schedule::{Content, Direction, PlacedPieces};
+use crate::memory::TryVec;
 use crate::model::{Error, Result};
-use crate::transfer::{Buffer, CopyList, STRIDE_ROOM, ViewRef};
+use crate::transfer::{Buffer, CopyList, FullSide, STRIDE_ROOM, ViewRef};
 
 /// Rounds that are under way at a time: one is exchanged while another is copied.
 pub(super) const ROUNDS: usize = 2;
+
 /// Memory for messages that can't be sent or received where they are, for each of the rounds that
-/// are under way at a time. The system finds pages for it when they are written.
+/// are under way at a time. It is not initialised, and the system finds pages for it when they are
+/// written: a message that is sent was packed before, all of its bytes.
 pub(super) struct StagingMemory([RoundBuffers; ROUNDS]);
 
 struct RoundBuffers {
@@ -62,28 +65,106 @@ impl BumpAllocator<'_> {
     }
 }
 
-/// The place of a message: that of its box if it is contiguous, and else in staging memory. Then `list`
-/// has the copies between each box and its packed place.
-pub(super) fn lay_out(
-    pieces: PlacedPieces<'_>, content: Content, staging: &mut BumpAllocator<'_>,
-    list: &mut CopyList, unpacks: bool,
-) -> Result<(*mut u8, usize)> {
-    let mut pack = |view: ViewRef<'_>| {
-        let bytes = view.bytes();
-        let place = staging.allocate(bytes)?;
-        list.push_packed(view, place, unpacks)?;
-        Ok::<_, Error>((place, bytes))
-    };
-    match content {
-        Content::One(view) if view.is_row_major() => Ok((view.first(), view.bytes())),
-        Content::One(view) => pack(view.by_ref()),
-        Content::Several(several) => {
-            let mut room = STRIDE_ROOM;
-            let (start, mut bytes) = pack(pieces.view(several.start, &mut room))?;
-            for at in several.skip(1) {
-                bytes += pack(pieces.view(at, &mut room))?.1;
+/// The messages of one direction of a round, and the copies that pack or unpack them.
+pub(super) struct MessageLayout<'a> {
+    staging: BumpAllocator<'a>,
+    list: CopyList,
+    unpacks: bool,
+    tails: Vec<*mut u8>,
+    templates: Templates,
+}
+
+/// A piece that was laid out, its copy in the list and its packed place.
+#[derive(Clone, Copy)]
+struct Template {
+    /// The piece, in the order of [`PlacedPieces`].
+    at: usize,
+    copy: usize,
+    place: *mut u8,
+}
+
+/// The last pieces that were laid out. In a batch, most pieces are copied as one of the few before, of
+/// another tensor with the same layouts.
+#[derive(Default)]
+struct Templates {
+    recent: [Option<Template>; TEMPLATES],
+    next: usize,
+}
+
+/// How many of the last pieces are compared with the next one.
+const TEMPLATES: usize = 8;
+
+impl Templates {
+    /// The copy of a piece that is like this one, and the first bytes of the shards of both.
+    fn of(&self, pieces: PlacedPieces<'_>, at: usize) -> Option<(Template, [*mut u8; 2])> {
+        let like = |template: &Template| Some((*template, pieces.same_shards(at, template.at)?));
+        self.recent.iter().flatten().find_map(like)
+    }
+
+    fn push(&mut self, template: Template) {
+        self.recent[self.next % TEMPLATES] = Some(template);
+        self.next = self.next.wrapping_add(1);
+    }
+}
+
+impl<'a> MessageLayout<'a> {
+    /// Messages in this memory. With `unpacks` they are received, else they are sent.
+    pub(super) fn new(staging: BumpAllocator<'a>, unpacks: bool) -> Self {
+        let side = if unpacks { FullSide::Destination } else { FullSide::Source };
+        let (list, tails) = (CopyList::new(side), Vec::new());
+        Self { staging, list, unpacks, tails, templates: Templates::default() }
+    }
+
+    /// The place of a message: that of its box if it is contiguous, and else in staging memory. The copies
+    /// between each box and its packed place are added to the list.
+    pub(super) fn message(
+        &mut self, pieces: PlacedPieces<'_>, content: Content,
+    ) -> Result<(*mut u8, usize)> {
+        match content {
+            Content::One(view) if view.is_row_major() => Ok((view.first(), view.bytes())),
+            Content::One(view) => self.pack(view.by_ref()),
+            Content::Several(several) => {
+                let (start, mut bytes) = self.piece(pieces, several.start)?;
+                for at in several.skip(1) {
+                    bytes += self.piece(pieces, at)?.1;
+                }
+                Ok((start, bytes))
             }
-            Ok((start, bytes))
         }
+    }
+
+    /// A piece that shares a message with others.
+    fn piece(&mut self, pieces: PlacedPieces<'_>, at: usize) -> Result<(*mut u8, usize)> {
+        if let Some((like, shards)) = self.templates.of(pieces, at) {
+            let bytes = pieces.bytes(at);
+            let place = self.staging.allocate(bytes)?;
+            let packed = [place, like.place];
+            let places = if self.unpacks { [packed, shards] } else { [shards, packed] };
+            self.list.push_again(like.copy, places, bytes)?;
+            return Ok((place, bytes));
+        }
+        let (copy, mut room) = (self.list.len(), STRIDE_ROOM);
+        let view = pieces.view(at, &mut room);
+        let may_be_like = !view.is_packed();
+        let (place, bytes) = self.pack(view)?;
+        if may_be_like && self.list.len() > copy {
+            self.templates.push(Template { at, copy, place });
+        }
+        Ok((place, bytes))
+    }
+
+    fn pack(&mut self, view: ViewRef<'_>) -> Result<(*mut u8, usize)> {
+        let bytes = view.bytes();
+        let place = self.staging.allocate(bytes)?;
+        if view.is_packed() && !self.unpacks && bytes > 0 {
+            self.tails.try_push(place.wrapping_add(bytes - 1))?;
+        }
+        self.list.push_packed(view, place, self.unpacks)?;
+        Ok((place, bytes))
+    }
+
+    /// The copies, and the bytes in staging memory of which these may write only some bits.
+    pub(super) fn finish(self) -> (CopyList, Vec<*mut u8>) {
+        (self.list, self.tails)
     }
 }

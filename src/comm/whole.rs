@@ -11,13 +11,13 @@ use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
 
 use super::mover::{Buffers, Workload};
-use super::owners::{ShardRanks, node_placed};
+use super::owners::{RankShards, ShardRanks, node_placed};
 use super::schedule::{Direction, PeerPiece, PeerPieces, Views};
 use super::{Communicator, check_rank};
 use crate::comm::CommError;
 use crate::memory::{Shared, TryVec, try_box, try_collect};
 use crate::model::metadata::ShardedTensorMetadata;
-use crate::model::{DataType, Error, Placement, Result};
+use crate::model::{DataType, Error, Placement, Result, Shards};
 use crate::plan::{NodeOf, ReshardPlan, Window};
 use crate::transfer::{
     CopyList, FullSide, HostView, LocalShards, Side, StrideRoom, ViewRef, check_aliases, check_full,
@@ -26,7 +26,7 @@ use crate::transfer::{
 /// A tensor and its shards as one rank sees them: it may have the tensor, and has its own shards.
 pub(super) struct Whole<'a> {
     metadata: &'a ShardedTensorMetadata,
-    owners: ShardRanks,
+    owners: RankShards,
     rank: usize,
     size: usize,
     /// On the ranks that have the tensor.
@@ -62,8 +62,8 @@ impl<'a> Whole<'a> {
         metadata.check_movable()?;
         let (rank, size) = (comm.rank(), comm.size());
         let full = full_tensor(comm, metadata, root, full)?;
-        let owners = ShardRanks::of(comm, metadata.shared_shards())?;
-        owners.check_own(comm, &shards)?;
+        let owners = RankShards::of(comm, metadata.shared_shards())?;
+        owners.check(comm, &shards)?;
         let stated = full.map(|full| full.dtype()).or(metadata.properties().dtype);
         stated.map_or(Ok(()), |dtype| shards.check_dtype(dtype))?;
         let dtype = stated.or(shards.dtype());
@@ -76,10 +76,10 @@ impl<'a> Whole<'a> {
     }
 
     /// From the tensor to the shards. Refuses shards that share memory with it or with each other.
-    pub(super) fn to_shards(&self, root: Root) -> Result<(Workload, Buffers<'a>)> {
+    pub(super) fn to_shards(&self, root: Root) -> Result<(Workload, Buffers)> {
         check_aliases(Side::Shards(&self.shards), Side::maybe_full(&self.full))?;
         let parts = if self.metadata.is_plain() {
-            ShardParts::Boxes(self.metadata)
+            ShardParts::Boxes(self.metadata.shared_shards().clone())
         } else {
             ShardParts::OutOf(Shared::try_new(ReshardPlan::from_whole(self.metadata, None)?)?)
         };
@@ -95,11 +95,11 @@ impl<'a> Whole<'a> {
     /// number that is equal on ranks that read the same replicas.
     pub(super) fn to_full(
         &self, comm: &dyn Communicator, root: Root,
-    ) -> Result<(Workload, Buffers<'a>, u64)> {
+    ) -> Result<(Workload, Buffers, u64)> {
         check_aliases(Side::maybe_full(&self.full), Side::Shards(&self.shards))?;
         let mut choice = 0;
         let parts = if self.metadata.is_plain() {
-            ShardParts::Boxes(self.metadata)
+            ShardParts::Boxes(self.metadata.shared_shards().clone())
         } else {
             // What the rank that gets the tensor has itself need not be sent.
             let owner = match root {
@@ -119,8 +119,8 @@ impl<'a> Whole<'a> {
     }
 
     fn buffers(
-        &self, parts: ShardParts<'a>, full_side: Direction, holes: Vec<CopyList>,
-    ) -> Result<Buffers<'a>> {
+        &self, parts: ShardParts, full_side: Direction, holes: Vec<CopyList>,
+    ) -> Result<Buffers> {
         let full = self.full.unwrap_or(HostView::EMPTY);
         let views = WholeViews { parts, full, full_side, shards: self.shards.clone() };
         let duplicates = CopyList::new(FullSide::Source);
@@ -128,35 +128,45 @@ impl<'a> Whole<'a> {
     }
 
     /// The parts of the tensor that are of shards of other ranks, if this rank has the tensor.
-    fn others_parts(&self, parts: &ShardParts<'a>, direction: Direction) -> Result<PeerPieces> {
+    fn others_parts(&self, parts: &ShardParts, direction: Direction) -> Result<PeerPieces> {
         let count = if self.full.is_some() { parts.len() } else { 0 };
         let all = (0..count).filter_map(|number| Some((number, parts.shard_of(number)?)));
-        let owned = all.map(|(number, shard)| piece(self.owners.rank_of(shard), number));
+        let owned =
+            all.map(|(number, shard)| self.piece(parts, self.owners.rank_of(shard), number));
         let others = try_collect(owned.filter(|piece| piece.peer != self.rank))?;
         Ok(PeerPieces::new(self.rank, self.size, direction, &others)?)
     }
 
     /// The parts of this rank's shards, to or from each of the other ranks that have the tensor.
     fn own_parts(
-        &self, parts: &ShardParts<'a>, root: Root, direction: Direction,
+        &self, parts: &ShardParts, root: Root, direction: Direction,
     ) -> Result<PeerPieces> {
         let peers = root.ranks(self.size).filter(|&peer| peer != self.rank);
         let own = self.own(parts)?;
-        let pieces = peers.flat_map(|peer| own.iter().map(move |&number| piece(peer, number)));
+        let of = |peer| own.iter().map(move |&number| self.piece(parts, peer, number));
+        let pieces = peers.flat_map(of);
         let pieces: Vec<_> = try_collect(pieces)?;
         Ok(PeerPieces::new(self.rank, self.size, direction, &pieces)?)
     }
 
     /// The parts of this rank's shards, if this rank has the tensor.
-    fn local_pieces(&self, parts: &ShardParts<'a>) -> Result<Vec<PeerPiece>> {
+    fn local_pieces(&self, parts: &ShardParts) -> Result<Vec<PeerPiece>> {
         if self.full.is_none() {
             return Ok(Vec::new());
         }
-        Ok(try_collect(self.own(parts)?.into_iter().map(|number| piece(self.rank, number)))?)
+        let own = self.own(parts)?.into_iter();
+        Ok(try_collect(own.map(|number| self.piece(parts, self.rank, number)))?)
+    }
+
+    /// A part: all ranks have parts in the order of their numbers.
+    fn piece(&self, parts: &ShardParts, peer: usize, number: usize) -> PeerPiece {
+        // Where there is no element type, there is no element.
+        let bytes = self.dtype.and_then(|dtype| dtype.storage_bytes(parts.elements_of(number)));
+        PeerPiece { peer, tensor: 0, number, bytes: bytes.unwrap_or(0) }
     }
 
     /// The numbers of the parts of this rank's shards.
-    fn own(&self, parts: &ShardParts<'_>) -> Result<Vec<usize>> {
+    fn own(&self, parts: &ShardParts) -> Result<Vec<usize>> {
         let is_some = |number: &usize| parts.shard_of(*number).is_some();
         if let ShardParts::Boxes(_) = parts {
             return Ok(try_collect(self.shards.indices().filter(is_some))?);
@@ -167,21 +177,16 @@ impl<'a> Whole<'a> {
     }
 }
 
-/// A part: all ranks have parts in the order of their numbers.
-fn piece(peer: usize, number: usize) -> PeerPiece {
-    PeerPiece { peer, tensor: 0, number }
-}
-
 /// The parts in the tensor of this rank and in its shards.
-struct WholeViews<'a> {
-    parts: ShardParts<'a>,
+struct WholeViews {
+    parts: ShardParts,
     full: HostView,
     /// Where the tensor is sent, or received.
     full_side: Direction,
     shards: Shared<LocalShards>,
 }
 
-impl Views for WholeViews<'_> {
+impl Views for WholeViews {
     fn view<'v>(
         &'v self, direction: Direction, piece: &PeerPiece, room: &'v mut StrideRoom,
     ) -> ViewRef<'v> {
@@ -200,19 +205,19 @@ impl Views for WholeViews<'_> {
 
 /// The parts of a tensor that shards have, by numbers that are the same on all ranks.
 #[derive(Clone)]
-enum ShardParts<'a> {
+enum ShardParts {
     /// A box for each shard.
-    Boxes(&'a ShardedTensorMetadata),
+    Boxes(Shared<Shards>),
     /// Pieces of a plan from the whole tensor to its shards.
     OutOf(Shared<ReshardPlan>),
     /// Pieces of a plan from shards to the whole tensor.
     Into(Shared<ReshardPlan>),
 }
 
-impl ShardParts<'_> {
+impl ShardParts {
     fn len(&self) -> usize {
         match self {
-            Self::Boxes(metadata) => metadata.shards().len(),
+            Self::Boxes(shards) => shards.len(),
             Self::OutOf(plan) | Self::Into(plan) => plan.len(),
         }
     }
@@ -235,9 +240,19 @@ impl ShardParts<'_> {
     /// The shard that a part is of. `None`: there is no element.
     fn shard_of(&self, number: usize) -> Option<usize> {
         match self {
-            Self::Boxes(metadata) => (!metadata.shards().get(number)?.is_empty()).then_some(number),
+            Self::Boxes(shards) => (!shards.get(number)?.is_empty()).then_some(number),
             _ => self.piece(number).map(|(shard, ..)| shard),
         }
+    }
+
+    /// How many elements a part has.
+    fn elements_of(&self, number: usize) -> u64 {
+        let sizes = match self {
+            Self::Boxes(shards) => shards.get(number).map(|shard| shard.sizes),
+            Self::OutOf(plan) | Self::Into(plan) => plan.piece(number).map(|piece| piece.sizes),
+        };
+        let sizes = sizes.unwrap_or(&[0]).iter();
+        sizes.fold(1, |all: u64, &size| all.saturating_mul(size.unsigned_abs()))
     }
 
     /// A part in the tensor.
@@ -245,7 +260,7 @@ impl ShardParts<'_> {
         &'v self, full: &'v HostView, number: usize, room: &'v mut StrideRoom,
     ) -> ViewRef<'v> {
         let window = match self {
-            Self::Boxes(metadata) => metadata.shards().get(number).map(|shard| Window {
+            Self::Boxes(shards) => shards.get(number).map(|shard| Window {
                 offsets: shard.offsets,
                 sizes: shard.sizes,
                 strides: None,

@@ -2,6 +2,7 @@
 
 use crate::collective_io::{self, CollectiveReadOptions};
 use crate::comm::{self, Communicator};
+use crate::ffi::border::collective::{comm_options_argument, or_decline};
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle;
 use crate::ffi::border::pointer::{fill_with, optional_out_slice, slice, text};
@@ -13,7 +14,7 @@ use crate::ffi::checkpoint_read::{
     shardspec_checkpoint_read_report, tensor_item,
 };
 use crate::ffi::checkpoint_read_options::{options_argument, shardspec_checkpoint_read_options};
-use crate::ffi::collective::{comm_options_argument, or_decline, shardspec_comm_options};
+use crate::ffi::collective::shardspec_comm_options;
 use crate::ffi::comm::shardspec_comm;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::files::{FileSet, ReadItem};

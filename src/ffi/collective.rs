@@ -33,21 +33,23 @@
 //! DISAGREEMENT. This rank also calls `abort`, because other ranks may have agreed already. If the
 //! transport has no `abort`, those ranks wait. Messages with data have no checksum.
 
-use crate::comm::{self, Communicator, Gather, Options, Reshard, Root, Scatter};
-use crate::ffi::border::guard::{Outcome, Refusal, guard};
+use crate::comm::{self, Communicator, Options, Reshard, Root, Scatter};
+use crate::ffi::border::collective::{
+    comm_options_argument, destination_shards_argument, full_argument, gather_arguments,
+    or_decline, root_argument, scatter_arguments, source_shards_argument,
+};
+use crate::ffi::border::guard::{Refusal, guard};
 use crate::ffi::border::handle;
-use crate::ffi::border::pointer::{out, slice};
-use crate::ffi::border::sized::{Grows, sized};
-use crate::ffi::border::views::{local_shards, view_argument};
-use crate::ffi::comm::{rank_argument, shardspec_comm};
+use crate::ffi::border::pointer::out;
+use crate::ffi::border::sized::Grows;
+use crate::ffi::comm::shardspec_comm;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::sharded_tensor::{give, shardspec_sharded_tensor};
-use crate::ffi::tensor::{options_argument, shardspec_copy_options};
+use crate::ffi::tensor::shardspec_copy_options;
 use crate::ffi::view::shardspec_tensor_view;
-use crate::memory::{Shared, try_collect};
-use crate::model::{DataType, ShardedTensorMetadata, Shards};
-use crate::transfer::{Fill, HostView, LocalShards, ShardArguments, ShardedTensor};
+use crate::memory::try_collect;
+use crate::transfer::{Fill, ShardedTensor};
 
 /// A value of `destination_rank`: all ranks receive the tensor.
 pub const SHARDSPEC_ALL_RANKS: i64 = -1;
@@ -79,71 +81,6 @@ unsafe impl Grows for shardspec_comm_options {
     const FIRST_SIZE: usize = 24;
 }
 
-/// An options argument; NULL: the defaults.
-pub(crate) unsafe fn comm_options_argument(
-    options: *const shardspec_comm_options,
-) -> Outcome<Options> {
-    if options.is_null() {
-        return Ok(Options::default());
-    }
-    let shardspec_comm_options { memory_limit, copy, .. } = sized("options", options)?;
-    let memory_limit = match memory_limit {
-        0 => Options::DEFAULT_MEMORY_LIMIT,
-        limit => limit,
-    };
-    Ok(Options { memory_limit, copy: options_argument(copy)? })
-}
-
-/// Reports a refusal from before the agreement to the other ranks.
-pub(crate) fn or_decline<T>(comm: &dyn Communicator, outcome: Outcome<T>) -> Outcome<T> {
-    outcome.map_err(|refusal| comm::decline(comm, refusal))
-}
-
-/// The rank of a communicator that an argument names as placements do.
-fn root_argument(comm: &dyn Communicator, argument: &'static str, rank: i64) -> Outcome<usize> {
-    Ok(comm::rank_placed(comm, argument, rank_argument(argument, rank)?)?)
-}
-
-/// The tensor of `metadata`, on a rank that has it; ignored on others.
-unsafe fn full_argument(
-    comm: &dyn Communicator, metadata: &ShardedTensorMetadata, root: Root,
-    full: *const shardspec_tensor_view,
-) -> Outcome<Option<HostView>> {
-    let has_full = match root {
-        Root::One(_, rank) => rank == comm.rank(),
-        Root::All => true,
-    };
-    // A missing tensor is refused together with the rank that must pass it.
-    let full = if has_full && !full.is_null() { Some(view_argument("full", full)?) } else { None };
-    Ok(comm::full_tensor(comm, metadata, root, full)?)
-}
-
-/// The shards of the rank that calls; `count` is the name of the argument that says how many there
-/// are. `dtype` is their element type, if it is known.
-unsafe fn own_shards(
-    comm: &dyn Communicator, metadata: &ShardedTensorMetadata, names: (&'static str, &'static str),
-    dtype: Option<DataType>, shards: *const shardspec_tensor_view, shard_count: usize,
-) -> Outcome<Shared<LocalShards>> {
-    let dtype = dtype.or(metadata.properties().dtype);
-    shards_of_layout(comm, metadata.shared_shards(), names, dtype, shards, shard_count)
-}
-
-/// The same, of a layout.
-pub(crate) unsafe fn shards_of_layout(
-    comm: &dyn Communicator, layout: &Shared<Shards>, names: (&'static str, &'static str),
-    dtype: Option<DataType>, shards: *const shardspec_tensor_view, shard_count: usize,
-) -> Outcome<Shared<LocalShards>> {
-    let (views, count) = names;
-    let arguments = ShardArguments { views, ..ShardArguments::SHARDS };
-    let own = comm::own_shards(comm, layout, (count, shard_count))?;
-    let shards = slice(views, shards, shard_count)?;
-    let shards = local_shards(layout, arguments, dtype, own, shards)?;
-    Ok(Shared::try_new(shards)?)
-}
-
-/// The names of those arguments where there is one list of shards.
-const SHARDS: (&str, &str) = ("shards", "shard_count");
-
 /// Cuts a tensor of rank `source_rank` into the shards of all ranks. On `source_rank`, `full` is
 /// the tensor. On other ranks, `full` is ignored. `shards` holds the destinations of this rank's
 /// `shard_count` shards. Each destination has the shape of its shard and the element type of the
@@ -174,15 +111,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter(
         let comm = handle::get("comm", comm)?;
         let comm: &dyn Communicator = &*comm;
         let metadata = or_decline(comm, handle::get("metadata", metadata))?;
-        let mine = || {
-            let source = root_argument(comm, "source_rank", source_rank)?;
-            let full = full_argument(comm, &metadata, Root::One("source_rank", source), full)?;
-            let dtype = full.map(|full| full.dtype());
-            let shards = own_shards(comm, &metadata, SHARDS, dtype, shards, shard_count)?;
-            let options = comm_options_argument(options)?;
-            Ok(Scatter { metadata: &metadata, source, full, shards, options })
-        };
-        comm::scatter(comm, or_decline(comm, mine())?)
+        let mine =
+            scatter_arguments(comm, &metadata, source_rank, full, shards, shard_count, options);
+        comm::scatter(comm, or_decline(comm, mine)?)
     })
 }
 
@@ -215,19 +146,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather(
         let comm = handle::get("comm", comm)?;
         let comm: &dyn Communicator = &*comm;
         let metadata = or_decline(comm, handle::get("metadata", metadata))?;
-        let mine = || {
-            let destination = match destination_rank {
-                SHARDSPEC_ALL_RANKS => None,
-                rank => Some(root_argument(comm, "destination_rank", rank)?),
-            };
-            let root = destination.map_or(Root::All, |rank| Root::One("destination_rank", rank));
-            let full = full_argument(comm, &metadata, root, full)?;
-            let dtype = full.map(|full| full.dtype());
-            let shards = own_shards(comm, &metadata, SHARDS, dtype, shards, shard_count)?;
-            let options = comm_options_argument(options)?;
-            Ok(Gather { metadata: &metadata, destination, shards, full, options })
-        };
-        comm::gather(comm, or_decline(comm, mine())?)
+        let rank = destination_rank;
+        let mine = gather_arguments(comm, &metadata, rank, shards, shard_count, full, options);
+        comm::gather(comm, or_decline(comm, mine)?)
     })
 }
 
@@ -266,20 +187,17 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
         let comm: &dyn Communicator = &*comm;
         let source = or_decline(comm, handle::get("source", source))?;
         let destination = or_decline(comm, handle::get("destination", destination))?;
+        let (source, destination) = (&*source, &*destination);
         let mine = || {
-            let names = ("source_shards", "source_shard_count");
             let source_shards =
-                own_shards(comm, &source, names, None, source_shards, source_shard_count)?;
-            let names = ("destination_shards", "destination_shard_count");
-            let destination_shards = own_shards(
+                source_shards_argument(comm, source, source_shards, source_shard_count)?;
+            let destination_shards = destination_shards_argument(
                 comm,
-                &destination,
-                names,
-                source_shards.dtype(),
+                &source_shards,
+                destination,
                 destination_shards,
                 destination_shard_count,
             )?;
-            let (source, destination) = (&source, &destination);
             let options = comm_options_argument(options)?;
             Ok(Reshard { source, source_shards, destination, destination_shards, options })
         };

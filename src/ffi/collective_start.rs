@@ -2,18 +2,24 @@
 
 use std::ffi::c_char;
 
-use crate::comm::{self, SharedCommunicator, Work};
+use crate::comm::{self, PreparedTransfer, Reshard, SharedCommunicator, Work};
+use crate::ffi::border::batch::{run_argument, tensors_argument};
+use crate::ffi::border::collective::{
+    comm_options_argument, destination_shards_argument, gather_arguments, or_decline,
+    scatter_arguments, source_shards_argument,
+};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle;
 use crate::ffi::border::pointer::out;
-use crate::ffi::collective::{comm_options_argument, or_decline, shardspec_comm_options};
+use crate::ffi::collective::shardspec_comm_options;
 use crate::ffi::comm::shardspec_comm;
 use crate::ffi::decline::reason_argument;
 use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::request::{new_request, shardspec_request, start};
-use crate::ffi::transfer::{
-    run_argument, shardspec_comm_tensor, shardspec_transfer, tensors_argument,
-};
+use crate::ffi::transfer::{shardspec_comm_tensor, shardspec_transfer};
+use crate::ffi::view::shardspec_tensor_view;
+use crate::memory::Shared;
 
 /// Starts the work of a collective. Where it is refused, the work is to send the other ranks the refusal.
 /// A refusal without a request is sent at once, which waits for other ranks.
@@ -62,6 +68,188 @@ pub unsafe extern "C-unwind" fn shardspec_comm_transfer_start(
             let options = comm_options_argument(options)?;
             Ok(comm::transfer_work(comm, &tensors, options)?)
         })
+    })
+}
+
+/// Starts a scatter: cuts a tensor of rank `source_rank` into the shards of all ranks. The arguments
+/// and the rules are those of `shardspec_comm_scatter`, and other ranks may call that function instead.
+///
+/// The function checks the arguments. The request then agrees with the other ranks and moves the data.
+/// An invalid argument is an error of the request. `shardspec_request_test` or
+/// `shardspec_request_wait` returns this error after the other ranks have received it.
+///
+/// Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
+/// returns. The memory of `full` and of the shards belongs to the request until it has ended.
+/// Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
+/// `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
+/// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
+/// itself sends the error.
+/// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
+/// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
+/// request returns all other errors of `shardspec_comm_scatter`.
+/// Threads: any, but only one thread at a time may use the communicator. Until the request has
+/// ended, no other thread may write `full` or use the shards.
+/// Source: MPI_Iscatterv.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_comm_scatter_start(
+    comm: *const shardspec_comm, metadata: *const shardspec_metadata, source_rank: i64,
+    full: *const shardspec_tensor_view, shards: *const shardspec_tensor_view, shard_count: usize,
+    options: *const shardspec_comm_options, out: *mut *mut shardspec_request,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        start_collective(comm, out, |comm| {
+            let metadata = handle::get("metadata", metadata)?;
+            let mine = scatter_arguments(
+                comm,
+                &metadata,
+                source_rank,
+                full,
+                shards,
+                shard_count,
+                options,
+            )?;
+            Ok(comm::scatter_work(comm, mine)?)
+        })
+    })
+}
+
+/// Starts a gather: copies the shards of all ranks into a tensor on rank `destination_rank`, or on
+/// every rank. The arguments and the rules are those of `shardspec_comm_gather`, and other ranks may
+/// call that function instead.
+///
+/// The function checks the arguments. The request then agrees with the other ranks and moves the data.
+/// An invalid argument is an error of the request. `shardspec_request_test` or
+/// `shardspec_request_wait` returns this error after the other ranks have received it.
+///
+/// Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
+/// returns. The memory of `full` and of the shards belongs to the request until it has ended.
+/// Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
+/// `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
+/// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
+/// itself sends the error.
+/// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
+/// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
+/// request returns all other errors of `shardspec_comm_gather`.
+/// Threads: any, but only one thread at a time may use the communicator. Until the request has
+/// ended, no other thread may write the shards or use `full`.
+/// Source: MPI_Igatherv, MPI_Iallgatherv.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_comm_gather_start(
+    comm: *const shardspec_comm, metadata: *const shardspec_metadata, destination_rank: i64,
+    shards: *const shardspec_tensor_view, shard_count: usize, full: *const shardspec_tensor_view,
+    options: *const shardspec_comm_options, out: *mut *mut shardspec_request,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        start_collective(comm, out, |comm| {
+            let metadata = handle::get("metadata", metadata)?;
+            let rank = destination_rank;
+            let mine = gather_arguments(comm, &metadata, rank, shards, shard_count, full, options)?;
+            Ok(comm::gather_work(comm, mine)?)
+        })
+    })
+}
+
+/// Starts to move a tensor from the layout `source` to the layout `destination`. The arguments and the
+/// rules are those of `shardspec_comm_reshard`, and other ranks may call that function instead.
+///
+/// The function checks the arguments and plans. The request then agrees with the other ranks and
+/// moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
+/// `shardspec_request_wait` returns this error after the other ranks have received it.
+///
+/// Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
+/// returns. The memory of the shards belongs to the request until it has ended.
+/// Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
+/// `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
+/// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
+/// itself sends the error.
+/// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
+/// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
+/// request returns all other errors of `shardspec_comm_reshard`.
+/// Threads: any, but only one thread at a time may use the communicator. Until the request has
+/// ended, no other thread may write `source_shards` or use `destination_shards`.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_comm_reshard_start(
+    comm: *const shardspec_comm, source: *const shardspec_metadata,
+    source_shards: *const shardspec_tensor_view, source_shard_count: usize,
+    destination: *const shardspec_metadata, destination_shards: *const shardspec_tensor_view,
+    destination_shard_count: usize, options: *const shardspec_comm_options,
+    out: *mut *mut shardspec_request, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        start_collective(comm, out, |comm| {
+            let (source, destination) =
+                (handle::get("source", source)?, handle::get("destination", destination)?);
+            let (source, destination) = (&*source, &*destination);
+            let source_shards =
+                source_shards_argument(comm, source, source_shards, source_shard_count)?;
+            let destination_shards = destination_shards_argument(
+                comm,
+                &source_shards,
+                destination,
+                destination_shards,
+                destination_shard_count,
+            )?;
+            let options = comm_options_argument(options)?;
+            let mine = Reshard { source, source_shards, destination, destination_shards, options };
+            Ok(comm::reshard_work(comm, mine)?)
+        })
+    })
+}
+
+/// Starts the preparation of a transfer. The arguments and the rules are those of
+/// `shardspec_transfer_prepare`, and other ranks may call that function instead.
+///
+/// The function checks the arguments, plans the messages and allocates memory for packing. The
+/// request then agrees with the other ranks. The transfer can run when the request has ended with
+/// OK. Before that, and after an error of the request, a run returns INVALID_ARGUMENT on all ranks.
+///
+/// An invalid argument is an error of the request. `*transfer` is then NULL.
+/// `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks have
+/// received it.
+///
+/// Ownership: the caller frees `*out` and `*transfer`, in any order. The caller may free arrays,
+/// metadata, plans and tags when the function returns. The transfer keeps the addresses of the
+/// shards. The request does not use the memory of the shards.
+/// Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
+/// `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
+/// Blocks: on other ranks, only if `transfer` or `out` is NULL or memory runs out. Without a request,
+/// the function itself sends the error.
+/// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
+/// `comm` is not a valid handle; NULL_ARGUMENT if `comm`, `transfer` or `out` is NULL; OUT_OF_MEMORY. The
+/// request returns all other errors of `shardspec_transfer_prepare`.
+/// Threads: any, but only one thread at a time may use the communicator.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_transfer_prepare_start(
+    comm: *const shardspec_comm, tensors: *const shardspec_comm_tensor, tensor_count: usize,
+    options: *const shardspec_comm_options, transfer: *mut *mut shardspec_transfer,
+    out: *mut *mut shardspec_request, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = {
+            let comm = handle::get("comm", comm)?;
+            comm.check_unclaimed()?;
+            or_decline(&*comm, self::out("transfer", transfer))?
+        };
+        let mut made = std::ptr::null_mut();
+        let started = start_collective(comm, out, |comm| {
+            let tensors = tensors_argument(comm, tensors, tensor_count)?;
+            let transfer = PreparedTransfer::new(comm, &tensors, comm_options_argument(options)?)?;
+            let transfer = Shared::try_new(transfer)?;
+            let work = comm::prepare_work(&transfer)?;
+            made = handle::insert(transfer)?;
+            Ok(work)
+        });
+        match started {
+            Ok(()) => place.set(made),
+            Err(_) => handle::free("transfer", made)?,
+        }
+        started
     })
 }
 

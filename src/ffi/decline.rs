@@ -4,10 +4,10 @@ use std::ffi::c_char;
 
 use crate::comm;
 use crate::error::Foreign;
+use crate::ffi::border::collective::or_decline;
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle;
 use crate::ffi::border::pointer::text;
-use crate::ffi::collective::or_decline;
 use crate::ffi::comm::shardspec_comm;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::memory::Text;

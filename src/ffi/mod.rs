@@ -55,6 +55,7 @@ pub mod op_value;
 pub mod placement;
 pub mod plan;
 pub mod plan_execute;
+pub mod plan_nodes;
 pub mod properties;
 pub mod request;
 pub mod scalapack;

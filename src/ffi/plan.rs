@@ -39,7 +39,7 @@ impl Handle for shardspec_plan {
     }
 }
 
-fn give(place: Out<'_, *mut shardspec_plan>, plan: ReshardPlan) -> Outcome {
+pub(crate) fn give(place: Out<'_, *mut shardspec_plan>, plan: ReshardPlan) -> Outcome {
     place.set(handle::insert(Shared::try_new(plan)?)?);
     Ok(())
 }
@@ -108,6 +108,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new_for_destinations(
 /// groups of elements first, each to the owner with the fewest elements so far. The plan divides
 /// groups that are larger than a fair share. If source shards overlap in very many ways, the plan
 /// uses fewer and larger groups. Equal lists always make equal plans.
+/// `shardspec_plan_new_on_nodes` makes a plan that prefers sources on the same node.
 ///
 /// Ownership: the caller frees `*out`. The caller may free both lists before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle

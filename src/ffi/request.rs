@@ -1,6 +1,6 @@
 //! Requests.
 //!
-//! A request is an exchange or a transfer that was started and is not yet complete. The program may
+//! A request is an exchange or a collective that was started and is not yet complete. The program may
 //! do other work in the meantime. The functions whose names end in `_start` create requests.
 //! `shardspec_request_test` makes progress with a request without waiting. `shardspec_request_wait`
 //! completes a request.
@@ -20,7 +20,7 @@
 //!   create two communicators.
 //! - After a request has ended, `shardspec_request_test` and `shardspec_request_wait` return the
 //!   same result each time.
-//! - A start does not wait for other ranks. If this rank passes an invalid argument to a transfer,
+//! - A start does not wait for other ranks. If this rank passes an invalid argument to a collective,
 //!   the start still creates a request. The request sends the error to the other ranks and then
 //!   returns it. The requests of all other ranks return DISAGREEMENT.
 //! - `shardspec_request_free` cancels a request that has not ended. The function aborts the

@@ -17,32 +17,28 @@
 //! the agreement, the plan and the allocation of memory. A run sends only one small message in each
 //! of ceil(log2 size) rounds before it moves data.
 //!
-//! `shardspec_comm_transfer_start` and `shardspec_transfer_start` do not wait for other ranks. They
-//! create requests, which move the batch while the program does other work.
+//! `shardspec_comm_transfer_start`, `shardspec_transfer_prepare_start` and `shardspec_transfer_start`
+//! do not wait for other ranks. They create requests, which make progress while the program does
+//! other work.
 
 use std::ffi::c_char;
 
-use crate::comm::{
-    self, BatchTensor, Communicator, Options, PreparedTransfer, TensorLayouts, TensorShards,
-};
-use crate::ffi::border::guard::{Outcome, Refusal, guard};
+use crate::comm::{self, BatchTensor, Communicator, Options, PreparedTransfer};
+use crate::ffi::border::batch::{run_argument, tensors_argument};
+use crate::ffi::border::collective::{comm_options_argument, or_decline};
+use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle::{self, Handle};
-use crate::ffi::border::pointer::{optional_text, out, slice};
-use crate::ffi::border::sized::{Grows, sized_slice};
+use crate::ffi::border::pointer::out;
+use crate::ffi::border::sized::Grows;
 use crate::ffi::border::slot_map::SlotMap;
-use crate::ffi::border::views::local_shards;
-use crate::ffi::collective::{
-    comm_options_argument, or_decline, shards_of_layout, shardspec_comm_options,
-};
+use crate::ffi::collective::shardspec_comm_options;
 use crate::ffi::comm::shardspec_comm;
 use crate::ffi::dtype::shardspec_dtype;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::plan::shardspec_plan;
 use crate::ffi::view::shardspec_tensor_view;
-use crate::memory::{Shared, Text, text};
-use crate::model::{DataType, Error};
-use crate::transfer::{LocalShards, ShardArguments};
+use crate::memory::Shared;
 
 /// One tensor of a batch, as one rank passes it. All fields except the shards are the same on all
 /// ranks.
@@ -96,113 +92,6 @@ impl Handle for shardspec_transfer {
         static TABLE: SlotMap<Shared<PreparedTransfer>> = SlotMap::new();
         &TABLE
     }
-}
-
-const SOURCE_SHARDS: (&str, &str) = ("source_shards", "source_shard_count");
-const DESTINATION_SHARDS: (&str, &str) = ("destination_shards", "destination_shard_count");
-
-/// The tensors of this rank.
-pub(crate) unsafe fn tensors_argument(
-    comm: &dyn Communicator, tensors: *const shardspec_comm_tensor, count: usize,
-) -> Outcome<Vec<BatchTensor>> {
-    let mut index = 0usize;
-    sized_slice("tensors", tensors, count)?.convert(|tensor| {
-        let position = index;
-        index = index.saturating_add(1);
-        let tag = optional_text("tag", tensor.tag)?.unwrap_or("");
-        batch_tensor(comm, &tensor, tag).map_err(Refusal::in_tensor(position, tag))
-    })
-}
-
-unsafe fn batch_tensor(
-    comm: &dyn Communicator, tensor: &shardspec_comm_tensor, tag: &str,
-) -> Outcome<BatchTensor> {
-    if tensor.reserved != 0 {
-        return Err(Error::invalid("reserved", "it is not 0; set it to 0").into());
-    }
-    let layouts = layouts_of(tensor)?;
-    let dtype = dtype_of(tensor)?;
-    let known = dtype.or(layouts.dtype());
-    let (pointer, count) = (tensor.source_shards, tensor.source_shard_count);
-    let source = shards_of_layout(comm, layouts.source(), SOURCE_SHARDS, known, pointer, count)?;
-    let (pointer, count) = (tensor.destination_shards, tensor.destination_shard_count);
-    let (known, layout) = (known.or(source.dtype()), layouts.destination());
-    let destination = shards_of_layout(comm, layout, DESTINATION_SHARDS, known, pointer, count)?;
-    let (tag, shards) = (Shared::try_new(Text::copy(tag))?, TensorShards { source, destination });
-    Ok(BatchTensor { tag, layouts, dtype, shards })
-}
-
-unsafe fn layouts_of(tensor: &shardspec_comm_tensor) -> Outcome<TensorLayouts> {
-    if tensor.plan.is_null() {
-        let source = (*handle::get("source", tensor.source)?).clone();
-        let destination = (*handle::get("destination", tensor.destination)?).clone();
-        return Ok(TensorLayouts::Pair { source, destination });
-    }
-    if !tensor.source.is_null() || !tensor.destination.is_null() {
-        let problem = "source or destination is set too; pass a plan, or both layouts";
-        return Err(Error::invalid("plan", problem).into());
-    }
-    Ok(TensorLayouts::Plan((*handle::get("plan", tensor.plan)?).clone()))
-}
-
-/// The element type of a tensor, if it is stated.
-fn dtype_of(tensor: &shardspec_comm_tensor) -> Outcome<Option<DataType>> {
-    let dtype = DataType::from(tensor.dtype);
-    if (dtype.code, dtype.bits, dtype.lanes) == (0, 0, 0) {
-        return Ok(None);
-    }
-    dtype.validate("dtype")?;
-    Ok(Some(dtype))
-}
-
-/// The buffers of a run; `None`: those of the last one.
-pub(crate) unsafe fn run_argument(
-    transfer: &PreparedTransfer, tensors: *const shardspec_comm_tensor, count: usize,
-) -> Outcome<Option<Vec<TensorShards>>> {
-    if tensors.is_null() && count == 0 {
-        return Ok(None);
-    }
-    let mut index = 0usize;
-    let read = sized_slice("tensors", tensors, count)?.convert(|tensor| {
-        let position = index;
-        index = index.saturating_add(1);
-        let (tag, own) = (optional_text("tag", tensor.tag)?, transfer.tag(position));
-        shards_of_run(transfer, position, &tensor, tag).map_err(Refusal::in_tensor(position, own))
-    })?;
-    Ok(Some(read))
-}
-
-unsafe fn shards_of_run(
-    transfer: &PreparedTransfer, index: usize, tensor: &shardspec_comm_tensor, tag: Option<&str>,
-) -> Outcome<TensorShards> {
-    if let Some(tag) = tag.filter(|&tag| tag != transfer.tag(index)) {
-        let problem = text!("it is '{tag}'; pass the tensors in the order of the preparation");
-        return Err(Error::invalid("tag", problem).into());
-    }
-    let Some(before) = transfer.shards(index) else {
-        let problem = text!("there are more than the {} tensors of the transfer", transfer.len());
-        return Err(Error::invalid("tensor_count", problem).into());
-    };
-    let (pointer, count) = (tensor.source_shards, tensor.source_shard_count);
-    let source = shards_like(&before.source, SOURCE_SHARDS, pointer, count)?;
-    let (pointer, count) = (tensor.destination_shards, tensor.destination_shard_count);
-    let destination = shards_like(&before.destination, DESTINATION_SHARDS, pointer, count)?;
-    Ok(TensorShards { source, destination })
-}
-
-/// Shards of the same indices as others.
-unsafe fn shards_like(
-    before: &LocalShards, (views, count): (&'static str, &'static str),
-    shards: *const shardspec_tensor_view, shard_count: usize,
-) -> Outcome<Shared<LocalShards>> {
-    if shard_count != before.len() {
-        let problem = text!("{shard_count} views for the {} shards of this rank", before.len());
-        return Err(Error::invalid(count, problem).into());
-    }
-    let shards = slice(views, shards, shard_count)?;
-    let arguments = ShardArguments { views, ..ShardArguments::SHARDS };
-    let read = local_shards(before.layout(), arguments, before.dtype(), before.indices(), shards)?;
-    Ok(Shared::try_new(read)?)
 }
 
 /// A transfer that is not agreed on yet, and its handle: afterwards no memory is needed.

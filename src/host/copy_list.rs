@@ -27,7 +27,7 @@ pub(crate) struct StridedCopy {
 }
 
 /// The bytes of an element, or its bits where elements are no whole bytes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Units {
     /// Units of an element.
     pub(crate) width: usize,
@@ -171,6 +171,23 @@ impl CopyList {
             FullSide::Source => level.destination_step,
             FullSide::Destination => level.source_step,
         }
+    }
+
+    /// Adds a copy like number `copy` of this list, between other memory: what that one has at the second
+    /// place of a pair, this one has at the first. It has `bytes` bytes, as that one.
+    pub(crate) fn push_again(
+        &mut self, copy: usize, [source, destination]: [[*mut u8; 2]; 2], bytes: usize,
+    ) -> Memory<()> {
+        let like = self.copies[copy].clone();
+        let moved = |place: *const u8, [to, from]: [*mut u8; 2]| {
+            to.wrapping_offset(place.addr().wrapping_sub(from.addr()).cast_signed())
+        };
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.copies.try_push(StridedCopy {
+            source: moved(like.source, source),
+            destination: moved(like.destination, destination),
+            ..like
+        })
     }
 
     /// Adds a copy of a box: `dims` has how often, and how many units further on either side, the

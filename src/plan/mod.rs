@@ -13,6 +13,7 @@ mod first_held;
 #[cfg(test)]
 mod growth;
 mod holders;
+mod nodes;
 mod once;
 mod owners;
 mod parts;
@@ -29,6 +30,8 @@ mod traffic;
 use std::hash::Hash;
 use std::ops::Range;
 
+use nodes::RankNodes;
+pub(crate) use once::OncePlans;
 pub use owners::NodeOf;
 use owners::Owners;
 
@@ -75,6 +78,8 @@ pub struct ReshardPlan {
     dtype: Option<DataType>,
     /// The destination shards it serves, ascending; `None`: all.
     wanted: Option<Vec<u32>>,
+    /// Which ranks are near each other, if the plan was made for that.
+    nodes: Option<Shared<RankNodes>>,
     pieces: Pieces,
     routes: Lazy<Routes>,
 }
@@ -181,8 +186,8 @@ impl ReshardPlan {
         check_shard_ndim(0, "offsets and sizes", got, expected)?;
         let effort = validate::has_overlap(&source)?.then_some(effort);
         let pieces = pieces_between(&source, &destination, wanted.as_deref(), effort)?;
-        let (dtype, routes) = Default::default();
-        Ok(Self { source, destination, dtype, wanted, pieces, routes })
+        let (dtype, nodes, routes) = Default::default();
+        Ok(Self { source, destination, dtype, wanted, nodes, pieces, routes })
     }
 
     fn between(
@@ -201,6 +206,7 @@ impl ReshardPlan {
             destination: destination.clone(),
             dtype,
             wanted,
+            nodes: None,
             pieces,
             routes: Lazy::default(),
         })

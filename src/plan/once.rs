@@ -52,8 +52,10 @@ impl ReshardPlan {
         if !validate::has_overlap(&self.destination)? {
             return Ok(None);
         }
+        let node_of = self.nodes.as_ref().map(|nodes| |rank| nodes.of(rank));
+        let node_of = node_of.as_ref().map(|node_of| node_of as NodeOf<'_>);
         let overlaps = validate::has_overlap(&self.source)?;
-        plans(&self.source, &self.destination, overlaps.then_some((PartBudget::USUAL, None)))
+        plans(&self.source, &self.destination, overlaps.then_some((PartBudget::USUAL, node_of)))
     }
 }
 
@@ -86,6 +88,7 @@ fn plans(
         destination: destination.clone(),
         dtype: None,
         wanted: None,
+        nodes: None,
         pieces,
         routes: Default::default(),
     };

@@ -15,6 +15,14 @@ pub struct Piece<'a> {
     pub sizes: &'a [i64],
 }
 
+impl Piece<'_> {
+    /// How many elements it has.
+    pub fn elements(&self) -> usize {
+        // They fit a shard, whose elements an address space has.
+        self.sizes.iter().fold(1, |all: usize, &size| all.saturating_mul(size as usize))
+    }
+}
+
 /// A box of elements of a shard's buffer: `sizes` of them, from `offsets` on, at steps. Where shards
 /// are not boxes, it may have more dimensions than the buffer, several in one of the buffer's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -50,6 +50,15 @@ pub struct LocalShards {
     positions: Vec<u32>,
 }
 
+/// The shards of one tensor that one rank has, and those that it gets: all of them.
+#[derive(Debug, Clone)]
+pub struct TensorShards {
+    /// Those that are read.
+    pub source: Shared<LocalShards>,
+    /// Those that are written.
+    pub destination: Shared<LocalShards>,
+}
+
 // SAFETY: no pointer is followed here. The functions that do have their own safety contract.
 unsafe impl Send for LocalShards {}
 // SAFETY: as above.
@@ -157,6 +166,12 @@ impl LocalShards {
         ViewRef::trusted(self.firsts[number], (dtype, self.units), shape, strides)
     }
 
+    /// Bytes of so many elements, one behind the other.
+    pub(crate) fn bytes_of(&self, elements: usize) -> usize {
+        let units = elements.saturating_mul(self.units.width);
+        if self.units.per_byte == 1 { units } else { units.div_ceil(self.units.per_byte) }
+    }
+
     /// The addresses that the bytes of all shards lie between, half-open. `None` where there are no
     /// elements.
     pub(crate) fn reach(&self) -> Option<(usize, usize)> {
@@ -203,6 +218,14 @@ impl LocalShards {
             }
         }
         Ok(())
+    }
+
+    /// The first bytes of shard `number` of these, and of others of the same indices. `None` where the two
+    /// have other strides or elements.
+    pub(crate) fn like(&self, number: usize, others: &Self) -> Option<[*mut u8; 2]> {
+        let (own, its) = (self.get(number), others.get(number));
+        let is_like = self.units == others.units && own.strides == its.strides;
+        is_like.then(|| [self.firsts[number], others.firsts[number]])
     }
 
     /// Whether these shards are in the same memory as others of the same indices.

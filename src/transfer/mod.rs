@@ -31,7 +31,7 @@ pub use error::TransferError;
 pub use host_memory::{HostCopies, HostMemory, HostTransfer};
 pub use keeper::Keeper;
 pub use lay_out::Parts;
-pub use local_shards::{LocalShards, LocalShardsBuilder, ShardArguments};
+pub use local_shards::{LocalShards, LocalShardsBuilder, ShardArguments, TensorShards};
 pub use sharder::{Extraction, Sharder};
 pub use tensor::{Fill, Keepers, ShardedTensor, check_indices, check_owner, indices_of};
 pub use transfer::{Transfer, check_full};

@@ -70,6 +70,49 @@ def test_threads_shard_reshard_and_gather():
     assert on_threads(3, collectives) == [3, 3, 3]
 
 
+def started(comm):
+    """The same by requests; rank 0 calls the methods without."""
+    def ended(request):
+        while comm.rank == 1 and not request.test():
+            pass
+        return request.wait()
+
+    full = FULL if comm.rank == 1 else None
+    if comm.rank == 0:
+        return collectives(comm)
+    shards = ended(comm.shard_start(ROWS, full, src_rank=1))
+    assert are_shards_of(shards, ROWS, comm.rank)
+    columns = ended(comm.reshard_start(ROWS, shards, COLUMNS, memory_limit=100, max_threads=1))
+    assert are_shards_of(columns, COLUMNS, comm.rank)
+    one = ended(comm.gather_start(COLUMNS, columns, dst_rank=2))
+    assert (one is None) == (comm.rank != 2)
+    back = numpy.zeros_like(FULL.T).T
+    assert ended(comm.gather_start(COLUMNS, columns, back, ALL_RANKS)) is back
+    assert numpy.array_equal(back, FULL)
+    return comm.size
+
+
+def test_threads_start_collectives():
+    assert on_threads(3, started) == [3, 3, 3]
+
+
+def test_what_is_wrong_with_a_started_collective_is_raised_on_all_ranks():
+    def work(comm):
+        shards = list(slices(ROWS, comm.rank))
+        if comm.rank == 2:
+            shards.pop()
+        for start in (lambda: comm.gather_start(ROWS, shards),
+                      lambda: comm.reshard_start(ROWS, shards, COLUMNS)):
+            request = start()
+            for _ in range(2):
+                with pytest.raises((ArgumentError, CommunicationError), match="0 views for the 1 shards"):
+                    request.wait()
+            request.close()
+        return comm.size
+
+    assert on_threads(3, work) == [3, 3, 3]
+
+
 def test_a_spec_shards_for_all_ranks():
     def work(comm):
         mine = FULL if comm.rank == 0 else numpy.zeros_like(FULL)

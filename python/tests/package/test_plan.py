@@ -2,6 +2,7 @@
 
 import ctypes
 import itertools
+import pickle
 
 import numpy
 import pytest
@@ -92,6 +93,15 @@ def test_replicas_are_read_where_they_are_nearest():
     with pytest.raises(LayoutError) as refused:
         Plan([ShardMetadata([0, 0], [4, 7], "rank:0")], COLUMNS)
     assert refused.value.name == "GAP" and refused.value.first_shard == 0
+
+
+def test_replicas_on_the_same_node_are_read_first():
+    copies = [ShardMetadata([0, 0], [5, 7], f"rank:{rank}") for rank in (2, 3)]
+    plan = Plan(copies, COLUMNS, nodes=[7, 4, 4, 7])
+    assert [(piece.source, piece.destination) for piece in plan] == [(1, 0), (0, 1)]
+    assert list(pickle.loads(pickle.dumps(plan))) == list(plan)
+    with pytest.raises(TypeError):
+        Plan(copies, COLUMNS, nodes=["a"])
 
 
 def test_a_plan_says_what_moves():

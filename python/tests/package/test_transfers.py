@@ -118,6 +118,29 @@ def test_transfers_go_on_while_ranks_compute():
     assert on_threads(3, work) == [True] * 3
 
 
+def test_a_transfer_is_prepared_by_a_request():
+    def work(comm):
+        moves, places = batch(comm.rank)
+        if comm.rank == 1:
+            prepared = Transfer(comm, moves)
+        else:
+            request = Transfer.prepare_start(comm, moves)
+            prepared = request.wait()
+            assert request.wait() is prepared
+        del moves
+        gc.collect()
+        prepared.run()
+        assert arrived(places, comm.rank)
+        wrong, _ = batch(comm.rank)
+        if comm.rank == 2:
+            wrong[1].shards[0] = numpy.zeros((2, 9), "float32")
+        with pytest.raises((CommunicationError, ViewError), match="'k'"):
+            Transfer.prepare_start(comm, wrong).wait()
+        return True
+
+    assert on_threads(3, work) == [True] * 3
+
+
 def test_what_is_wrong_with_a_start_is_raised_by_its_request_on_all_ranks():
     def work(comm):
         moves, places = batch(comm.rank)

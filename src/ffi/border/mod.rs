@@ -1,7 +1,9 @@
 //! The parts of every export: the guard, the handle table, and checked pointers.
 
+pub(crate) mod batch;
 pub(crate) mod blank;
 pub(crate) mod callback;
+pub(crate) mod collective;
 pub(crate) mod flat;
 pub(crate) mod guard;
 pub(crate) mod handle;

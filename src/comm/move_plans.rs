@@ -1,0 +1,78 @@
+//! The plans of a tensor that one rank needs.
+
+use super::Communicator;
+use super::layouts::TensorLayouts;
+use super::owners::{RankShards, node_placed};
+use crate::memory::{Memory, Shared, text};
+use crate::model::{Error, Result};
+use crate::plan::{NodeOf, OncePlans, ReshardPlan};
+
+/// The plans that say what moves.
+#[derive(Debug)]
+pub(super) struct MovePlans {
+    pub(super) incoming: Shared<ReshardPlan>,
+    /// The pieces that this rank has for others, with sources and destinations in each other's
+    /// place. `None`: the other plan is that of all ranks.
+    pub(super) outgoing: Option<Shared<ReshardPlan>>,
+    /// The pieces that destination shards take from others of their rank in the end, as these hold the
+    /// same elements and have received them.
+    pub(super) copied: Option<ReshardPlan>,
+    /// A hash of the replicas that are read, where that depends on nodes.
+    pub(super) choice: u64,
+}
+
+impl MovePlans {
+    /// The plans of the rank whose shards these are.
+    pub(super) fn new(
+        comm: &dyn Communicator, layouts: &TensorLayouts, sources: &RankShards,
+        destinations: &RankShards,
+    ) -> Result<Self> {
+        // The pieces for this rank, and those that it has for others. Of replicas, who is read depends
+        // on all that moves; and several pieces between two shards are in one order only in one plan.
+        match layouts {
+            TensorLayouts::Pair { source, destination }
+                if source.is_plain() && destination.is_plain() =>
+            {
+                let outgoing = ReshardPlan::for_destinations(destination, source, sources.own())?;
+                let incoming =
+                    ReshardPlan::for_destinations(source, destination, destinations.own())?;
+                let (incoming, outgoing) =
+                    (Shared::try_new(incoming)?, Some(Shared::try_new(outgoing)?));
+                Ok(Self { incoming, outgoing, copied: None, choice: 0 })
+            }
+            TensorLayouts::Pair { source, destination } => {
+                let node_of = node_placed(comm);
+                let node_of = node_of.as_ref().map(|node_of| node_of as NodeOf<'_>);
+                let plans = ReshardPlan::received_once(source, destination, node_of)?;
+                // Ranks that know other nodes would read other replicas.
+                let choice = node_of.map_or(0, |_| plans.received.choice_hash());
+                Ok(Self { choice, ..Self::once(plans)? })
+            }
+            TensorLayouts::Plan(plan) | TensorLayouts::Replicas { plan, .. } => {
+                let mut all = 0..plan.destination().len();
+                if let Some(missing) = all.find(|&shard| !plan.serves(shard)) {
+                    let problem = text!(
+                        "it is a plan for some destination shards, without shard {missing}; pass a \
+                         plan for all of them"
+                    );
+                    return Err(Error::invalid("plan", problem));
+                }
+                let plans = match plan.again_received_once()? {
+                    Some(plans) => Self::once(plans)?,
+                    None => {
+                        let incoming = plan.clone();
+                        Self { incoming, outgoing: None, copied: None, choice: 0 }
+                    }
+                };
+                // Plans that know other nodes would read other replicas.
+                let choice = if plan.knows_nodes() { plans.incoming.choice_hash() } else { 0 };
+                Ok(Self { choice, ..plans })
+            }
+        }
+    }
+
+    fn once(plans: OncePlans) -> Memory<Self> {
+        let (incoming, copied) = (Shared::try_new(plans.received)?, plans.copied);
+        Ok(Self { incoming, outgoing: None, copied, choice: 0 })
+    }
+}

@@ -1,0 +1,44 @@
+//! Plans for ranks on several nodes. In the header they are part of the section of plans.
+
+use crate::ffi::border::guard::guard;
+use crate::ffi::border::handle;
+use crate::ffi::border::pointer::{out, slice};
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::plan::{give, shardspec_plan};
+
+/// Creates a plan for the same shards as `plan`, for ranks on several nodes. Rank r is on node
+/// `nodes[r]`. The function does not change `plan`.
+///
+/// If several source shards hold an element, the new plan reads it from a shard with the same owner
+/// as the destination, if there is such a shard. Otherwise the new plan reads the element from a
+/// shard on the node of the destination, if there is such a shard. The new plan distributes the
+/// other elements so that all owners supply about equally many elements. If no source shards
+/// overlap, the new plan has the same pieces as `plan`.
+///
+/// `nodes` has `node_count` numbers, which are equal for ranks on the same node. A negative number
+/// means that the node of the rank is not known. The same holds for ranks from `node_count` on. An
+/// owner without a known node counts as the only one on its node. Ranks are those of placements.
+/// `shardspec_comm_node` returns the nodes of a communicator's ranks.
+///
+/// Ranks that move a tensor by such a plan (`shardspec_comm_tensor`) must pass plans that read the
+/// same sources. Otherwise all ranks return DISAGREEMENT.
+///
+/// Ownership: the caller frees `*out`. The caller may free `plan` and `nodes` before `*out`.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
+/// Errors: UNSUPPORTED if source shards overlap in too many ways; INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_plan_new_on_nodes(
+    plan: *const shardspec_plan, nodes: *const i64, node_count: usize,
+    out: *mut *mut shardspec_plan, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let plan = handle::get("plan", plan)?;
+        give(place, plan.on_nodes(slice("nodes", nodes, node_count)?)?)
+    })
+}
