@@ -99,10 +99,11 @@ def test_threads_start_collectives():
 def test_what_is_wrong_with_a_started_collective_is_raised_on_all_ranks():
     def work(comm):
         shards = list(slices(ROWS, comm.rank))
+        columns = [numpy.zeros_like(part) for part in slices(COLUMNS, comm.rank)]
         if comm.rank == 2:
             shards.pop()
         for start in (lambda: comm.gather_start(ROWS, shards),
-                      lambda: comm.reshard_start(ROWS, shards, COLUMNS)):
+                      lambda: comm.reshard_start(ROWS, shards, COLUMNS, columns)):
             request = start()
             for _ in range(2):
                 with pytest.raises((ArgumentError, CommunicationError), match="0 views for the 1 shards"):
