@@ -18,7 +18,8 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use shardspec::draw::{
-    MAX_PICTURE_SIZE, PictureOptions, draw_diff, draw_metadata, draw_plan, draw_shards,
+    MAX_PICTURE_SIZE, PictureFormat, PictureOptions, Theme, draw_diff, draw_metadata, draw_plan,
+    draw_shards,
 };
 use shardspec::model::{
     Cut, Mesh, MeshCut, MeshLayout, MeshShardingSpec, Pad, PadTo, PartialAxis, Placement,
@@ -87,7 +88,7 @@ fn check_golden(name: &str, picture: &str) {
     );
 }
 
-/// Draws as text, and as ASCII with colours, and compares the text.
+/// Draws as text, as ASCII with colours, and as SVG on both backgrounds, and compares texts and SVGs.
 fn check_all(name: &str, draw: impl Fn(&PictureOptions<'_>) -> String) {
     let text = PictureOptions::default();
     let picture = draw(&text);
@@ -96,6 +97,11 @@ fn check_all(name: &str, draw: impl Fn(&PictureOptions<'_>) -> String) {
     check_golden(&format!("{name}.txt"), &picture);
     let ascii = draw(&PictureOptions { ascii: true, color: true, ..text });
     assert!(ascii.is_ascii() && ascii.len() <= MAX_PICTURE_SIZE, "{name}:\n{ascii}");
+    for (theme, suffix) in [(Theme::Light, "light"), (Theme::Dark, "dark")] {
+        let picture = draw(&PictureOptions { format: PictureFormat::Svg, theme, ..text });
+        assert!(picture.len() <= MAX_PICTURE_SIZE, "{name}: {} bytes", picture.len());
+        check_golden(&format!("{name}.{suffix}.svg"), &picture);
+    }
 }
 
 fn check_metadata(name: &str, metadata: &ShardedTensorMetadata) {

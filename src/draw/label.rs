@@ -8,6 +8,9 @@ use crate::draw::page::{Page, page, width};
 use crate::draw::panel::PanelCell;
 use crate::memory::{Memory, TryVec};
 
+/// The longest label.
+const MAX_TITLE: usize = 96;
+
 /// What a cell is marked as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mark {
@@ -139,10 +142,18 @@ impl<'a> Labels<'a> {
         Ok(String::new())
     }
 
-    /// How wide the label of a cell is that says all that fits into a usual cell.
-    pub(super) fn usual_width(&self, cell: &PanelCell) -> Memory<usize> {
+    /// The longest label of a cell, which explains itself.
+    pub(super) fn of_title(&self, cell: &PanelCell) -> Memory<String> {
         let used = self.used.get();
-        let label = self.of(cell, 9)?;
+        let label = self.of(cell, MAX_TITLE)?;
+        self.used.set(used);
+        Ok(label)
+    }
+
+    /// How wide the label of a cell is that says all that fits into a usual cell.
+    pub(super) fn usual_width(&self, cell: &PanelCell, most: usize) -> Memory<usize> {
+        let used = self.used.get();
+        let label = self.of(cell, most)?;
         self.used.set(used);
         Ok(width(&label).max(1))
     }
@@ -153,7 +164,7 @@ impl<'a> Labels<'a> {
         match mark {
             Mark::Gap => {
                 options.try_push((page!("no owner")?, None))?;
-                options.try_push((page!("gap")?, Some(LabelForm::Gap)))?;
+                options.try_push((page!("gap")?, None))?;
                 options.try_push((page!("?")?, Some(LabelForm::Gap)))
             }
             Mark::Overlap => self.push_holders(&cell.holders, cell.volume, "!", options),

@@ -1,7 +1,7 @@
-//! Layouts and plans as pictures: text for a terminal.
+//! Layouts and plans as pictures: text for a terminal, or SVG.
 //!
 //! A picture is made in two steps. The first one counts: it divides the tensor into cells, and finds who
-//! owns how much of each. The second one writes the cells as text. Where a
+//! owns how much of each. The second one writes the cells as text or as SVG, so both say the same. Where a
 //! tensor has few shards, cells end where shards end. Where it has many, a cell has the elements of several
 //! shards, and a second panel shows in detail where the tensor begins.
 //!
@@ -25,12 +25,17 @@ mod page;
 mod palette;
 mod panel;
 mod space;
+mod svg;
+mod svg_legend;
+mod svg_matrix;
+mod svg_page;
+mod svg_panel;
 mod text;
 mod text_legend;
 mod text_matrix;
 mod text_places;
 
-pub use options::PictureOptions;
+pub use options::{PictureFormat, PictureOptions, Theme};
 
 use crate::error::{Error, Result};
 use crate::memory::TryVec;
@@ -120,8 +125,15 @@ pub fn draw_diff(
 /// The picture of how much a plan moves from which owner to which.
 pub fn draw_plan(plan: &ReshardPlan, options: &PictureOptions<'_>) -> Result<String> {
     options.check()?;
-    let matrix = Matrix::new(plan, text_matrix::groups(options))?;
-    Ok(text_matrix::write(&matrix, options)?)
+    match options.format {
+        PictureFormat::Text => {
+            let matrix = Matrix::new(plan, text_matrix::groups(options))?;
+            Ok(text_matrix::write(&matrix, options)?)
+        }
+        PictureFormat::Svg => {
+            Ok(svg_matrix::write(&Matrix::new(plan, svg_matrix::MAX_GROUPS)?, options)?)
+        }
+    }
 }
 
 fn draw_layout(
@@ -135,7 +147,16 @@ fn draw_layout(
 fn write_layout(
     layouts: &Layouts<'_>, facts: &TensorFacts<'_>, options: &PictureOptions<'_>,
 ) -> Result<String> {
-    let limits = text::limits(options, layouts.owners.short_width()?);
-    let picture = LayoutPicture::new(layouts, facts, options, limits, text::MAX_OWNERS)?;
-    Ok(text::write(&picture, options)?)
+    match options.format {
+        PictureFormat::Text => {
+            let limits = text::limits(options, layouts.owners.short_width()?);
+            let picture = LayoutPicture::new(layouts, facts, options, limits, text::MAX_OWNERS)?;
+            Ok(text::write(&picture, options)?)
+        }
+        PictureFormat::Svg => {
+            let (limits, most) = (svg::LIMITS, svg::MAX_OWNERS);
+            let picture = LayoutPicture::new(layouts, facts, options, limits, most)?;
+            Ok(svg::write(&picture, options)?)
+        }
+    }
 }

@@ -4,6 +4,28 @@ use crate::error::{Error, Result};
 use crate::geometry::MAX_NDIM;
 use crate::memory::text;
 
+/// The form of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PictureFormat {
+    /// Lines of text, for a terminal.
+    #[default]
+    Text,
+    /// An SVG document.
+    Svg,
+}
+
+/// The background of an SVG.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Theme {
+    /// Light, or dark where the reader prefers dark pages (`prefers-color-scheme`).
+    #[default]
+    Auto,
+    /// Always light.
+    Light,
+    /// Always dark.
+    Dark,
+}
+
 /// Options of a picture. The library never looks at the environment: whether there is a terminal, and
 /// whether it has colours, is known by the caller.
 ///
@@ -15,6 +37,10 @@ use crate::memory::text;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PictureOptions<'a> {
+    /// Text or SVG.
+    pub format: PictureFormat,
+    /// The background of an SVG.
+    pub theme: Theme,
     /// Whether a text has the colours of a terminal: escape sequences of ANSI, with 256 colours.
     pub color: bool,
     /// Whether a text consists of ASCII only.
@@ -31,7 +57,15 @@ pub struct PictureOptions<'a> {
 
 impl Default for PictureOptions<'_> {
     fn default() -> Self {
-        Self { color: false, ascii: false, width: Self::DEFAULT_WIDTH, axes: &[], window: None }
+        Self {
+            format: PictureFormat::Text,
+            theme: Theme::Auto,
+            color: false,
+            ascii: false,
+            width: Self::DEFAULT_WIDTH,
+            axes: &[],
+            window: None,
+        }
     }
 }
 

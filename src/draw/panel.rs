@@ -56,6 +56,7 @@ pub(super) struct Limits {
     pub(super) columns: usize,
     /// Of each of several slices.
     pub(super) slice_rows: usize,
+    pub(super) slice_columns: usize,
     pub(super) slices: usize,
     /// The most rows and columns of a summary.
     pub(super) summary: usize,
@@ -137,6 +138,7 @@ pub(super) fn panels(
             rows: (limits.rows / 2).max(1),
             columns: (limits.columns / 2).max(1),
             slice_rows: (limits.slice_rows / 2).max(1),
+            slice_columns: (limits.slice_columns / 2).max(1),
             slices: 1,
             summary: (limits.summary / 2).max(1),
         };
@@ -179,8 +181,10 @@ impl Drawer<'_> {
     /// The panels; `None` where they take too many steps.
     fn panels(&self, limits: Limits) -> Result<Option<Vec<Panel>>> {
         let slices = self.slice_count().unwrap_or(usize::MAX).min(limits.slices);
-        let rows = if slices > 1 { limits.slice_rows } else { limits.rows };
-        let own = [self.axis(0, rows, false)?, self.axis(1, limits.columns, false)?];
+        let is_sliced = slices > 1;
+        let rows = if is_sliced { limits.slice_rows } else { limits.rows };
+        let columns = if is_sliced { limits.slice_columns } else { limits.columns };
+        let own = [self.axis(0, rows, false)?, self.axis(1, columns, false)?];
         let is_exact = own.iter().all(|axis| axis.bins.is_exact);
         let mut panels = Vec::new();
         let mut add = |panel: Option<Panel>| match panel {
@@ -199,12 +203,12 @@ impl Drawer<'_> {
             return Ok(Some(panels));
         }
         let most = limits.summary;
-        let own =
-            [self.axis(0, rows.min(most), false)?, self.axis(1, limits.columns.min(most), false)?];
+        let own = [self.axis(0, rows.min(most), false)?, self.axis(1, columns.min(most), false)?];
         if !add(self.panel(PanelKind::Summary, own, self.all()?)?)? {
             return Ok(None);
         }
-        let detail = [self.axis(0, limits.slice_rows, true)?, self.axis(1, limits.columns, true)?];
+        let detail =
+            [self.axis(0, limits.slice_rows, true)?, self.axis(1, limits.slice_columns, true)?];
         // A detail that takes too long is left out: the summary stays.
         add(self.panel(PanelKind::Detail, detail, self.slice(0, 1)?)?)?;
         Ok(Some(panels))
@@ -271,7 +275,7 @@ impl Drawer<'_> {
                 None => return Ok(None),
             },
         };
-        let width = grid.columns.bins.len().max(1);
+        let (width, is_exact) = (grid.columns.bins.len().max(1), grid.is_exact());
         let cells = (0..grid.len()).map(|at| {
             let (row, column) = (at.checked_div(width), at.checked_rem(width));
             let volume = grid.volume(row.unwrap_or(0), column.unwrap_or(0));
@@ -284,6 +288,9 @@ impl Drawer<'_> {
             });
             let old_key = before.map_or(0, |(before, _)| before.key);
             let key = last.key.rotate_left(17).wrapping_add(old_key);
+            // Cells of several shards are drawn one by one, however alike they are.
+            let is_mixed = !is_exact && last.owners > 1;
+            let key = if is_mixed { at as u64 } else { key };
             PanelCell { volume, holders: last, before, key }
         });
         let cells = try_collect(cells)?;

@@ -32,6 +32,7 @@ pub(super) fn limits(options: &PictureOptions<'_>, short_name: usize) -> Limits 
         rows: MAX_ROWS,
         columns: columns.clamp(1, 64),
         slice_rows: MAX_SLICE_ROWS,
+        slice_columns: columns.clamp(1, 64),
         slices: MAX_SLICES,
         summary: MAX_SUMMARY,
     }
@@ -108,8 +109,11 @@ impl<'a> TextPanel<'a> {
         let margin = if rows.dim.is_some() { width(&number).saturating_add(1) } else { 0 };
         let first = INDENT.saturating_add(margin);
         let mut needed = try_filled(1usize, panel.grid.columns.bins.len())?;
+        // Where columns are few, labels may be longer.
+        let usual = options.width.checked_div(needed.len().saturating_mul(2)).unwrap_or(0);
+        let usual = usual.clamp(9, 24);
         for area in &areas.all {
-            need(&mut needed, area, labels.usual_width(cell_of(panel, area))?);
+            need(&mut needed, area, labels.usual_width(cell_of(panel, area), usual)?);
         }
         let room = options.width.saturating_sub(first);
         let widths = column_widths(&panel.grid.columns.bins, &needed, room)?;
