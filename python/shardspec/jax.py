@@ -37,6 +37,8 @@ def from_mesh(mesh: JaxMesh) -> Mesh:
     A device has the rank of its process, and its own number: "rank:0/cuda:3". The devices of an
     `AbstractMesh` are on ranks from 0 on.
     """
+    if not all(hasattr(mesh, name) for name in ("shape", "axis_names")):
+        raise TypeError(f"mesh: a Mesh of jax, not {described(mesh)}")
     axes = dict(mesh.shape)
     if type(mesh).__name__ == "AbstractMesh":
         return Mesh(axes)
@@ -49,6 +51,8 @@ def to_mesh(mesh: Mesh, devices: Sequence[Device] | None = None) -> JaxMesh:
     `devices` has JAX's devices in the order of the mesh, row-major. Without it, the placements of the
     mesh name them as `from_mesh` does.
     """
+    if not isinstance(mesh, Mesh):
+        raise TypeError(f"mesh: a Mesh, not {described(mesh)}")
     return _mesh(mesh, devices, frozenset())
 
 
@@ -87,6 +91,8 @@ def from_named_sharding(sharding: NamedSharding) -> MeshShardingSpec:
     >>> print(from_named_sharding(sharding))
     x=2, y=4: dimension 0 over y by chunk, even
     """
+    if not all(hasattr(sharding, name) for name in ("spec", "mesh")):
+        raise TypeError(f"sharding: a NamedSharding, not {described(sharding)}")
     return MeshShardingSpec.parse("jax", str(sharding.spec), from_mesh(sharding.mesh))
 
 

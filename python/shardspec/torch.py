@@ -31,7 +31,7 @@ from .cuts import Cut
 from .extents import Extents
 from .mesh import Mesh
 from .mesh_spec import MeshShardingSpec
-from .metadata import ShardedTensorMetadata
+from .metadata import ShardedTensorMetadata, metadata_of
 from .placement import Placement
 from .properties import TensorProperties
 from .shard import ShardMetadata
@@ -93,6 +93,7 @@ def from_device_mesh(device_mesh: DeviceMesh) -> Mesh:
 
     The device of a placement has the type of the mesh and no number, as in "rank:3/cuda".
     """
+    _needs("device_mesh", device_mesh, "a DeviceMesh", "mesh", "mesh_dim_names", "device_type")
     ranks = device_mesh.mesh
     names = device_mesh.mesh_dim_names or [*map(_unnamed, range(ranks.ndim))]
     return Mesh(dict(zip(names, ranks.shape)),
@@ -105,6 +106,8 @@ def to_device_mesh(mesh: Mesh, device_type: str | None = None) -> DeviceMesh:
     Its type of devices is that of the placements, or `device_type`. As `DeviceMesh` does, the call
     makes process groups, so all ranks make it.
     """
+    if not isinstance(mesh, Mesh):
+        raise TypeError(f"mesh: a Mesh, not {described(mesh)}")
     placements, axes = mesh.placements, mesh.axes
     ranks = [placement.rank() for placement in placements]
     if None in ranks:
@@ -145,12 +148,13 @@ def to_placements(spec: MeshShardingSpec, ndim: int | None = None) -> tuple[Torc
     >>> to_placements(MeshShardingSpec(Mesh({"dp": 2, "tp": 4}), [Cut(-1, "tp")]), ndim=2)
     (Replicate(), Shard(dim=1))
     """
+    tokens = _tokens(spec, ndim)
     types = importlib.import_module("torch.distributed.tensor.placement_types")
     return tuple(
         types.Shard(int(arguments)) if kind == "S"
         else _strided(types, *map(int, arguments.split(","))) if kind == "_S"
         else types.Partial(arguments) if kind == "P" else types.Replicate()
-        for kind, arguments in _tokens(spec, ndim))
+        for kind, arguments in tokens)
 
 
 def _tokens(spec: MeshShardingSpec, ndim: int | None) -> list[tuple[str, str]]:
@@ -166,6 +170,7 @@ def _strided(types: Any, dim: int, factor: int) -> Any:
 
 def from_dtensor_spec(spec: DTensorSpec) -> MeshShardingSpec:
     """Returns the spec of a `DTensorSpec`. Cuts of one dimension are applied in its `shard_order`."""
+    _needs("spec", spec, "a DTensorSpec", "mesh", "placements")
     return _spec(from_device_mesh(spec.mesh), list(spec.placements),
                  getattr(spec, "shard_order", None))
 
@@ -177,6 +182,7 @@ def to_dtensor_spec(spec: MeshShardingSpec, size: Iterable[int], dtype: Any = "f
     Without a `DeviceMesh`, one is made, by all ranks together.
     """
     sizes = tuple(integers("size", size))
+    _tokens(spec, len(sizes))
     torch = importlib.import_module("torch")
     module = importlib.import_module("torch.distributed.tensor._dtensor_spec")
     meta = module.TensorMeta(torch.Size(sizes), _row_major(sizes),
@@ -190,6 +196,7 @@ def from_dtensor(tensor: DTensor) -> ShardedTensor:
 
     Its local shard is this rank's. A rank outside of the mesh has none.
     """
+    _needs("tensor", tensor, "a DTensor", "_spec", "to_local", "device_mesh")
     spec, local = from_dtensor_spec(tensor._spec), tensor.to_local().detach()
     metadata = spec.build_metadata(tensor.shape, TensorProperties(
         tensor.dtype, requires_grad=tensor.requires_grad))
@@ -209,6 +216,8 @@ def to_dtensor(tensor: ShardedTensor, spec: MeshShardingSpec,
     `spec` is the spec that cut the tensor. Without a `DeviceMesh`, one is made, by all ranks
     together.
     """
+    if not isinstance(tensor, ShardedTensor):
+        raise TypeError(f"tensor: a ShardedTensor, not {described(tensor)}")
     metadata = tensor.metadata()
     sizes = metadata.size
     placements = to_placements(spec, len(sizes))
@@ -228,13 +237,13 @@ def from_shard_metadata(shard: TorchShard) -> ShardMetadata:
     >>> from_shard_metadata(to_shard_metadata(ShardMetadata([0, 4], [2, 4], "rank:1")))
     ShardMetadata(shard_offsets=[0, 4], shard_sizes=[2, 4], placement=rank:1/cpu)
     """
+    _needs("shard", shard, "a ShardMetadata of torch", "shard_offsets", "shard_sizes", "placement")
     return ShardMetadata(shard.shard_offsets, shard.shard_sizes, shard.placement)
 
 
 def to_shard_metadata(shard: ShardMetadata) -> TorchShard:
     """Returns a shard as torch's. A shard that is not a box is refused."""
-    if shard.dim_maps is not None:
-        raise _no_box("shard")
+    _box(shard)
     module = importlib.import_module("torch.distributed._shard.metadata")
     return module.ShardMetadata([*shard.shard_offsets], [*shard.shard_sizes],
                                 None if shard.placement is None else str(shard.placement))
@@ -270,6 +279,8 @@ def from_sharded_tensor_metadata(metadata: TorchMetadata) -> ShardedTensorMetada
 
     The shards must cover the tensor and must not overlap.
     """
+    _needs("metadata", metadata, "a ShardedTensorMetadata of torch", "shards_metadata", "size",
+           "tensor_properties")
     return ShardedTensorMetadata(metadata.shards_metadata, metadata.size,
                                  _properties(metadata.tensor_properties))
 
@@ -284,7 +295,7 @@ def to_sharded_tensor_metadata(metadata: ShardedTensorMetadata) -> TorchMetadata
     >>> theirs.size, len(theirs.shards_metadata)
     (torch.Size([4, 2]), 2)
     """
-    if metadata.has_replicas:
+    if metadata_of("metadata", metadata).has_replicas:
         raise _unsayable("metadata", "shards that are replicas; a ShardedTensor has none")
     shards, placements = _rows(metadata)
     module = importlib.import_module(SHARDED)
@@ -303,6 +314,7 @@ def from_storage_metadata(stored: TensorStorageMetadata,
 
     A stored chunk has no owner. `placements` has one for each chunk. Without them, all are on "cpu".
     """
+    _needs("stored", stored, "a TensorStorageMetadata", "chunks", "size", "properties")
     where = ["cpu"] * len(stored.chunks) if placements is None else listed(
         "placements", placements, "placements")
     if len(where) != len(stored.chunks):
@@ -341,13 +353,13 @@ def from_chunk(chunk: ChunkStorageMetadata) -> ShardMetadata:
     >>> from_chunk(to_chunk(ShardMetadata([0, 4], [2, 4])))
     ShardMetadata(shard_offsets=[0, 4], shard_sizes=[2, 4], placement=None)
     """
+    _needs("chunk", chunk, "a ChunkStorageMetadata", "offsets", "sizes")
     return ShardMetadata(chunk.offsets, chunk.sizes)
 
 
 def to_chunk(shard: ShardMetadata) -> ChunkStorageMetadata:
     """Returns the box of a shard as a stored chunk. A shard that is not a box is refused."""
-    if shard.dim_maps is not None:
-        raise _no_box("shard")
+    _box(shard)
     size = importlib.import_module("torch").Size
     return importlib.import_module(STORED).ChunkStorageMetadata(size(shard.shard_offsets),
                                                                 size(shard.shard_sizes))
@@ -377,6 +389,20 @@ def _spec(mesh: Mesh, placements: list[Any], order: Any) -> MeshShardingSpec:
     return MeshShardingSpec(mesh, [cuts[axis] for axis in ordered if axis in cuts], partial=partial)
 
 
+def _needs(argument: str, value: Any, kind: str, *attributes: str) -> None:
+    """Refuses what does not have the attributes of torch's class."""
+    if not all(hasattr(value, attribute) for attribute in attributes):
+        raise TypeError(f"{argument}: {kind}, not {described(value)}")
+
+
+def _box(shard: Any) -> None:
+    """Refuses what is not a shard that is a box."""
+    if not isinstance(shard, ShardMetadata):
+        raise TypeError(f"shard: a ShardMetadata, not {described(shard)}")
+    if shard.dim_maps is not None:
+        raise _no_box("shard")
+
+
 def _unnamed(dim: int) -> str:
     """The axis of a DeviceMesh without names."""
     return f"dim_{dim}"
@@ -389,7 +415,7 @@ def _row_major(sizes: tuple[int, ...]) -> tuple[int, ...]:
 
 def _rows(metadata: ShardedTensorMetadata) -> tuple[list[tuple[Any, Any, int]], list[Any]]:
     """Offsets, sizes and number of the placement of each shard, and the placements."""
-    extents = Extents.of(metadata)
+    extents = Extents.of(metadata_of("metadata", metadata))
     if extents.dim_maps.numbers or extents.flattening is not None:
         raise _no_box("metadata")
     offsets, sizes = (tuples(numbers, extents.ndim, len(extents.indices))

@@ -40,7 +40,7 @@ def test_devices_are_placements_on_the_rank_of_their_process():
     assert [*map(str, ours.placements)] == ["rank:1/cuda:1", "rank:1/cuda:0", "rank:0/cpu:3",
                                             "rank:2/xla:4"]
     assert ours.axes == {"x": 2, "y": 2}
-    abstract = type("AbstractMesh", (), {"shape": {"x": 3}})()
+    abstract = type("AbstractMesh", (), {"shape": {"x": 3}, "axis_names": ("x",)})()
     assert from_mesh(abstract) == Mesh({"x": 3})
 
 

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 import shardspec
+import shardspec.jax
 import shardspec.torch
 from common import ends_well, ranks
 from shardspec import (
@@ -125,6 +126,27 @@ def test_what_is_not_torchs_is_refused():
         to_device_mesh(Mesh({"dp": 1}, ["trainer0"]))
     with pytest.raises(UnsupportedError, match="devices of 2 types: cpu, cuda; pass device_type"):
         to_device_mesh(Mesh({"dp": 2}, ["rank:0", "rank:1/cuda"]))
+
+
+WRONG = [None, 5, "x", object(), [1]]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=str)
+@pytest.mark.parametrize(("function", "argument"), [
+    (from_device_mesh, "device_mesh"), (to_device_mesh, "mesh"), (to_placements, "spec"),
+    (from_dtensor_spec, "spec"), (from_dtensor, "tensor"), (from_shard_metadata, "shard"),
+    (to_shard_metadata, "shard"), (from_sharding_spec, "spec"), (from_sharded_tensor_metadata, "metadata"),
+    (to_sharded_tensor_metadata, "metadata"), (from_storage_metadata, "stored"),
+    (to_storage_metadata, "metadata"), (from_chunk, "chunk"), (to_chunk, "shard"),
+    (lambda wrong: from_placements([], wrong), "device_mesh"),
+    (lambda wrong: to_dtensor_spec(wrong, (1,)), "spec"),
+    (lambda wrong: to_dtensor(wrong, MeshShardingSpec(MESH, [])), "tensor"),
+    (shardspec.jax.from_mesh, "mesh"), (shardspec.jax.to_mesh, "mesh"),
+    (shardspec.jax.from_named_sharding, "sharding"), (shardspec.jax.to_named_sharding, "spec"),
+])
+def test_a_wrong_argument_is_named(function, argument, wrong):
+    with pytest.raises(TypeError, match=rf"^{argument}: .*, not "):
+        function(wrong)
 
 
 @pytest.mark.parametrize("module", ["torch", "jax"])
