@@ -198,7 +198,8 @@ def _create(original: Function) -> Function:
             return index_of(fqn, saved_chunks[saved].offsets, saved)
 
         pairs = reads.ordered()
-        return [read_item(kind, place(local), size(here), stored(saved), size(there), size(lengths))
+        return [read_item(type=kind, dest_index=place(local), dest_offsets=size(here),
+                          storage_index=stored(saved), storage_offsets=size(there), lengths=size(lengths))
                 for (local, saved), (there, here, lengths) in zip(pairs, reads.regions(pairs))]
 
     return create_read_items_for_chunk_list

@@ -6,6 +6,7 @@
 | placements of a DTensor | `MeshShardingSpec` | `from_placements`, `to_placements` |
 | `DTensorSpec` | `MeshShardingSpec` | `from_dtensor_spec`, `to_dtensor_spec` |
 | `DTensor` | `ShardedTensor` | `from_dtensor`, `to_dtensor` |
+| `ShardedTensor` | the same | `from_sharded_tensor`, `to_sharded_tensor` |
 | `ChunkShardingSpec`, `EnumerableShardingSpec` | the same | `from_sharding_spec`, `to_sharding_spec` |
 | `ShardMetadata` | the same | `from_shard_metadata`, `to_shard_metadata` |
 | `ShardedTensorMetadata` | the same | `from_sharded_tensor_metadata`, `to_sharded_tensor_metadata` |
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from torch.distributed._shard.metadata import (  # type: ignore[import-not-found]
         ShardMetadata as TorchShard,
     )
+    from torch.distributed._shard.sharded_tensor import (  # type: ignore[import-not-found]
+        ShardedTensor as TorchShardedTensor,
+    )
     from torch.distributed._shard.sharded_tensor.metadata import (  # type: ignore[import-not-found]
         ShardedTensorMetadata as TorchMetadata,
     )
@@ -67,6 +71,7 @@ __all__ = [
     "from_dtensor_spec",
     "from_placements",
     "from_shard_metadata",
+    "from_sharded_tensor",
     "from_sharded_tensor_metadata",
     "from_sharding_spec",
     "from_storage_metadata",
@@ -77,6 +82,7 @@ __all__ = [
     "to_dtensor_spec",
     "to_placements",
     "to_shard_metadata",
+    "to_sharded_tensor",
     "to_sharded_tensor_metadata",
     "to_sharding_spec",
     "to_storage_metadata",
@@ -229,6 +235,29 @@ def to_dtensor(tensor: ShardedTensor, spec: MeshShardingSpec,
     return module.DTensor.from_local(
         local, device_mesh or to_device_mesh(spec.mesh), placements, run_check=False,
         shape=torch.Size(sizes), stride=_row_major(sizes))
+
+
+def from_sharded_tensor(tensor: TorchShardedTensor) -> ShardedTensor:
+    """Returns torch's sharded tensor as this package's, with the same memory."""
+    _needs("tensor", tensor, "a ShardedTensor of torch", "local_shards", "metadata")
+    return ShardedTensor.from_local_shards(tensor.local_shards(),
+                                           from_sharded_tensor_metadata(tensor.metadata()))
+
+
+def to_sharded_tensor(tensor: ShardedTensor, process_group: Any = None) -> TorchShardedTensor:
+    """Returns a sharded tensor as torch's, with the same memory.
+
+    torch asks for placements on the ranks of the process group. The local shards have to be those of
+    this rank.
+    """
+    if not isinstance(tensor, ShardedTensor):
+        raise TypeError(f"tensor: a ShardedTensor, not {described(tensor)}")
+    torch, metadata = importlib.import_module("torch"), to_sharded_tensor_metadata(tensor.metadata())
+    module = importlib.import_module("torch.distributed._shard.sharded_tensor")
+    local = [module.Shard(torch.from_dlpack(shard.tensor), metadata.shards_metadata[index])
+             for index, shard in zip(tensor.local_indices(), tensor.local_shards())]
+    return module.ShardedTensor._init_from_local_shards_and_global_metadata(
+        local, metadata, process_group=process_group)
 
 
 def from_shard_metadata(shard: TorchShard) -> ShardMetadata:

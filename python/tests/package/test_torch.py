@@ -36,6 +36,7 @@ from shardspec.torch import (
     from_dtensor_spec,
     from_placements,
     from_shard_metadata,
+    from_sharded_tensor,
     from_sharded_tensor_metadata,
     from_sharding_spec,
     from_storage_metadata,
@@ -45,6 +46,7 @@ from shardspec.torch import (
     to_dtensor_spec,
     to_placements,
     to_shard_metadata,
+    to_sharded_tensor,
     to_sharded_tensor_metadata,
     to_sharding_spec,
     to_storage_metadata,
@@ -135,7 +137,8 @@ WRONG = [None, 5, "x", object(), [1]]
 @pytest.mark.parametrize(("function", "argument"), [
     (from_device_mesh, "device_mesh"), (to_device_mesh, "mesh"), (to_placements, "spec"),
     (from_dtensor_spec, "spec"), (from_dtensor, "tensor"), (from_shard_metadata, "shard"),
-    (to_shard_metadata, "shard"), (from_sharding_spec, "spec"), (from_sharded_tensor_metadata, "metadata"),
+    (to_shard_metadata, "shard"), (from_sharding_spec, "spec"),
+    (from_sharded_tensor, "tensor"), (to_sharded_tensor, "tensor"), (from_sharded_tensor_metadata, "metadata"),
     (to_sharded_tensor_metadata, "metadata"), (from_storage_metadata, "stored"),
     (to_storage_metadata, "metadata"), (from_chunk, "chunk"), (to_chunk, "shard"),
     (lambda wrong: from_placements([], wrong), "device_mesh"),
@@ -343,6 +346,27 @@ def test_a_rank_outside_of_the_mesh_has_no_shard(torch, world):
         assert from_dtensor(theirs).local_shards() == []
 
 
+@pytest.mark.filterwarnings("ignore:.*ShardedTensor:FutureWarning")
+def test_sharded_tensors_of_torch_share_their_memory(torch, world):
+    from torch.distributed._shard.sharded_tensor import Shard as TorchShard
+    from torch.distributed._shard.sharded_tensor import ShardedTensor as TorchShardedTensor
+
+    metadata = ChunkShardingSpec(0, ranks(3)).build_metadata((5, 3), TensorProperties("float32"))
+    with world(3, 1):
+        mine = torch.arange(6.0).reshape(2, 3)
+        theirs = TorchShardedTensor._init_from_local_shards_and_global_metadata(
+            [TorchShard(mine, to_shard_metadata(metadata.shards_metadata[1]))],
+            to_sharded_tensor_metadata(metadata))
+        ours = from_sharded_tensor(theirs)
+        assert ours.metadata() == metadata and ours.local_indices() == [1]
+        assert ours.local_tensor().data_ptr() == mine.data_ptr()
+        again = to_sharded_tensor(ours)
+        assert again.metadata() == theirs.metadata() and again.sharding_spec() == theirs.sharding_spec()
+        (shard,) = again.local_shards()
+        assert shard.tensor.data_ptr() == mine.data_ptr() and torch.equal(shard.tensor, mine)
+        assert shard.metadata == to_shard_metadata(metadata.shards_metadata[1])
+
+
 def test_specs_there_and_back(torch):
     from torch.distributed._shard import sharding_spec
     from torch.distributed._shard.metadata import ShardMetadata as TorchShard
@@ -394,6 +418,10 @@ def test_metadata_of_a_checkpoint_there_and_back(torch):
     replicas = MeshShardingSpec(MESH, [Cut(0, "dp")]).build_metadata((4, 3), TensorProperties("int32"))
     assert len(to_storage_metadata(replicas).chunks) == 2
     assert type(to_chunk(ShardMetadata([0], [1])).offsets) is torch.Size
+    # Every rank has neighbouring rows of these.
+    strided = MeshShardingSpec(Mesh({"dp": 2, "tp": 2}), [Cut(0, "dp", segments=2), Cut(0, "tp")])
+    stored = to_storage_metadata(strided.build_metadata((8,), TensorProperties("float32")))
+    assert [chunk.offsets for chunk in stored.chunks] == [(0,), (4,), (2,), (6,)]
 
 
 def test_what_torchs_metadata_can_not_express_is_refused(torch):
