@@ -167,8 +167,8 @@ def test_without_torch_the_functions_that_need_it_say_so():
     ends_well("""
 import sys
 sys.modules["torch"] = None
-import shardspec.torch as st
-for call in (st.patch, lambda: st.to_chunk(st.ShardMetadata([0], [1]))):
+import shardspec, shardspec.torch as st
+for call in (st.patch, lambda: st.to_chunk(shardspec.ShardMetadata([0], [1]))):
     try:
         call()
     except ImportError as error:
@@ -452,10 +452,8 @@ def test_what_torchs_metadata_can_not_express_is_refused(torch):
 @pytest.mark.parametrize(("module", "examples"), [("torch", 9), ("jax", 8)])
 def test_the_examples_of_the_functions_run(module, examples):
     pytest.importorskip(module)
-    import shardspec._torch_patch
-    import shardspec.jax
-
-    modules = [shardspec.jax] if module == "jax" else [shardspec.torch, shardspec._torch_patch]
+    modules = [shardspec.jax] if module == "jax" else [
+        shardspec._torch_mesh, shardspec._torch_metadata, shardspec._torch_patch]
     results = [doctest.testmod(one) for one in modules]
     assert not any(result.failed for result in results)
     assert sum(result.attempted for result in results) >= examples

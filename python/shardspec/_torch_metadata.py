@@ -1,0 +1,234 @@
+"""Specs and metadata of torch's ShardedTensor, and metadata of its distributed checkpoints."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ._arrays import described, listed, tuples
+from ._library import lib
+from ._torch_common import needs, torch_dtype, unsayable
+from .extents import Extents
+from .metadata import ShardedTensorMetadata, metadata_of
+from .properties import TensorProperties
+from .shard import ShardMetadata
+from .sharded_tensor import ShardedTensor
+from .spec import ChunkShardingSpec, EnumerableShardingSpec
+
+if TYPE_CHECKING:
+    from torch.distributed._shard import sharding_spec  # type: ignore[import-not-found]
+    from torch.distributed._shard.metadata import (  # type: ignore[import-not-found]
+        ShardMetadata as TorchShard,
+    )
+    from torch.distributed._shard.sharded_tensor import (  # type: ignore[import-not-found]
+        ShardedTensor as TorchShardedTensor,
+    )
+    from torch.distributed._shard.sharded_tensor.metadata import (  # type: ignore[import-not-found]
+        ShardedTensorMetadata as TorchMetadata,
+    )
+    from torch.distributed.checkpoint.metadata import (  # type: ignore[import-not-found]
+        ChunkStorageMetadata,
+        TensorStorageMetadata,
+    )
+
+SHARDED = "torch.distributed._shard.sharded_tensor.metadata"
+STORED = "torch.distributed.checkpoint.metadata"
+
+
+def from_sharded_tensor(tensor: TorchShardedTensor) -> ShardedTensor:
+    """Returns torch's sharded tensor as this package's, with the same memory."""
+    needs("tensor", tensor, "a ShardedTensor of torch", "local_shards", "metadata")
+    return ShardedTensor.from_local_shards(tensor.local_shards(),
+                                           from_sharded_tensor_metadata(tensor.metadata()))
+
+
+def to_sharded_tensor(tensor: ShardedTensor, process_group: Any = None) -> TorchShardedTensor:
+    """Returns a sharded tensor as torch's, with the same memory.
+
+    torch asks for placements on the ranks of the process group. The local shards have to be those of
+    this rank.
+    """
+    if not isinstance(tensor, ShardedTensor):
+        raise TypeError(f"tensor: a ShardedTensor, not {described(tensor)}")
+    torch, metadata = importlib.import_module("torch"), to_sharded_tensor_metadata(tensor.metadata())
+    module = importlib.import_module("torch.distributed._shard.sharded_tensor")
+    local = [module.Shard(torch.from_dlpack(shard.tensor), metadata.shards_metadata[index])
+             for index, shard in zip(tensor.local_indices(), tensor.local_shards())]
+    return module.ShardedTensor._init_from_local_shards_and_global_metadata(
+        local, metadata, process_group=process_group)
+
+
+def from_shard_metadata(shard: TorchShard) -> ShardMetadata:
+    """Returns torch's shard as this package's.
+
+    >>> from_shard_metadata(to_shard_metadata(ShardMetadata([0, 4], [2, 4], "rank:1")))
+    ShardMetadata(shard_offsets=[0, 4], shard_sizes=[2, 4], placement=rank:1/cpu)
+    """
+    needs("shard", shard, "a ShardMetadata of torch", "shard_offsets", "shard_sizes", "placement")
+    return ShardMetadata(shard.shard_offsets, shard.shard_sizes, shard.placement)
+
+
+def to_shard_metadata(shard: ShardMetadata) -> TorchShard:
+    """Returns a shard as torch's. A shard that is not a box is refused."""
+    _box(shard)
+    module = importlib.import_module("torch.distributed._shard.metadata")
+    return module.ShardMetadata([*shard.shard_offsets], [*shard.shard_sizes],
+                                None if shard.placement is None else str(shard.placement))
+
+
+def from_sharding_spec(spec: sharding_spec.ShardingSpec) -> ChunkShardingSpec | EnumerableShardingSpec:
+    """Returns torch's `ChunkShardingSpec` or `EnumerableShardingSpec` as this package's."""
+    kind = type(spec).__name__
+    if kind == "ChunkShardingSpec":
+        return ChunkShardingSpec(spec.dim, spec.placements)
+    if kind == "EnumerableShardingSpec":
+        return EnumerableShardingSpec(map(from_shard_metadata, spec.shards))
+    raise TypeError(f"spec: torch's ChunkShardingSpec or EnumerableShardingSpec, not {described(spec)}")
+
+
+def to_sharding_spec(spec: ChunkShardingSpec | EnumerableShardingSpec) -> sharding_spec.ShardingSpec:
+    """Returns a `ChunkShardingSpec` or an `EnumerableShardingSpec` as torch's.
+
+    >>> to_sharding_spec(ChunkShardingSpec(0, ["rank:0/cuda:0", "rank:1/cuda:1"]))
+    ChunkShardingSpec(dim=0, placements=[rank:0/cuda:0, rank:1/cuda:1])
+    """
+    module = importlib.import_module("torch.distributed._shard.sharding_spec")
+    if isinstance(spec, ChunkShardingSpec):
+        return module.ChunkShardingSpec(spec.dim, [*map(str, spec.placements)])
+    if isinstance(spec, EnumerableShardingSpec):
+        return module.EnumerableShardingSpec([to_shard_metadata(from_shard_metadata(one))
+                                              for one in spec.shards])
+    raise TypeError(f"spec: a ChunkShardingSpec or an EnumerableShardingSpec, not {described(spec)}")
+
+
+def from_sharded_tensor_metadata(metadata: TorchMetadata) -> ShardedTensorMetadata:
+    """Returns the metadata of torch's `ShardedTensor` as this package's.
+
+    The shards must cover the tensor and must not overlap.
+    """
+    needs("metadata", metadata, "a ShardedTensorMetadata of torch", "shards_metadata", "size",
+           "tensor_properties")
+    return ShardedTensorMetadata(metadata.shards_metadata, metadata.size,
+                                 _properties(metadata.tensor_properties))
+
+
+def to_sharded_tensor_metadata(metadata: ShardedTensorMetadata) -> TorchMetadata:
+    """Returns metadata as that of torch's `ShardedTensor`.
+
+    The metadata must state its element type. Shards that are not boxes, and replicas, are refused.
+
+    >>> spec = ChunkShardingSpec(0, ["rank:0", "rank:1"])
+    >>> theirs = to_sharded_tensor_metadata(spec.build_metadata((4, 2), TensorProperties("float32")))
+    >>> theirs.size, len(theirs.shards_metadata)
+    (torch.Size([4, 2]), 2)
+    """
+    if metadata_of("metadata", metadata).has_replicas:
+        raise unsayable("metadata", "shards that are replicas; a ShardedTensor has none")
+    shards, placements = _rows(metadata)
+    module = importlib.import_module(SHARDED)
+    shard, remote = (getattr(importlib.import_module(f"torch.distributed.{name}"), kind)
+                     for name, kind in (("_shard.metadata", "ShardMetadata"),
+                                        ("remote_device", "_remote_device")))
+    where = [remote(str(placement)) for placement in placements]
+    return module.ShardedTensorMetadata(
+        [shard([*offsets], [*sizes], where[index]) for offsets, sizes, index in shards],
+        _size(metadata), _stated(SHARDED, metadata))
+
+
+def from_storage_metadata(stored: TensorStorageMetadata,
+                          placements: Sequence[Any] | None = None) -> ShardedTensorMetadata:
+    """Returns the metadata of a tensor in a distributed checkpoint.
+
+    A stored chunk has no owner. `placements` has one for each chunk. Without them, all are on "cpu".
+    """
+    needs("stored", stored, "a TensorStorageMetadata", "chunks", "size", "properties")
+    where = ["cpu"] * len(stored.chunks) if placements is None else listed(
+        "placements", placements, "placements")
+    if len(where) != len(stored.chunks):
+        raise lib.refused("INVALID_ARGUMENT", f"placements: {len(where)} for {len(stored.chunks)} "
+                          "chunks; pass one for each", got=len(where), limit=len(stored.chunks))
+    return ShardedTensorMetadata(
+        [ShardMetadata(chunk.offsets, chunk.sizes, placement)
+         for chunk, placement in zip(stored.chunks, where)], stored.size,
+        _properties(stored.properties))
+
+
+def to_storage_metadata(metadata: ShardedTensorMetadata) -> TensorStorageMetadata:
+    """Returns metadata as that of a tensor in a distributed checkpoint.
+
+    It has a chunk for each shard. Of replicas, it has one. The metadata must state its element type.
+    Shards that are not boxes are refused.
+
+    >>> spec = ChunkShardingSpec(0, ["rank:0", "rank:1"])
+    >>> theirs = to_storage_metadata(spec.build_metadata((4, 2), TensorProperties("float32")))
+    >>> theirs.chunks[1]
+    ChunkStorageMetadata(offsets=torch.Size([2, 0]), sizes=torch.Size([2, 2]))
+    """
+    shards, _ = _rows(metadata)
+    module, size = importlib.import_module(STORED), importlib.import_module("torch").Size
+    boxes: Iterable[tuple[tuple[int, ...], tuple[int, ...]]] = (shard[:2] for shard in shards)
+    if metadata.has_replicas:
+        boxes = dict.fromkeys(boxes)
+    return module.TensorStorageMetadata(
+        _stated(STORED, metadata), _size(metadata),
+        [module.ChunkStorageMetadata(size(offsets), size(sizes)) for offsets, sizes in boxes])
+
+
+def from_chunk(chunk: ChunkStorageMetadata) -> ShardMetadata:
+    """Returns a stored chunk as a shard without a placement.
+
+    >>> from_chunk(to_chunk(ShardMetadata([0, 4], [2, 4])))
+    ShardMetadata(shard_offsets=[0, 4], shard_sizes=[2, 4], placement=None)
+    """
+    needs("chunk", chunk, "a ChunkStorageMetadata", "offsets", "sizes")
+    return ShardMetadata(chunk.offsets, chunk.sizes)
+
+
+def to_chunk(shard: ShardMetadata) -> ChunkStorageMetadata:
+    """Returns the box of a shard as a stored chunk. A shard that is not a box is refused."""
+    _box(shard)
+    size = importlib.import_module("torch").Size
+    return importlib.import_module(STORED).ChunkStorageMetadata(size(shard.shard_offsets),
+                                                                size(shard.shard_sizes))
+
+
+def _box(shard: Any) -> None:
+    """Refuses all but shards that are boxes."""
+    if not isinstance(shard, ShardMetadata):
+        raise TypeError(f"shard: a ShardMetadata, not {described(shard)}")
+    if shard.dim_maps is not None:
+        raise _no_box("shard")
+
+
+def _rows(metadata: ShardedTensorMetadata) -> tuple[list[tuple[Any, Any, int]], list[Any]]:
+    """Offsets, sizes and number of the placement of each shard, and the placements."""
+    extents = Extents.of(metadata_of("metadata", metadata))
+    if extents.dim_maps.numbers or extents.flattening is not None:
+        raise _no_box("metadata")
+    offsets, sizes = (tuples(numbers, extents.ndim, len(extents.indices))
+                      for numbers in (extents.offsets, extents.sizes))
+    return [*zip(offsets, sizes, extents.indices)], list(extents.placements)
+
+
+def _size(metadata: ShardedTensorMetadata) -> Any:
+    return importlib.import_module("torch").Size(metadata.size)
+
+
+def _properties(properties: Any) -> TensorProperties:
+    """torch's properties of a tensor as this package's."""
+    return TensorProperties(properties.dtype, properties.layout, properties.requires_grad,
+                            properties.memory_format, properties.pin_memory)
+
+
+def _stated(module: str, metadata: ShardedTensorMetadata) -> Any:
+    """The properties of a tensor as torch's class of that module."""
+    torch, properties = importlib.import_module("torch"), metadata.tensor_properties
+    return importlib.import_module(module).TensorProperties(
+        dtype=torch_dtype(properties.dtype), layout=getattr(torch, properties.layout),
+        requires_grad=properties.requires_grad,
+        memory_format=getattr(torch, properties.memory_format), pin_memory=properties.pin_memory)
+
+
+def _no_box(argument: str) -> Exception:
+    return unsayable(argument, "a shard that is not a box, which torch's metadata can't express")
