@@ -45,9 +45,10 @@ struct Unwinding {
 pub(crate) fn call<R>(name: &'static str, function: impl FnOnce() -> R) -> Option<R> {
     declared::calls_back(name);
     let mut call = Call { function: ManuallyDrop::new(function), answer: MaybeUninit::uninit() };
-    // SAFETY: it is called once.
+    // SAFETY: `call` was made above, and is called here and nowhere else.
     match unsafe { imp::call(&mut call) } {
-        // SAFETY: what was not left by unwinding has returned, and then the answer is written.
+        // SAFETY: `imp::call` returned `None`, so the function returned, and `run` has written its
+        // `answer`.
         None => Some(unsafe { call.answer.assume_init() }),
         Some(unwinding) => {
             hold(unwinding);
@@ -108,7 +109,7 @@ mod cancel {
             fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
         }
         let mut before = state;
-        // SAFETY: it writes one number.
+        // SAFETY: `pthread_setcancelstate` writes one number to `before`, and keeps no pointer to it.
         unsafe { pthread_setcancelstate(state, &raw mut before) };
         before
     }
@@ -139,7 +140,7 @@ impl<F: FnOnce() -> R, R> Call<F, R> {
     /// This is called once.
     #[inline]
     unsafe fn run(&mut self) {
-        // SAFETY: the caller's promise: it has not been taken.
+        // SAFETY: the contract of `run` is that it is called once, so `function` has not been taken.
         let function = unsafe { ManuallyDrop::take(&mut self.function) };
         self.answer.write(function());
     }
@@ -197,10 +198,11 @@ mod imp {
     #[inline]
     pub(super) unsafe fn call<F: FnOnce() -> R, R>(call: &mut Call<F, R>) -> Option<Unwinding> {
         unsafe extern "C-unwind" fn run<F: FnOnce() -> R, R>(call: *mut c_void) {
-            // SAFETY: it is the call below, which nothing else uses meanwhile, and runs once.
+            // SAFETY: `call` points to the `Call` with this `F` and `R` of the function around. It is
+            // borrowed there, and runs once by the contract of `call`.
             unsafe { (*call.cast::<Call<F, R>>()).run() }
         }
-        // SAFETY: `run` takes what it is given.
+        // SAFETY: `call_and_catch` calls `run` once, with the pointer to `call`, whose types `run` has.
         let Caught { exception, forced } =
             unsafe { call_and_catch(from_mut(call).cast(), run::<F, R>) };
         (!exception.is_null()).then_some(Unwinding { exception, forced: forced != 0 })
@@ -324,7 +326,8 @@ mod imp {
         if actions & abi::SEARCH_PHASE != 0 || is_our_panic {
             return abi::CONTINUE_UNWIND;
         }
-        // SAFETY: the unwinder's arguments are for these functions, and the table is the one above.
+        // SAFETY: the unwinder gave `context` for these functions, and `table` is the one above, with
+        // entries 0 and 1.
         unsafe {
             let table = abi::_Unwind_GetLanguageSpecificData(context);
             let [returned, left] = [0, 1]
@@ -344,7 +347,7 @@ mod imp {
     /// Goes on with an unwinding. For an exception a handler is looked for once more: the one that was
     /// found first may have been Rust's own.
     pub(super) fn go_on(exception: *mut c_void) -> ! {
-        // SAFETY: `personality` took it over, and it is handed on once.
+        // SAFETY: `personality` took the `exception` over, and it is handed on once, here.
         unsafe { abi::_Unwind_Resume_or_Rethrow(exception) };
         // There is no handler, which ends the process in C++ too.
         std::process::abort()
@@ -353,7 +356,7 @@ mod imp {
     /// Ends an exception that has no handler.
     pub(super) fn forget(unwinding: Unwinding) {
         if !unwinding.forced {
-            // SAFETY: as above.
+            // SAFETY: `personality` took the `exception` over, and it is not handed on: it ends here, once.
             unsafe { abi::_Unwind_DeleteException(unwinding.exception) }
         }
     }
@@ -374,7 +377,7 @@ mod imp {
     /// It runs once.
     #[inline]
     pub(super) unsafe fn call<F: FnOnce() -> R, R>(call: &mut Call<F, R>) -> Option<Unwinding> {
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of this function is that of `run`: it is called once for each `call`.
         unsafe { call.run() };
         None
     }

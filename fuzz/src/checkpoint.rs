@@ -154,7 +154,7 @@ fn read(set: &FileSet, tensor: &StoredTensor, bytes: usize) {
         Err(error) => return check_error(&error),
     };
     assert_eq!(problems.ok(), Some(0), "a tensor with problems is not read");
-    // SAFETY: the memory is this function's own.
+    // SAFETY: the shards that `read` writes are in memory of this function, which nothing else uses.
     let (report, result) = unsafe { read.run(&mut |_, _| Ok(())) };
     drop(read);
     drop(items);

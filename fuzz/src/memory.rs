@@ -16,24 +16,25 @@ fn add(bytes: usize) {
     PEAK.fetch_max(live, Ordering::Relaxed);
 }
 
-// SAFETY: the system's allocator does the work.
+// SAFETY: `Counting` passes each call on to the system's allocator, and itself only counts.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         add(layout.size());
-        // SAFETY: the caller's promise.
+        // SAFETY: what `GlobalAlloc` requires of this `layout`, `System` requires too.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise.
+        // SAFETY: `System` allocated what is at `pointer`, with this `layout`: all calls are passed on to it.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         add(size);
         LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise.
+        // SAFETY: `System` allocated what is at `pointer`, with this `layout`, and requires of `size` what
+        // `GlobalAlloc` does.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }

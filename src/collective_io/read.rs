@@ -71,7 +71,8 @@ pub unsafe fn read<E: Reason>(
     let mut running = RunningCollective { comm, set, options, shared, report, done: 0, progress };
     let mut refused = None;
     for group in groups {
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `read` covers the shards of all items. Each `group` is some of
+        // the items, and no item is in two.
         let ended = unsafe { running.group(group, refused.take()) };
         match ended {
             Ok(refusal) => refused = refusal,
@@ -139,14 +140,15 @@ impl RunningCollective<'_, '_> {
         let (comm, options) = (self.comm, self.options);
         let read = match refused {
             Some(refusal) => Err(refusal),
-            // SAFETY: the caller's promise is passed on.
+            // SAFETY: the contract of `group` is that of `read_own`, for the same tensors.
             None => unsafe { self.read_own(group.clone()) },
         };
         if let Err(error) = read {
             return Err(comm::decline(comm, E::from(error)));
         }
         let moved = self.shared.moved.get(group.clone()).unwrap_or(&[]);
-        // SAFETY: the caller's promise is passed on: sources were read, and are not written.
+        // SAFETY: the contract of `read` lets `transfer` write the destinations of `moved`. Its
+        // sources were read by `read_own` just now, and nothing writes them.
         unsafe { comm::transfer::<Error>(comm, moved, options.comm) }
             .map_err(|error| E::from(after_agreement(error)))?;
         self.report.whole.get_mut(group.clone()).into_iter().for_each(|whole| whole.fill(true));
@@ -169,7 +171,7 @@ impl RunningCollective<'_, '_> {
         let items = shared.reads.get(group.clone()).unwrap_or(&[]);
         let read = CheckpointRead::new(set, items, &options.read)?;
         let (before, all) = (*done, report.bytes_needed);
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `read_own` covers the shards of the `items` that `read` writes.
         let (own, result) =
             unsafe { read.run(&mut |bytes, _| progress(before.saturating_add(bytes), all)) };
         report.reads = report.reads.saturating_add(own.reads);

@@ -113,7 +113,8 @@ impl Agreement {
         }
         let send = Outgoing { peer: to, pointer: self.sent.as_ptr(), bytes: WIRE };
         let receive = Message { peer: from, pointer: self.received.as_mut_ptr(), bytes: WIRE };
-        // SAFETY: both arrays stay where they are until the exchange is complete.
+        // SAFETY: `send` and `receive` are arrays of this agreement. It stays where it is until the
+        // `exchange` is complete, for it is boxed, and the exchange is dropped before it.
         if !unsafe { exchange.complete(comm, &[send], &[receive], wait)? } {
             return Ok(false);
         }

@@ -37,6 +37,7 @@ pub(super) unsafe fn carry_out<E: Reason>(
 ) -> std::result::Result<(), E> {
     let engine = prepared.and_then(|prepared| Ok(CollectiveEngine::new(comm, prepared)?));
     let mut engine = engine.map_err(|reason| decline(comm, E::from(reason)))?;
-    // SAFETY: the caller's promise is passed on.
+    // SAFETY: the contract of `carry_out` is that of `CollectiveEngine::run`: `engine` moves what
+    // was prepared.
     Ok(unsafe { engine.run(comm) }?)
 }

@@ -120,12 +120,13 @@ impl Work for Declining {
 
 impl Work for CollectiveEngine {
     unsafe fn step(&mut self, comm: &dyn Communicator, wait: bool) -> Result<bool> {
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `Work::step` is that of `CollectiveEngine::step`, which it calls.
         unsafe { CollectiveEngine::step(self, comm, wait) }
     }
 
     unsafe fn finish(&mut self, comm: &dyn Communicator) -> Result<()> {
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `Work::finish` is that of `CollectiveEngine::run`, which does all
+        // steps that are left.
         unsafe { self.run(comm) }
     }
 
@@ -136,12 +137,13 @@ impl Work for CollectiveEngine {
 
 impl Work for TransferRun {
     unsafe fn step(&mut self, comm: &dyn Communicator, wait: bool) -> Result<bool> {
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `Work::step` is that of `TransferRun::step`, which it calls.
         unsafe { TransferRun::step(self, comm, wait) }
     }
 
     unsafe fn finish(&mut self, comm: &dyn Communicator) -> Result<()> {
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `Work::finish` is that of `TransferRun::finish`, which does all
+        // steps that are left.
         unsafe { TransferRun::finish(self, comm) }
     }
 

@@ -75,7 +75,8 @@ impl CollectiveEngine {
             Stage::Moving => {
                 // All other ranks are moving too.
                 let underway = Underway::new(comm);
-                // SAFETY: the caller's promise is passed on.
+                // SAFETY: the contract of `CollectiveEngine::step` is that of `Mover::step`, until
+                // all is done or failed.
                 let moved = unsafe { self.mover.step(comm, &mut self.exchange, wait) };
                 let moved = underway.end(moved);
                 if !matches!(moved, Ok(false)) {
@@ -98,7 +99,7 @@ impl CollectiveEngine {
             return Ok(());
         }
         let underway = Underway::new(comm);
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `run` is that of `move_rest`, and of all steps that are left.
         let moved = unsafe { self.move_rest(comm) };
         self.stage = Stage::Ended;
         underway.end(moved)
@@ -110,7 +111,8 @@ impl CollectiveEngine {
     ///
     /// As [`Self::step`].
     unsafe fn move_rest(&mut self, comm: &dyn Communicator) -> Result<()> {
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `move_rest` is that of `Mover::step` and of `pipeline::run`,
+        // which take turns on this thread.
         unsafe {
             // The second thread knows nothing of a round that a step has started.
             if self.mover.is_exchanging() && self.mover.step(comm, &mut self.exchange, true)? {

@@ -36,7 +36,8 @@ pub struct Gather<'a> {
 pub unsafe fn gather<E: Reason>(
     comm: &dyn Communicator, mine: Gather<'_>,
 ) -> std::result::Result<(), E> {
-    // SAFETY: the caller's promise is passed on.
+    // SAFETY: the contract of `gather` is that of `carry_out`: what is prepared reads the shards
+    // and writes the tensor of `mine`.
     unsafe { carry_out(comm, prepare(comm, mine)) }
 }
 

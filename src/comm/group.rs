@@ -137,12 +137,14 @@ impl Communicator for Group {
 
     unsafe fn exchange(&self, sends: &[Outgoing], receives: &[Incoming]) -> Result<()> {
         if self.members.is_none() {
-            // SAFETY: the caller's promise is passed on.
+            // SAFETY: the contract of `exchange` is the same for the communicator `inner`, with the
+            // same `sends` and `receives`.
             return unsafe { self.inner.exchange(sends, receives) };
         }
         let sends = self.translated("sends", sends)?;
         let receives = self.translated("receives", receives)?;
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: `sends` and `receives` have the memory of this call's messages, and other ranks,
+        // so that the contract of `exchange` covers them.
         unsafe { self.inner.exchange(&sends, &receives) }
     }
 
@@ -151,7 +153,8 @@ impl Communicator for Group {
     ) -> Result<Option<Box<dyn StartedExchange>>> {
         let sends = self.translated("sends", sends)?;
         let receives = self.translated("receives", receives)?;
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: `sends` and `receives` have the memory of this call's messages, and other ranks,
+        // so that the contract of `start` covers them.
         unsafe { self.inner.start(&sends, &receives) }
     }
 

@@ -111,7 +111,8 @@ pub(super) struct Posted {
     pub(super) bytes: usize,
 }
 
-// SAFETY: the sender waits until the receiver, on another thread, is done with the memory.
+// SAFETY: the sender of what is `Posted` waits until the receiver, on another thread, is done with
+// the memory (`wait_for_receivers`).
 unsafe impl Send for Posted {}
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -119,7 +119,8 @@ impl Communicator for LocalCommunicator {
         let _busy = Busy::new(&self.port)?;
         let sent = Sent { port: &self.port, sends };
         self.port.post(sends)?;
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `Communicator::exchange` is that the memory of each incoming
+        // `message` may be written, as `receive` requires.
         receives.iter().try_for_each(|message| unsafe { self.port.receive(message) })?;
         self.port.wait_for_receivers()?;
         std::mem::forget(sent);
@@ -130,7 +131,8 @@ impl Communicator for LocalCommunicator {
         &self, sends: &[Outgoing], receives: &[Incoming],
     ) -> Result<Option<Box<dyn StartedExchange>>> {
         self.check_call(sends, receives)?;
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `Communicator::start` is that of `LocalExchange::new`, for the
+        // same messages.
         let started = unsafe { LocalExchange::new(&self.port, sends, receives)? };
         Ok(Some(try_box(started)?))
     }

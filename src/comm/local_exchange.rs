@@ -71,7 +71,8 @@ impl Port {
             Arrival::OtherLength(sent) => return Err(self.differ(message, sent)),
             Arrival::Nothing => self.wait_for_message(message)?,
         };
-        // SAFETY: the caller's promise is passed on; the message was taken, and has this length.
+        // SAFETY: `posted` was taken out of the mailbox, and has as many bytes as the message. The
+        // contract of `receive` is that these may be written at `pointer`.
         unsafe { self.copy(peer, &posted, pointer) };
         Ok(())
     }
@@ -82,8 +83,8 @@ impl Port {
     ///
     /// Its bytes may be written at `pointer`.
     unsafe fn copy(&self, sender: usize, posted: &Posted, pointer: *mut u8) {
-        // SAFETY: the sender waits for this copy before it gives its memory away, and the caller
-        // promises the rest.
+        // SAFETY: the sender waits for this copy before it gives the memory of `posted` away, and
+        // the contract of `copy` is that as many bytes may be written at `pointer`.
         unsafe { std::ptr::copy_nonoverlapping(posted.pointer, pointer, posted.bytes) };
         let sender = self.hub.mailbox(sender);
         let mut inside = lock(&sender.inside);
@@ -198,8 +199,8 @@ pub(super) struct LocalExchange {
     ended: bool,
 }
 
-// SAFETY: the pointers are used by the functions below only, whose caller promised that the memory is
-// there.
+// SAFETY: the functions of a `LocalExchange` follow its pointers, and the contract of `new` covers
+// them on any thread, until the exchange has ended.
 unsafe impl Send for LocalExchange {}
 
 impl LocalExchange {
@@ -252,7 +253,8 @@ impl LocalExchange {
         });
         drop(inside);
         for (message, posted) in found.drain(..) {
-            // SAFETY: the caller of `new` promised that the memory may be written.
+            // SAFETY: `posted` has as many bytes as `message`, and the contract of
+            // `LocalExchange::new` is that these may be written until the exchange has ended.
             unsafe { port.copy(message.peer, &posted, message.pointer) };
         }
         if let Some((message, sent)) = failure {
@@ -277,7 +279,8 @@ impl StartedExchange for LocalExchange {
         self.port.check_process()?;
         declared::blocks(Wait::OtherRanks);
         self.receive_some()?;
-        // SAFETY: the caller of `new` promised that the memory may be written.
+        // SAFETY: the memory of each `message` may be written until the exchange has ended: the
+        // contract of `LocalExchange::new`.
         self.receives.iter().try_for_each(|message| unsafe { self.port.receive(message) })?;
         self.receives.clear();
         self.port.wait_for_receivers()?;

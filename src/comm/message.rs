@@ -17,12 +17,14 @@ pub unsafe fn exchange(
     comm: &dyn Communicator, sends: &[Outgoing], receives: &[Incoming],
 ) -> Result<()> {
     let SortedMessages { own, sends, receives } = SortedMessages::new(comm, sends, receives)?;
-    // SAFETY: the caller's promise is passed on.
+    // SAFETY: the contract of `exchange` covers both messages of a `pair`, which have as many
+    // bytes, by `SortedMessages::new`.
     own.into_iter().for_each(|pair| unsafe { copy(pair) });
     if sends.is_empty() && receives.is_empty() {
         return Ok(());
     }
-    // SAFETY: the caller's promise is passed on.
+    // SAFETY: the contract of `exchange` is that of `Communicator::exchange`, for some of the same
+    // messages.
     unsafe { comm.exchange(&sends, &receives) }
 }
 
@@ -57,7 +59,8 @@ impl SortedMessages {
 ///
 /// The one may be read, and the other written; both have as many bytes.
 pub(super) unsafe fn copy((from, to): (Outgoing, Incoming)) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the contract of `copy` is that `from` may be read and `to` written, for as many
+    // bytes. They may overlap.
     unsafe { std::ptr::copy(from.pointer, to.pointer, from.bytes) };
 }
 

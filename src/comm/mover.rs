@@ -48,10 +48,10 @@ pub(super) struct Round {
     unpack: CopyList,
 }
 
-// SAFETY: a round does not follow its pointers. The functions that do have their own safety
-// contract.
+// SAFETY: a `Round` has addresses and follows none. Functions that do, such as `Mover::unpack`,
+// have a contract of their own.
 unsafe impl Send for Round {}
-// SAFETY: as above.
+// SAFETY: a shared `Round` gives numbers and addresses, which never change.
 unsafe impl Sync for Round {}
 
 /// Moves the workload of one rank.
@@ -171,7 +171,9 @@ impl Mover {
     pub(super) unsafe fn step(
         &mut self, comm: &dyn Communicator, exchange: &mut PendingExchange, wait: bool,
     ) -> Result<bool> {
-        // SAFETY: the caller's promise is passed on; one round is under way at a time.
+        // SAFETY: the contract of `step` is that of all parts of it. One round is under way at a
+        // time, so `pack` finds its buffers unpacked, and `exchange` gets the same messages until
+        // they are complete.
         unsafe {
             if self.exchanging.is_none() {
                 self.exchanging = self.pack()?;
@@ -200,7 +202,8 @@ impl Mover {
         if !self.begun {
             self.begun = true;
             for holes in &self.buffers.holes {
-                // SAFETY: holes are in destinations, which nothing else uses.
+                // SAFETY: `holes` are in destinations, which the contract of `Mover::step` lets
+                // this write, and nothing else uses them.
                 unsafe { fill_with_zeros(holes) };
             }
         }
@@ -265,8 +268,8 @@ impl Mover {
     ///
     /// As [`Self::step`].
     pub(super) unsafe fn unpack(&self, round: &Round) {
-        // SAFETY: the list reads this round's own part of the staging memory and writes what is
-        // received.
+        // SAFETY: the list `unpack` reads this round's own part of the staging memory, and writes
+        // what the contract of `Mover::step` lets this write.
         unsafe { host::run(&round.unpack, &self.copy_options()) };
     }
 
@@ -283,7 +286,8 @@ impl Mover {
             return Ok(false);
         };
         self.copied += 1;
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `copy_some` covers both sides of the copies of `list`, which are
+        // shards of this rank.
         unsafe { host::run(&list, &self.copy_options()) };
         Ok(true)
     }
@@ -307,7 +311,8 @@ impl Mover {
     ///
     /// As [`Self::step`].
     pub(super) unsafe fn finish(&mut self) -> Result<()> {
-        // SAFETY: the caller's promise is passed on; everything else has arrived.
+        // SAFETY: the contract of `finish` is that of `copy_some`. The copies of `duplicates` are
+        // between destinations, and all of their elements have arrived.
         unsafe {
             while self.copy_some()? {}
             host::run(&self.buffers.duplicates, &self.copy_options());

@@ -27,12 +27,14 @@ impl PendingExchange {
     ) -> Result<bool> {
         if self.started.is_none() {
             if wait {
-                // SAFETY: the caller's promise is passed on.
+                // SAFETY: the contract of `complete` is that of `Communicator::exchange`, for the
+                // same `sends` and `receives`.
                 unsafe { comm.exchange(sends, receives)? };
                 self.completed = self.completed.wrapping_add(1);
                 return Ok(true);
             }
-            // SAFETY: the caller's promise is passed on.
+            // SAFETY: the contract of `complete` is that of `Communicator::start`, for the same
+            // `sends` and `receives`: until the exchange is complete, has failed or was dropped.
             self.started = unsafe { comm.start(sends, receives)? };
         }
         let Some(started) = &mut self.started else {

@@ -24,7 +24,7 @@ const WORTH_A_THREAD: usize = 1 << 20;
 /// As [`Mover::step`].
 pub(super) unsafe fn run(comm: &dyn Communicator, mover: &mut Mover) -> Result<()> {
     if mover.max_threads() == 1 || mover.bytes_to_copy() < WORTH_A_THREAD {
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `run` is that of `take_turns`, for the same `mover`.
         return unsafe { take_turns(comm, mover) };
     }
     let ready = BoundedChannel::new();
@@ -32,22 +32,25 @@ pub(super) unsafe fn run(comm: &dyn Communicator, mover: &mut Mover) -> Result<(
     let mut copied = Ok(());
     let mut copying = || {
         let _end = Ends([&ready, &exchanged]);
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `run` is that of `serve`, for the same `mover`, which only the
+        // copier uses until it is joined.
         copied = unsafe { serve(mover, &ready, &exchanged) };
     };
     let task = ScopedTask::new(&mut copying);
-    // SAFETY: the scoped thread is dropped when this frame is left, by whatever way, and what it uses is
-    // declared before it.
+    // SAFETY: `task` and all that it uses are declared before the scoped thread, which is dropped
+    // when this frame is left, by whatever way: the contract of `ScopedTask::start`.
     let Some(copier) = (unsafe { task.start() }) else {
         // A thread that can't be started is done without: the other ranks are waiting.
-        // SAFETY: the caller's promise is passed on; nothing was begun.
+        // SAFETY: the contract of `run` is that of `take_turns`. No thread was started, so that
+        // nothing of `mover` was begun.
         return unsafe { take_turns(comm, mover) };
     };
     let end = Ends([&ready, &exchanged]);
     let mut moved = Ok(());
     while let Some(round) = ready.receive() {
-        // SAFETY: the round's memory is what the caller promised, or staging memory that the copier
-        // leaves alone until the round is given back.
+        // SAFETY: the contract of `run` covers the memory of shards that `round` names. Its other
+        // memory is staging memory, which the copier leaves alone until the round comes back by
+        // `exchanged`.
         moved = unsafe { comm.exchange(&round.sends, &round.receives) };
         // The copier is gone only after a failure, which is returned below.
         if moved.is_err() || exchanged.send(round).is_err() {
@@ -67,7 +70,7 @@ pub(super) unsafe fn run(comm: &dyn Communicator, mover: &mut Mover) -> Result<(
 /// As [`run`].
 unsafe fn take_turns(comm: &dyn Communicator, mover: &mut Mover) -> Result<()> {
     let mut exchange = PendingExchange::default();
-    // SAFETY: the caller's promise is passed on.
+    // SAFETY: the contract of `take_turns` is that of `run`, and so of `Mover::step`.
     while !unsafe { mover.step(comm, &mut exchange, true)? } {}
     Ok(())
 }
@@ -92,8 +95,8 @@ impl Drop for Ends<'_> {
 unsafe fn serve(mover: &mut Mover, ready: &RoundChannel, exchanged: &RoundChannel) -> Result<()> {
     let mut under_way = 0usize;
     loop {
-        // SAFETY: the caller's promise is passed on; at most ROUNDS rounds are under way, so the
-        // one before in the same buffers is done.
+        // SAFETY: the contract of `serve` is that of `Mover::step`. At most `ROUNDS` rounds are
+        // under way, so the one before in the same buffers was unpacked, as `pack` requires.
         unsafe {
             while under_way < ROUNDS
                 && let Some(round) = mover.pack()?

@@ -174,7 +174,8 @@ impl PreparedTransfer {
     ) -> std::result::Result<(), E> {
         let begun = TransferRun::new(this, comm, shards);
         let mut run = begun.map_err(|error| decline(comm, E::from(error)))?;
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `PreparedTransfer::run` is that of `TransferRun::finish`, which
+        // is the first step and the last.
         Ok(unsafe { run.finish(comm) }?)
     }
 
@@ -280,7 +281,8 @@ impl TransferRun {
     /// shards may be written, and nothing else uses either.
     pub unsafe fn step(&mut self, comm: &dyn Communicator, wait: bool) -> Result<bool> {
         let done = match &mut self.idle {
-            // SAFETY: the caller's promise is passed on.
+            // SAFETY: the contract of `TransferRun::step` is that of `CollectiveEngine::step`, for
+            // the shards that `idle` is bound to.
             Some(idle) => unsafe { idle.engine.step(comm, wait) },
             None => Ok(true),
         };
@@ -297,7 +299,8 @@ impl TransferRun {
     /// As [`Self::step`].
     pub unsafe fn finish(&mut self, comm: &dyn Communicator) -> Result<()> {
         let done = match &mut self.idle {
-            // SAFETY: the caller's promise is passed on.
+            // SAFETY: the contract of `finish` is that of `TransferRun::step`, and so of `run`, for
+            // the shards that `idle` is bound to.
             Some(idle) => unsafe { idle.engine.run(comm) },
             None => Ok(()),
         };

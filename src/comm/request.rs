@@ -26,7 +26,7 @@ pub trait Work: Send {
     ///
     /// As [`Self::step`].
     unsafe fn finish(&mut self, comm: &dyn Communicator) -> Result<()> {
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `finish` is that of `step`, for all steps until it returns.
         while !unsafe { self.step(comm, true)? } {}
         Ok(())
     }
@@ -72,7 +72,8 @@ impl Request {
     ///
     /// As [`Work::step`], until the request has ended or is dropped.
     pub unsafe fn test(&mut self) -> Result<bool> {
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `test` is that of `Work::step`, and `go_on` runs no work that has
+        // ended.
         self.go_on(|work, comm| unsafe {
             loop {
                 let before = work.completed();
@@ -93,7 +94,7 @@ impl Request {
     ///
     /// As [`Work::step`], until the request has ended or is dropped.
     pub unsafe fn wait(&mut self) -> Result<()> {
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `wait` is that of `Work::step`, and so of `Work::finish`.
         self.go_on(|work, comm| unsafe { work.finish(comm).map(|()| true) })
     }
 
@@ -139,7 +140,8 @@ impl Drop for Request {
             comm.abort(&"a request was freed before it was complete");
         } else {
             // The other ranks would wait for ever.
-            // SAFETY: the memory of the request exists until it is dropped.
+            // SAFETY: the contract of `Work::step` is that the memory of the request exists until
+            // it is dropped, which is now, and `finish` uses it.
             let _ = unsafe { work.finish(comm) };
         }
     }
@@ -162,18 +164,21 @@ struct OwnMessages {
     messages: SortedMessages,
 }
 
-// SAFETY: the messages' memory is used by `step` only, whose caller promised that it is there.
+// SAFETY: the memory of `OwnMessages` is used by `step` only, and its contract is that the memory
+// exists, on whichever thread it runs.
 unsafe impl Send for OwnMessages {}
 
 impl Work for OwnMessages {
     unsafe fn step(&mut self, comm: &dyn Communicator, wait: bool) -> Result<bool> {
         let SortedMessages { own, sends, receives } = &mut self.messages;
-        // SAFETY: the caller's promise, and both have as many bytes.
+        // SAFETY: `copy` gets a `pair` with as many bytes on both sides, and the contract of `step`
+        // covers both.
         own.drain(..).for_each(|pair| unsafe { copy(pair) });
         if sends.is_empty() && receives.is_empty() {
             return Ok(true);
         }
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `step` is that of `complete`: it gets the same messages until
+        // they are complete.
         unsafe { self.exchange.complete(comm, sends, receives, wait) }
     }
 

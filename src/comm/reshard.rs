@@ -40,7 +40,8 @@ pub struct Reshard<'a> {
 pub unsafe fn reshard<E: Reason>(
     comm: &dyn Communicator, mine: Reshard<'_>,
 ) -> std::result::Result<(), E> {
-    // SAFETY: the caller's promise is passed on.
+    // SAFETY: the contract of `reshard` is that of `carry_out`: what is prepared reads and writes
+    // the shards of `mine`.
     unsafe { carry_out(comm, prepare(comm, mine)) }
 }
 

@@ -37,7 +37,8 @@ pub struct Scatter<'a> {
 pub unsafe fn scatter<E: Reason>(
     comm: &dyn Communicator, mine: Scatter<'_>,
 ) -> std::result::Result<(), E> {
-    // SAFETY: the caller's promise is passed on.
+    // SAFETY: the contract of `scatter` is that of `carry_out`: what is prepared reads the tensor
+    // and writes the shards of `mine`.
     unsafe { carry_out(comm, prepare(comm, mine)) }
 }
 

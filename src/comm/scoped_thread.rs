@@ -34,7 +34,8 @@ impl<'a> ScopedTask<'a> {
     /// The caller drops the returned value: it neither forgets it nor stores it where it is never
     /// dropped.
     pub(super) unsafe fn start(&self) -> Option<ScopedThread<'_>> {
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `ScopedTask::start` is that of `Thread::start`: the returned
+        // value is dropped while `self` is borrowed.
         let thread = unsafe { Thread::start(self) }?;
         Some(ScopedThread { thread, panic: &self.panic })
     }

@@ -100,7 +100,8 @@ impl Communicator for SharedCommunicator {
 
     unsafe fn exchange(&self, sends: &[Outgoing], receives: &[Incoming]) -> Result<()> {
         self.check_unclaimed()?;
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `exchange` is the same for the communicator `inner`, with the
+        // same `sends` and `receives`.
         unsafe { self.inner.exchange(sends, receives) }
     }
 
@@ -108,7 +109,8 @@ impl Communicator for SharedCommunicator {
         &self, sends: &[Outgoing], receives: &[Incoming],
     ) -> Result<Option<Box<dyn StartedExchange>>> {
         self.check_unclaimed()?;
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `start` is the same for the communicator `inner`, with the same
+        // `sends` and `receives`.
         unsafe { self.inner.start(sends, receives) }
     }
 

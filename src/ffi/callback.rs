@@ -105,7 +105,8 @@ pub struct shardspec_runtime_ctx {
     pub leave: shardspec_leave_fn,
 }
 
-// SAFETY: numbers, pointers and functions that may be null.
+// SAFETY: `shardspec_runtime_ctx` is `repr(C)` and begins with its `struct_size`. All other fields
+// are numbers, and pointers and functions that may be NULL, so zeros are a value of it.
 unsafe impl Grows for shardspec_runtime_ctx {
     const NAME: &'static str = "shardspec_runtime_ctx";
     const FIRST_SIZE: usize = 40;

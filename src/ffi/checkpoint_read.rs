@@ -47,7 +47,8 @@ pub struct shardspec_checkpoint_item {
     pub shard_count: usize,
 }
 
-// SAFETY: `struct_size` comes first, and zeros are numbers and NULL pointers.
+// SAFETY: `shardspec_checkpoint_item` is `repr(C)` and begins with its `struct_size`. All other
+// fields are numbers, and pointers that may be NULL, so zeros are a value of it.
 unsafe impl Grows for shardspec_checkpoint_item {
     const NAME: &'static str = "shardspec_checkpoint_item";
     const FIRST_SIZE: usize = 56;
@@ -67,7 +68,8 @@ pub struct shardspec_checkpoint_read_report {
     pub bytes_needed: u64,
 }
 
-// SAFETY: numbers.
+// SAFETY: `shardspec_checkpoint_read_report` is `repr(C)` and begins with its `struct_size`. All
+// other fields are numbers, so zeros are a value of it.
 unsafe impl Grows for shardspec_checkpoint_read_report {
     const NAME: &'static str = "shardspec_checkpoint_read_report";
     const FIRST_SIZE: usize = 32;

@@ -49,7 +49,8 @@ pub struct shardspec_checkpoint_read_options {
     pub progress_ctx: *mut c_void,
 }
 
-// SAFETY: `struct_size` comes first, and zeros are numbers and NULL pointers.
+// SAFETY: `shardspec_checkpoint_read_options` is `repr(C)` and begins with its `struct_size`. All
+// other fields are numbers, and pointers that may be NULL, so zeros are a value of it.
 unsafe impl Grows for shardspec_checkpoint_read_options {
     const NAME: &'static str = "shardspec_checkpoint_read_options";
     const FIRST_SIZE: usize = 56;
@@ -65,7 +66,8 @@ pub(crate) struct ProgressCallback {
 impl ProgressCallback {
     pub(crate) fn tell(&mut self, done: u64, all: u64) -> Result<(), Error> {
         let Some(function) = self.function else { return Ok(()) };
-        // SAFETY: the caller passed both for such calls.
+        // SAFETY: `function` and `ctx` were passed for this call, which is not over, under the same
+        // contract as those of a `Context`.
         callback::call("progress", "progress", self.success, |err| unsafe {
             function(self.ctx, done, all, err)
         })

@@ -54,7 +54,8 @@ pub struct shardspec_checkpoint_tensor {
     pub shard_count: usize,
 }
 
-// SAFETY: numbers and pointers.
+// SAFETY: `shardspec_checkpoint_tensor` is `repr(C)` and begins with its `struct_size`. All other
+// fields are numbers, and pointers that may be NULL, so zeros are a value of it.
 unsafe impl Grows for shardspec_checkpoint_tensor {
     const NAME: &'static str = "shardspec_checkpoint_tensor";
     const FIRST_SIZE: usize = 48;
@@ -77,7 +78,8 @@ pub struct shardspec_checkpoint_write_options {
     pub max_bytes: u64,
 }
 
-// SAFETY: numbers.
+// SAFETY: `shardspec_checkpoint_write_options` is `repr(C)` and begins with its `struct_size`. All
+// other fields are numbers, so zeros are a value of it.
 unsafe impl Grows for shardspec_checkpoint_write_options {
     const NAME: &'static str = "shardspec_checkpoint_write_options";
     const FIRST_SIZE: usize = 24;
@@ -95,7 +97,8 @@ pub struct shardspec_checkpoint_rule {
     pub spec: *const shardspec_spec,
 }
 
-// SAFETY: numbers and pointers.
+// SAFETY: `shardspec_checkpoint_rule` is `repr(C)` and begins with its `struct_size`. All other
+// fields are numbers, and pointers that may be NULL, so zeros are a value of it.
 unsafe impl Grows for shardspec_checkpoint_rule {
     const NAME: &'static str = "shardspec_checkpoint_rule";
     const FIRST_SIZE: usize = 24;

@@ -75,7 +75,8 @@ pub struct shardspec_comm_options {
     pub copy: *const shardspec_copy_options,
 }
 
-// SAFETY: `struct_size` comes first, and zeros are a number and NULL.
+// SAFETY: `shardspec_comm_options` is `repr(C)` and begins with its `struct_size`. All other fields
+// are a number, and a pointer that may be NULL, so zeros are a value of it.
 unsafe impl Grows for shardspec_comm_options {
     const NAME: &'static str = "shardspec_comm_options";
     const FIRST_SIZE: usize = 24;

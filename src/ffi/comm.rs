@@ -286,7 +286,8 @@ fn message<P>(
     argument: &'static str, at: usize, message: &shardspec_message, pointer: impl Fn(*mut u8) -> P,
 ) -> Outcome<Message<P>> {
     let peer = rank_argument(argument, message.peer).map_err(Refusal::at(argument, at))?;
-    // SAFETY: bytes have no alignment, and nothing is read here.
+    // SAFETY: `out_slice` compares numbers, and bytes have no alignment. What it returns is
+    // dropped, so that nothing is read or written at `pointer`.
     unsafe { out_slice(argument, message.pointer.cast::<u8>(), message.byte_count) }
         .map_err(Refusal::at(argument, at))?;
     Ok(Message { peer, pointer: pointer(message.pointer.cast()), bytes: message.byte_count })

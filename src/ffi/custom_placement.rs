@@ -10,6 +10,7 @@
 
 use std::ffi::{c_char, c_void};
 use std::hash::Hash;
+use std::mem::offset_of;
 
 use crate::ffi::border::callback::{Context, Table, ask, owning_table};
 use crate::ffi::border::guard::guard;
@@ -41,14 +42,16 @@ pub struct shardspec_placement_vtable {
     pub hash: shardspec_hash_fn,
 }
 
-// SAFETY: `struct_size` comes first, and zeros are NULL functions.
+// SAFETY: `shardspec_placement_vtable` is `repr(C)` and begins with its `struct_size`. All other
+// fields are functions that may be NULL, so zeros are a value of it.
 unsafe impl Grows for shardspec_placement_vtable {
     const NAME: &'static str = "shardspec_placement_vtable";
     const FIRST_SIZE: usize = 32;
 }
 
-// SAFETY: `destroy` comes second.
+// SAFETY: `destroy` is the second field of `shardspec_placement_vtable`, as is asserted below.
 unsafe impl Table for shardspec_placement_vtable {}
+const _: () = assert!(offset_of!(shardspec_placement_vtable, destroy) == size_of::<u64>());
 
 /// A placement of the user's.
 #[derive(Debug)]
@@ -83,8 +86,8 @@ impl CustomPlacement for ForeignPlacement {
             // Addresses of functions say nothing: some languages make a new one for each object.
             (Some(equal), Some(_)) => {
                 self.type_name == other.type_name
-                    // SAFETY: the user passed the function to be called like this, with any two
-                    // objects of the type that has this name.
+                    // SAFETY: the contract of `Context` is that `equal` may be called with the
+                    // `ctx` of any two objects of the type that has this name.
                     && ask("equal", || unsafe { equal(self.context.ctx(), other.context.ctx()) }) != 0
             }
             _ => false,
@@ -93,7 +96,8 @@ impl CustomPlacement for ForeignPlacement {
 
     fn hash_value(&self) -> u64 {
         match (self.equal, self.hash) {
-            // SAFETY: the user passed the function to be called like this.
+            // SAFETY: the contract of `Context` is that `hash` may be called with the `ctx` that
+            // came with it.
             (Some(_), Some(hash)) => ask("hash", || unsafe { hash(self.context.ctx()) }),
             (Some(_), None) => 0,
             (None, _) => stable_hash(|hasher| self.text.hash(hasher)),

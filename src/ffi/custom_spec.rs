@@ -8,6 +8,7 @@
 
 use std::ffi::{c_char, c_void};
 use std::hash::Hasher;
+use std::mem::offset_of;
 
 use crate::ffi::border::callback::{Context, Success, Table, ask, call, owning_table};
 use crate::ffi::border::guard::guard;
@@ -89,14 +90,16 @@ pub struct shardspec_spec_vtable {
     pub reserved: i32,
 }
 
-// SAFETY: `struct_size` comes first, and zeros are NULL functions.
+// SAFETY: `shardspec_spec_vtable` is `repr(C)` and begins with its `struct_size`. All other fields
+// are numbers, and functions that may be NULL, so zeros are a value of it.
 unsafe impl Grows for shardspec_spec_vtable {
     const NAME: &'static str = "shardspec_spec_vtable";
     const FIRST_SIZE: usize = 48;
 }
 
-// SAFETY: `destroy` comes second.
+// SAFETY: `destroy` is the second field of `shardspec_spec_vtable`, as is asserted below.
 unsafe impl Table for shardspec_spec_vtable {}
+const _: () = assert!(offset_of!(shardspec_spec_vtable, destroy) == size_of::<u64>());
 
 /// A spec of the user's.
 #[derive(Debug)]
@@ -129,7 +132,8 @@ impl CustomSpec {
             format_args!("build_metadata of spec type '{}'", self.type_name),
             self.success,
             |err| {
-                // SAFETY: the user passed the function to be called like this.
+                // SAFETY: the contract of `Context` is that `build` may be called with this `ctx`.
+                // Its arrays and texts exist until it returns.
                 unsafe {
                     build(
                         self.context.ctx(),
@@ -199,8 +203,8 @@ impl ShardingSpec for CustomSpec {
         match (self.table.equal, other.table.equal) {
             (Some(equal), Some(_)) => {
                 self.type_name == other.type_name
-                    // SAFETY: the user passed the function to be called like this, with any two
-                    // objects of the type that has this name.
+                    // SAFETY: the contract of `Context` is that `equal` may be called with the
+                    // `ctx` of any two objects of the type that has this name.
                     && ask("equal", || unsafe { equal(self.context.ctx(), other.context.ctx()) }) != 0
             }
             _ => false,
@@ -211,7 +215,8 @@ impl ShardingSpec for CustomSpec {
         stable_hash(|hasher| {
             hasher.write(self.type_name.as_bytes());
             if let Some(hash) = self.table.hash {
-                // SAFETY: the user passed the function to be called like this.
+                // SAFETY: the contract of `Context` is that `hash` may be called with the `ctx`
+                // that came with it.
                 hasher.write_u64(ask("hash", || unsafe { hash(self.context.ctx()) }));
             }
         })
@@ -221,7 +226,8 @@ impl ShardingSpec for CustomSpec {
 impl Sharder for CustomSpec {
     unsafe fn shard(&self, extraction: &Extraction<'_>) -> Result<()> {
         let Some(fill_shard) = self.table.fill_shard else {
-            // SAFETY: the caller's promise is passed on.
+            // SAFETY: the contract of `Sharder::shard` is that of `Extraction::run`, for this
+            // `extraction`.
             unsafe { extraction.run() };
             return Ok(());
         };
@@ -231,7 +237,9 @@ impl Sharder for CustomSpec {
         let options = shardspec_copy_options::from_copy(extraction.options());
         let name = format_args!("fill_shard of spec type '{}'", self.type_name);
         call("fill_shard", name, self.success, |err| {
-            // SAFETY: the user passed the function to be called like this.
+            // SAFETY: the contract of `Context` is that `fill_shard` may be called with this `ctx`.
+            // The views exist until it returns, and the contract of `Sharder::shard` covers their
+            // memory.
             unsafe {
                 fill_shard(
                     self.context.ctx(),

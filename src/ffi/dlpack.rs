@@ -102,7 +102,8 @@ pub(crate) fn lend<T>(
     let view = c_view(host, device, shape.as_mut_ptr(), strides.as_mut_ptr());
     let lease = Box::into_raw(try_uninit::<Lease<T>>()?).cast::<Lease<T>>();
     let tensor = form(view, lease.cast());
-    // SAFETY: the lease was allocated above; it is written whole and then kept until its deleter.
+    // SAFETY: `lease` was allocated above for a `Lease`. It is written whole, and then kept until
+    // its deleter runs.
     unsafe {
         lease.write(Lease { tensor, _numbers: [shape, strides], _keeper: keeper });
         Ok(&raw mut (*lease).tensor)
@@ -110,9 +111,14 @@ pub(crate) fn lend<T>(
 }
 
 /// Ends a lease.
+///
+/// # Safety
+///
+/// `manager_ctx` is that of a managed tensor of this form which [`lend`] made, and this is the only
+/// call for it: the header's contract of a deleter.
 unsafe fn end<T>(manager_ctx: *mut c_void) {
-    // SAFETY: it is the address of a lease of this form, and the deleter is called once: the caller
-    // promises both.
+    // SAFETY: `manager_ctx` is the address of a `Lease` of this form, which `lend` leaked from a
+    // box, and the deleter is called once: the contract of `end`.
     drop(unsafe { Box::from_raw(manager_ctx.cast::<Lease<T>>()) });
 }
 

@@ -83,15 +83,17 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_export_local_legacy(
 /// A managed tensor that is ours: its deleter is called when this is dropped, and so exactly once.
 struct OwnedManagedTensor(*mut shardspec_managed_tensor);
 
-// SAFETY: the library only passes it to its deleter, which the header asks to work on any thread.
+// SAFETY: an `OwnedManagedTensor` is only passed to its deleter, which the header asks to work on
+// any thread.
 unsafe impl Send for OwnedManagedTensor {}
-// SAFETY: as above.
+// SAFETY: a shared `OwnedManagedTensor` gives nothing: its pointer is used where it is dropped.
 unsafe impl Sync for OwnedManagedTensor {}
 
 impl Drop for OwnedManagedTensor {
     fn drop(&mut self) {
-        // SAFETY: if it is not null, the caller passed a managed tensor for this. Where the deleter
-        // is does not depend on the version.
+        // SAFETY: the contract of `taking` is that a pointer that is not null points to a managed
+        // tensor, whose `deleter` may be called once. Where the deleter is does not depend on the
+        // version.
         unsafe {
             if !self.0.is_null()
                 && let Some(deleter) = (*self.0).deleter
@@ -176,6 +178,11 @@ impl Drop for Given<'_> {
 
 /// The body of an export that takes over managed tensors: they are owned before `err` is read,
 /// so that their deleters are called whatever is wrong with the other arguments.
+///
+/// # Safety
+///
+/// As [`slice`]. Each pointer is null, not aligned, or that of a managed tensor, which the library
+/// owns from now on: its deleter may be called once, on any thread.
 unsafe fn taking<'a>(
     shards: *const *mut shardspec_managed_tensor, shard_count: usize,
     body: impl FnOnce(Given<'a>) -> Outcome,

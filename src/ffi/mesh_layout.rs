@@ -71,7 +71,8 @@ pub struct shardspec_segment {
     pub value_count: usize,
 }
 
-// SAFETY: `struct_size` comes first, and zeros are numbers and NULL pointers.
+// SAFETY: `shardspec_segment` is `repr(C)` and begins with its `struct_size`. All other fields are
+// numbers, and pointers that may be NULL, so zeros are a value of it.
 unsafe impl Grows for shardspec_segment {
     const NAME: &'static str = "shardspec_segment";
     const FIRST_SIZE: usize = 72;
@@ -120,7 +121,8 @@ pub struct shardspec_cut {
     pub segment_count: usize,
 }
 
-// SAFETY: `struct_size` comes first, and zeros are numbers and NULL pointers.
+// SAFETY: `shardspec_cut` is `repr(C)` and begins with its `struct_size`. All other fields are
+// numbers, and pointers that may be NULL, so zeros are a value of it.
 unsafe impl Grows for shardspec_cut {
     const NAME: &'static str = "shardspec_cut";
     const FIRST_SIZE: usize = 104;
@@ -145,7 +147,8 @@ pub struct shardspec_pad {
     pub multiple: i64,
 }
 
-// SAFETY: `struct_size` comes first, and zeros are numbers and NULL pointers.
+// SAFETY: `shardspec_pad` is `repr(C)` and begins with its `struct_size`. All other fields are
+// numbers, and pointers that may be NULL, so zeros are a value of it.
 unsafe impl Grows for shardspec_pad {
     const NAME: &'static str = "shardspec_pad";
     const FIRST_SIZE: usize = 40;
@@ -168,7 +171,8 @@ pub struct shardspec_partial {
     pub reserved: i32,
 }
 
-// SAFETY: `struct_size` comes first, and zeros are numbers and NULL pointers.
+// SAFETY: `shardspec_partial` is `repr(C)` and begins with its `struct_size`. All other fields are
+// numbers, and pointers that may be NULL, so zeros are a value of it.
 unsafe impl Grows for shardspec_partial {
     const NAME: &'static str = "shardspec_partial";
     const FIRST_SIZE: usize = 24;
@@ -200,7 +204,8 @@ pub struct shardspec_mesh_layout {
     pub flatten_count: usize,
 }
 
-// SAFETY: `struct_size` comes first, and zeros are numbers and NULL pointers.
+// SAFETY: `shardspec_mesh_layout` is `repr(C)` and begins with its `struct_size`. All other fields
+// are numbers, and pointers that may be NULL, so zeros are a value of it.
 unsafe impl Grows for shardspec_mesh_layout {
     const NAME: &'static str = "shardspec_mesh_layout";
     const FIRST_SIZE: usize = 72;

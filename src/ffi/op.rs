@@ -121,7 +121,8 @@ pub struct shardspec_op_options {
     pub success_status: shardspec_status,
 }
 
-// SAFETY: numbers.
+// SAFETY: `shardspec_op_options` is `repr(C)` and begins with its `struct_size`. All other fields
+// are numbers, so zeros are a value of it.
 unsafe impl Grows for shardspec_op_options {
     const NAME: &'static str = "shardspec_op_options";
     const FIRST_SIZE: usize = 16;
@@ -374,7 +375,8 @@ unsafe fn run(
     let Function { function, success, context, .. } = op.function();
     let (ctx, function, results) = (context.ctx(), *function, written.as_mut_ptr());
     call("function", Called(op), *success, |err| {
-        // SAFETY: the user passed the function to be called like this.
+        // SAFETY: the contract of `Context` is that `function` may be called with this `ctx`. The arguments
+        // and the place for `result_count` results exist until it returns.
         unsafe { function(ctx, spec, arguments, results, result_count, err) }
     })?;
     place.fill(written);

@@ -80,7 +80,8 @@ pub struct shardspec_op_arguments {
     pub comm: *mut shardspec_comm,
 }
 
-// SAFETY: `struct_size` comes first, and zeros are numbers and NULL pointers.
+// SAFETY: `shardspec_op_arguments` is `repr(C)` and begins with its `struct_size`. All other fields
+// are numbers, and pointers that may be NULL, so zeros are a value of it.
 unsafe impl Grows for shardspec_op_arguments {
     const NAME: &'static str = "shardspec_op_arguments";
     const FIRST_SIZE: usize = 56;

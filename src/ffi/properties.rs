@@ -56,7 +56,8 @@ pub struct shardspec_tensor_properties {
     pub reserved: i32,
 }
 
-// SAFETY: numbers.
+// SAFETY: `shardspec_tensor_properties` is `repr(C)` and begins with its `struct_size`. All other
+// fields are numbers, so zeros are a value of it.
 unsafe impl Grows for shardspec_tensor_properties {
     const NAME: &'static str = "shardspec_tensor_properties";
     const FIRST_SIZE: usize = 32;

@@ -47,7 +47,8 @@ pub struct shardspec_copy_options {
     pub hints: u32,
 }
 
-// SAFETY: numbers.
+// SAFETY: `shardspec_copy_options` is `repr(C)` and begins with its `struct_size`. All other fields
+// are numbers, so zeros are a value of it.
 unsafe impl Grows for shardspec_copy_options {
     const NAME: &'static str = "shardspec_copy_options";
     const FIRST_SIZE: usize = 16;

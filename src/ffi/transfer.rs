@@ -72,7 +72,8 @@ pub struct shardspec_comm_tensor {
     pub reserved: u32,
 }
 
-// SAFETY: `struct_size` comes first, and zeros are numbers and NULL.
+// SAFETY: `shardspec_comm_tensor` is `repr(C)` and begins with its `struct_size`. All other fields
+// are numbers, and pointers that may be NULL, so zeros are a value of it.
 unsafe impl Grows for shardspec_comm_tensor {
     const NAME: &'static str = "shardspec_comm_tensor";
     const FIRST_SIZE: usize = 80;

@@ -149,14 +149,16 @@ pub struct shardspec_comm_vtable {
     pub wait: shardspec_exchange_wait_fn,
 }
 
-// SAFETY: `struct_size` comes first, and zeros are NULL functions.
+// SAFETY: `shardspec_comm_vtable` is `repr(C)` and begins with its `struct_size`. All other fields
+// are numbers, and functions that may be NULL, so zeros are a value of it.
 unsafe impl Grows for shardspec_comm_vtable {
     const NAME: &'static str = "shardspec_comm_vtable";
     const FIRST_SIZE: usize = 24;
 }
 
-// SAFETY: `destroy` comes second.
+// SAFETY: `destroy` is the second field of `shardspec_comm_vtable`, as is asserted below.
 unsafe impl Table for shardspec_comm_vtable {}
+const _: () = assert!(offset_of!(shardspec_comm_vtable, destroy) == size_of::<u64>());
 
 /// A transport of the user's, and the exchange that it started.
 struct Functions {
@@ -175,7 +177,8 @@ impl Functions {
         for (place, byte) in text.iter_mut().zip(reason.as_str().bytes()) {
             *place = byte as c_char;
         }
-        // SAFETY: the user passed the function to be called like this.
+        // SAFETY: the contract of `Context` is that `abort` may be called with this `ctx`. The
+        // `text` ends in a NUL, and exists until it returns.
         unwind::call("abort", || unsafe { abort(self.context.ctx(), text.as_ptr()) });
     }
 }
@@ -217,7 +220,7 @@ impl Communicator for Transport {
 
     fn node(&self, rank: usize) -> Option<i64> {
         let node = self.functions.table.node?;
-        // SAFETY: the user passed the function to be called like this.
+        // SAFETY: the contract of `Context` is that `node` may be called with this `ctx`.
         let number = ask("node", || unsafe { node(self.functions.context.ctx(), rank as i64) });
         // A number that no other rank has stands for a node that is not known.
         Some(if number < 0 { (rank as i64).wrapping_neg().wrapping_sub(1) } else { number })
@@ -230,7 +233,9 @@ impl Communicator for Transport {
         };
         declared::blocks(Wait::OtherRanks);
         call("exchange", "exchange of the communicator", *success, |err| {
-            // SAFETY: the user passed the function to be called like this.
+            // SAFETY: the contract of `Context` is that `exchange` may be called with this `ctx`,
+            // and that of `Communicator::exchange` covers the memory of the messages. A message
+            // looks like a `shardspec_message`, as is asserted above.
             unsafe {
                 exchange(
                     context.ctx(),
@@ -256,7 +261,9 @@ impl Communicator for Transport {
         let mut exchange = std::ptr::null_mut();
         let out = &raw mut exchange;
         call("start", "start of the communicator", *success, |err| {
-            // SAFETY: the user passed the function to be called like this.
+            // SAFETY: the contract of `Context` is that `start` may be called with this `ctx`, and
+            // that of `Communicator::start` covers the memory of the messages. A message looks like
+            // a `shardspec_message`, as is asserted above.
             unsafe {
                 start(
                     context.ctx(),
@@ -303,8 +310,8 @@ struct TransportExchange {
     ended: bool,
 }
 
-// SAFETY: the library never follows the pointer; the header asks of the user that callbacks may run
-// on any thread.
+// SAFETY: a `TransportExchange` never follows `exchange`, and the contract of `Context` is that its
+// functions may run on any thread.
 unsafe impl Send for TransportExchange {}
 
 impl StartedExchange for TransportExchange {
@@ -313,7 +320,8 @@ impl StartedExchange for TransportExchange {
         let mut done = 0;
         let out = &raw mut done;
         let tested = call("test", "test of the communicator", *success, |err| {
-            // SAFETY: the user passed the function to be called like this.
+            // SAFETY: the contract of `Context` is that `test` may be called with this `ctx` and
+            // what `start` wrote, until the exchange has ended. Then this value is dropped.
             unsafe { (self.test)(context.ctx(), self.exchange, out, err) }
         });
         self.ended = tested.is_err() || done != 0;
@@ -325,7 +333,8 @@ impl StartedExchange for TransportExchange {
         self.ended = true;
         declared::blocks(Wait::OtherRanks);
         call("wait", "wait of the communicator", *success, |err| {
-            // SAFETY: the user passed the function to be called like this.
+            // SAFETY: the contract of `Context` is that `wait` may be called with this `ctx` and
+            // what `start` wrote, until the exchange has ended.
             unsafe { (self.wait)(context.ctx(), self.exchange, err) }
         })
     }

@@ -141,7 +141,7 @@ impl fmt::Display for SystemReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut words = [0u8; 128];
         #[cfg(unix)]
-        // SAFETY: it writes no more bytes than there are.
+        // SAFETY: `strerror_r` writes at most as many bytes as `words` has.
         unsafe {
             libc::strerror_r(self.0, words.as_mut_ptr().cast(), words.len())
         };

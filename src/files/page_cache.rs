@@ -41,7 +41,8 @@ mod imp {
         fn advise(self, offset: u64, length: u64, advice: libc::c_int) {
             let (Ok(offset), Ok(length)) = (offset.try_into(), length.try_into()) else { return };
             let descriptor = self.0.as_raw_fd();
-            // SAFETY: an open descriptor.
+            // SAFETY: `descriptor` is that of the borrowed file, and so it is open. Advice changes
+            // no contents.
             uncancelled(|| unsafe { libc::posix_fadvise(descriptor, offset, length, advice) });
         }
 
@@ -56,8 +57,10 @@ mod imp {
             let part = libc::iovec { iov_base: place.cast(), iov_len: length };
             let (descriptor, parts) = (self.0.as_raw_fd(), &raw const part);
             let (call, flags) = (libc::SYS_preadv2, libc::RWF_NOWAIT);
-            // SAFETY: the caller's promise. Not all C libraries have a function for this call. An offset
-            // is two words; the second one is for systems with shorter words.
+            // SAFETY: the contract of `read` lets the system write `length` bytes at `place`, which
+            // is what `parts` says, and `parts` exists until the call returns. Not all C libraries
+            // have a function for this call. An offset is two words; the second one is for systems
+            // with shorter words.
             let read = uncancelled(|| unsafe {
                 libc::syscall(call, descriptor, parts, 1usize, offset, 0usize, flags)
             });

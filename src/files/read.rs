@@ -121,12 +121,14 @@ impl<'a> CheckpointRead<'a> {
             Err(memory) => return (ReadReport::default(), Err(memory.into())),
         };
         for holes in &self.holes {
-            // SAFETY: the caller's promise: they are inside of the shards.
+            // SAFETY: the contract of `run` lets this write every element of the shards, and `holes` lie
+            // inside of them.
             unsafe { fill_with_zeros(holes) };
         }
         let listener = Listener { progress: UnsafeCell::new(progress), thread: thread_mark() };
         threads::share(self.threads, || {
-            // SAFETY: the caller's promise; blocks do not overlap in memory.
+            // SAFETY: the contract of `run` is that of `work`. Blocks do not overlap in memory:
+            // `check_apart` has seen to that.
             if let Err(error) = unsafe { shared.work(&listener) } {
                 shared.stop(error);
             }
@@ -141,7 +143,7 @@ struct Listener<'a, 'p> {
     thread: usize,
 }
 
-// SAFETY: other threads only compare their mark with the caller's.
+// SAFETY: other threads than the one that made the `Listener` only compare their mark with `thread`.
 unsafe impl Sync for Listener<'_, '_> {}
 
 impl Listener<'_, '_> {
@@ -150,8 +152,8 @@ impl Listener<'_, '_> {
         if thread_mark() != self.thread {
             return Ok(());
         }
-        // SAFETY: no other thread has this mark while the caller's exists, and the function is not called
-        // from inside of itself: nothing below it knows of this.
+        // SAFETY: no other thread has this mark while that thread exists, so `progress` is called on one
+        // thread. It is not called from inside of itself: nothing below it knows of this.
         unsafe { (*self.progress.get())(done, all) }
     }
 }
@@ -214,7 +216,8 @@ impl<'a> RunningRead<'a> {
                     Some((number, opened)) if number == wanted => opened,
                     _ => self.read.open(wanted)?,
                 };
-                // SAFETY: the caller's promise; each batch is taken once.
+                // SAFETY: the contract of `work` covers all destinations, and a batch of `reads` is taken
+                // once: `next` counts up.
                 unsafe { self.carry_out(reads, &file, &mut workspace) }?;
                 open = Some((wanted, file));
             }
@@ -240,7 +243,8 @@ impl<'a> RunningRead<'a> {
             let span = usize::try_from(read.span).unwrap_or(usize::MAX);
             let mut before = 0;
             if is_cached && at.is_multiple_of(READS_PER_PROBE) {
-                // SAFETY: the block's own bytes of a destination, or a buffer of this thread's own.
+                // SAFETY: `place` has room for `span` bytes: a block's own bytes of a destination, which
+                // the contract of `carry_out` lets this write, or bytes of this thread's own buffer.
                 before = unsafe { file.cache().read(read.first_byte, place, span) }.min(span);
                 is_cached = before == span;
                 if !is_cached {
@@ -252,10 +256,11 @@ impl<'a> RunningRead<'a> {
             }
             let (name, start) = (self.read.name_of(read.file), place.wrapping_add(before));
             let first_byte = read.first_byte.saturating_add(before as u64);
-            // SAFETY: as above: the rest of these bytes.
+            // SAFETY: `start` is `before` bytes behind `place`, which has room for `span` bytes as above.
             result = unsafe { file.read_to(name, first_byte, start, span.saturating_sub(before)) };
             if result.is_ok() {
-                // SAFETY: the bytes of this read were just read.
+                // SAFETY: `place_of` is where the bytes of this `read` were just read to, as the contract
+                // of `distribute` requires.
                 result = unsafe { self.read.distribute(read, workspace) };
             }
             if result.is_err() {
@@ -374,7 +379,8 @@ impl CheckpointRead<'_> {
         };
         self.list_copies(buffer, read, list)?;
         let options = CopyOptions { max_threads: 1, ..CopyOptions::default() };
-        // SAFETY: the caller's promise.
+        // SAFETY: `list` copies this read's bytes out of the buffer to the blocks' own bytes of
+        // destinations, which the contract of `distribute` lets it write.
         unsafe { host::run(list, &options) };
         Ok(())
     }

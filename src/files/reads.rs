@@ -69,9 +69,10 @@ pub(super) struct ReadBlock {
     loop_count: u32,
 }
 
-// SAFETY: a block does not follow its pointer. The functions that do have their own safety contract.
+// SAFETY: a `ReadBlock` has an address and does not follow it. Functions that do, such as
+// `CheckpointRead::run`, have a contract of their own.
 unsafe impl Send for ReadBlock {}
-// SAFETY: as above.
+// SAFETY: a shared `ReadBlock` gives numbers and an address, which never change.
 unsafe impl Sync for ReadBlock {}
 
 /// One read: some bytes of a file, and the blocks that are in them.

@@ -117,12 +117,13 @@ mod imp {
         let mut stat = MaybeUninit::<libc::stat>::uninit();
         let name = path.as_c_str().as_ptr();
         declared::blocks(Wait::Disk);
-        // SAFETY: a NUL-terminated path, and a place for the answer.
+        // SAFETY: `name` is the NUL-terminated text of `path`, and `stat` a place for the answer.
         let done = uncancelled(|| unsafe { libc::stat(name, stat.as_mut_ptr()) });
         if done != 0 {
             return Err(failed(path.as_str(), "opening it", None, last_error()));
         }
-        // SAFETY: the call succeeded, and so it wrote all of it.
+        // SAFETY: the call succeeded, and so it wrote all of `stat`, which begins as uninitialised
+        // memory.
         Ok(is_of_kind(unsafe { stat.assume_init_ref() }, libc::S_IFDIR))
     }
 
@@ -141,7 +142,7 @@ mod imp {
             let path = path.as_c_str().as_ptr();
             declared::blocks(Wait::Disk);
             let descriptor = loop {
-                // SAFETY: a NUL-terminated path.
+                // SAFETY: `path` is a NUL-terminated text, which outlives the call.
                 let descriptor = uncancelled(|| unsafe { libc::open(path, flags) });
                 match if descriptor < 0 { last_error() } else { 0 } {
                     0 => break descriptor,
@@ -149,7 +150,7 @@ mod imp {
                     code => return Err(failed(name, "opening it", None, code)),
                 }
             };
-            // SAFETY: it was just opened, and nothing else knows of it.
+            // SAFETY: `open` just returned this `descriptor`, and nothing else knows of it.
             let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
             let state = Self::state_now(&descriptor, name)?;
             Ok(Self { descriptor, state })
@@ -157,11 +158,11 @@ mod imp {
 
         fn state_now(descriptor: &OwnedFd, name: &str) -> Result<FileState> {
             let mut stat = MaybeUninit::<libc::stat>::uninit();
-            // SAFETY: an open descriptor, and a place for the answer.
+            // SAFETY: `descriptor` is open, and `stat` is a place for the answer of `fstat`.
             if unsafe { libc::fstat(descriptor.as_raw_fd(), stat.as_mut_ptr()) } != 0 {
                 return Err(failed(name, "asking for its length", None, last_error()));
             }
-            // SAFETY: the call succeeded, and so it wrote all of it.
+            // SAFETY: `fstat` succeeded, and so it wrote all of `stat`.
             let stat = unsafe { stat.assume_init_ref() };
             if !is_of_kind(stat, libc::S_IFREG) {
                 let problem = "it is no regular file; a checkpoint is made of regular files".into();
@@ -197,7 +198,8 @@ mod imp {
                     .map_err(|_| Error::overflow(text!("{name}: the offset {at}")))?;
                 let (left, place) = (length.saturating_sub(done), place.wrapping_add(done));
                 let descriptor = self.descriptor.as_raw_fd();
-                // SAFETY: so many bytes are left of those that the caller lets us write.
+                // SAFETY: `left` bytes are left of those at `place` that the contract of `read_to`
+                // lets this write.
                 let read =
                     uncancelled(|| unsafe { libc::pread(descriptor, place.cast(), left, start) });
                 match usize::try_from(read) {
@@ -224,7 +226,7 @@ mod imp {
         /// The bytes from `offset` on, in memory of their own.
         pub(crate) fn read(&self, name: &str, offset: u64, length: usize) -> Result<Vec<u8>> {
             let mut bytes = crate::memory::try_filled(0u8, length)?;
-            // SAFETY: the vector's own bytes.
+            // SAFETY: `bytes` has `length` bytes, and nothing else uses it.
             unsafe { self.read_to(name, offset, bytes.as_mut_ptr(), length) }?;
             Ok(bytes)
         }
@@ -235,7 +237,7 @@ mod imp {
 
     impl Drop for Listing {
         fn drop(&mut self) {
-            // SAFETY: it is open, and not used after this.
+            // SAFETY: `opendir` opened what `closedir` closes, and its owner is dropped once.
             uncancelled(|| unsafe { libc::closedir(self.0) });
         }
     }
@@ -244,19 +246,22 @@ mod imp {
     pub(crate) fn file_names(path: &SystemPath) -> Result<Vec<Box<str>>> {
         let (name, mut names) = (path.as_c_str().as_ptr(), Vec::new());
         declared::blocks(Wait::Disk);
-        // SAFETY: a NUL-terminated path.
+        // SAFETY: `opendir` reads `name`, the NUL-terminated text of `path`, which outlives the
+        // call.
         let listing = uncancelled(|| unsafe { libc::opendir(name) });
         if listing.is_null() {
             return Err(failed(path.as_str(), "listing it", None, last_error()));
         }
         let listing = Listing(listing);
         loop {
-            // SAFETY: the directory is open, and no other thread knows of it.
+            // SAFETY: `listing` is open, and `readdir` is called by this thread only: no other
+            // knows of it.
             let entry = uncancelled(|| unsafe { libc::readdir(listing.0) });
             if entry.is_null() {
                 break;
             }
-            // SAFETY: an entry has a NUL-terminated name, which is there until the next call.
+            // SAFETY: an `entry` has a NUL-terminated name, which exists until the next call of
+            // `readdir`.
             let name = unsafe { std::ffi::CStr::from_ptr((&raw const (*entry).d_name).cast()) };
             if let Ok(name) = name.to_str() {
                 names.try_push(try_boxed_str(name)?)?;

@@ -61,9 +61,10 @@ pub(crate) struct CopyList {
     bytes: usize,
 }
 
-// SAFETY: a list does not dereference its pointers; the caller of `run` promises that it may.
+// SAFETY: a `CopyList` has addresses and follows none. Functions that do, such as `host::run`, have
+// a contract of their own.
 unsafe impl Send for CopyList {}
-// SAFETY: as above.
+// SAFETY: a shared `CopyList` gives numbers and addresses, which never change.
 unsafe impl Sync for CopyList {}
 
 impl CopyList {

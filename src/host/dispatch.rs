@@ -118,7 +118,8 @@ impl<'a> Tasks<'a> {
         let mut first = 0;
         while first < plan.len() {
             let task = none.task(first);
-            // SAFETY: the caller's promise is passed on.
+            // SAFETY: the contract of `run_in_order` covers everything, and each `task` is taken
+            // once, with all its units.
             unsafe { none.run_units(&task, task.units.clone(), store, memory) };
             first = task.pieces.end;
         }
@@ -174,7 +175,8 @@ impl<'a> Tasks<'a> {
         &self, range: Range<usize>, store: StoreMode, memory: &mut TileMemory,
     ) {
         for (task, units) in self.part(range) {
-            // SAFETY: units of the caller's part.
+            // SAFETY: `units` are those of `task` in this part, which the contract of `Tasks::run`
+            // covers.
             unsafe { self.run_units(task, units, store, memory) };
         }
     }
@@ -195,7 +197,8 @@ impl<'a> Tasks<'a> {
         &self, task: &CopyTask, units: Range<usize>, store: StoreMode, memory: &mut TileMemory,
     ) {
         let (piece, loops) = self.plan.piece(task.pieces.start);
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `run_units` covers these `units` of the pieces of `task`, which
+        // are what each kernel copies.
         unsafe {
             match task.kind {
                 TaskKind::Long => copy_long(piece, loops, units, store),
@@ -228,7 +231,8 @@ unsafe fn copy_transposed(
         let (turn, first) = (unit / in_a_turn, unit % in_a_turn);
         let count = (units.end - unit).min(in_a_turn - first);
         let rows = LaneRows::Transposed { piece, loops, level, turn, first, count };
-        // SAFETY: a part of the caller's; such loops are those of neighbours.
+        // SAFETY: `rows` are a part of `units`, which the contract of `copy_transposed` covers. The
+        // turns of such a loop are laid out as neighbours are.
         unsafe { rows::copy(&rows, 0..rows.in_a_turn(), store, memory) };
         unit += count;
     }
@@ -247,7 +251,8 @@ unsafe fn copy_long(piece: &StridedCopy, loops: &[Loop], bytes: Range<usize>, st
         let (source, destination) = offsets_of_turn(loops, turn);
         let source = piece.source.wrapping_offset(source).wrapping_add(inside);
         let destination = piece.destination.wrapping_offset(destination).wrapping_add(inside);
-        // SAFETY: a part of one run.
+        // SAFETY: `source` and `destination` are `len` bytes inside of one run, which the contract
+        // of `copy_long` covers.
         unsafe { store.copy(source, destination, len) };
         at += len;
     }

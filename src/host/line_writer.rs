@@ -58,7 +58,8 @@ impl LineWriter {
     #[inline(always)]
     pub(super) unsafe fn go_to(&mut self, destination: *mut u8, buffer: &LineBytes) {
         if self.next != destination {
-            // SAFETY: the caller's promise.
+            // SAFETY: the contract of `go_to` is that of `finish`: the destination of the bytes in
+            // `buffer` may be written.
             unsafe { self.finish(buffer) };
             *self = Self::new(destination);
         }
@@ -73,12 +74,13 @@ impl LineWriter {
     ///
     /// # Safety
     ///
-    /// A line may be written to `scratch`.
+    /// A line may be written to `scratch`, which is a multiple of one.
     #[inline(always)]
     pub(super) unsafe fn open(&self, scratch: *mut u8, buffer: &LineBytes) -> *mut u8 {
         let fill = self.fill();
         if fill > self.skipped {
-            // SAFETY: the caller's promise.
+            // SAFETY: the contract of `open` is that a line may be written at `scratch`, which is a
+            // multiple of one.
             unsafe { scratch.cast::<LineBytes>().write(*buffer) };
         }
         scratch.wrapping_add(fill)
@@ -97,7 +99,9 @@ impl LineWriter {
         let fill = self.fill();
         let line = self.next.wrapping_sub(fill);
         let whole = (fill + len) / LINE * LINE;
-        // SAFETY: parts of scratch and the lines of the destination that they belong to.
+        // SAFETY: `scratch` has the buffer's `fill` bytes and `len` more, and the destination has
+        // room for them, by the contract of `close`. The last line is read whole: there is room for
+        // it in `scratch`.
         unsafe {
             if whole > 0 {
                 let (from, skipped) = (scratch.add(self.skipped), self.skipped);
@@ -119,7 +123,8 @@ impl LineWriter {
     /// That part of the destination may be written.
     pub(super) unsafe fn finish(&self, buffer: &LineBytes) {
         let (fill, skipped) = (self.fill(), self.skipped);
-        // SAFETY: the caller's promise.
+        // SAFETY: `buffer` has `fill` bytes, of which those behind `skipped` are this writer's. The
+        // contract of `finish` is that their destination may be written.
         unsafe {
             let from = buffer.0.as_ptr().add(skipped);
             copy_short(from, self.next.wrapping_sub(fill - skipped), fill - skipped);
@@ -141,7 +146,8 @@ impl LineWriter {
         if run < room {
             return (self, 0);
         }
-        // SAFETY: the buffer's bytes, and the run's bytes behind them.
+        // SAFETY: the bytes in `buffer`, and `room` bytes of the run behind them, may be written,
+        // by the contract of `fill_first`; the run has as many.
         unsafe {
             self.finish(buffer);
             copy_short(from, self.next, room);
@@ -160,7 +166,8 @@ impl LineWriter {
         &mut self, line: &mut V::WriteBuffer, mut from: *const u8, mut run: usize,
         prefetcher: &mut Prefetcher<S>,
     ) {
-        // SAFETY: parts of the run, one behind the other.
+        // SAFETY: `from` and `run` go from one part of the run to the next, and the contract of
+        // `append` covers all of it.
         unsafe {
             if self.skips() {
                 let (own, taken) = self.fill_first(&line.save(), from, run);
@@ -187,7 +194,8 @@ impl LineWriter {
         let fill = self.fill();
         let (to, room) = (self.next.wrapping_sub(fill), LINE - fill);
         self.next = self.next.wrapping_add(run);
-        // SAFETY: the first line, whole lines, and what goes into the last one.
+        // SAFETY: `room` bytes complete the first line, whole `lines` follow, and `rest` bytes go
+        // into the last one. Together they are the `run` that the contract of `append_run` covers.
         unsafe {
             if run < room {
                 return line.put_first(fill, from, run, run);

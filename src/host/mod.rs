@@ -61,7 +61,7 @@ pub(crate) unsafe fn run(plan: &CopyList, options: &CopyOptions) {
     // A list of the tasks of a small copy would take longer than the copy.
     let tasks = if threads == 1 && !streaming { None } else { Tasks::new(plan) };
     let Some(tasks) = tasks else {
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `run` is that of `run_in_order`, for the same `plan`.
         unsafe { Tasks::run_in_order(plan, store, &mut TileMemory::default()) };
         if streaming {
             stream::fence();
@@ -69,7 +69,8 @@ pub(crate) unsafe fn run(plan: &CopyList, options: &CopyOptions) {
         return;
     };
     let run = |range, memory: &mut TileMemory| {
-        // SAFETY: the caller's promise is passed on; parts do not overlap.
+        // SAFETY: the contract of `run` covers all of `tasks`, and `share_out` gives ranges that do
+        // not overlap.
         unsafe { tasks.run(range, store, memory) };
     };
     share_out(tasks.bytes(), threads, store, run);
@@ -85,7 +86,8 @@ pub(crate) unsafe fn run_sweep(sweep: &Sweep, options: &CopyOptions) {
     let store = StoreMode { level: Level::new(options), streaming: true };
     let threads = thread_count(options.max_threads, &machine, sweep.bytes());
     let run = |range, walk: &mut SweepWalk| {
-        // SAFETY: the caller's promise is passed on; parts do not overlap.
+        // SAFETY: the contract of `run_sweep` covers all of `sweep`, and `share_out` gives ranges
+        // that do not overlap.
         unsafe { sweep.run(range, store.level, walk) };
     };
     share_out(sweep.span(), threads, store, run);

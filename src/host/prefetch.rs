@@ -13,13 +13,15 @@ use super::cpu::LINE;
 #[inline(always)]
 fn prefetch(place: *const u8) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: SSE is part of x86-64, and a prefetch never faults.
+    // SAFETY: `_mm_prefetch` is SSE, which every x86-64 has, and never faults, whatever the `place`
+    // is.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         _mm_prefetch::<_MM_HINT_T0>(place.cast());
     }
     #[cfg(target_arch = "aarch64")]
-    // SAFETY: a prefetch never faults and changes nothing that a program can see.
+    // SAFETY: a prefetch never faults, whatever the `place` is, and changes nothing that a program
+    // can see.
     unsafe {
         std::arch::asm!("prfm pldl1keep, [{place}]", place = in(reg) place,
             options(nostack, readonly, preserves_flags));

@@ -26,7 +26,7 @@ impl StoreMode {
     ///
     /// As [`stream`].
     pub(super) unsafe fn copy(self, from: *const u8, to: *mut u8, len: usize) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the contract of `StoreMode::copy` is that of `stream`, for the same `len` bytes.
         unsafe {
             if self.streaming {
                 stream(self.level, from, to, len, Strip::NONE);
@@ -53,7 +53,8 @@ unsafe fn stream_with<V: Vector>(from: *const u8, to: *mut u8, len: usize, later
     let head = to.align_offset(LINE).min(len);
     let lines = (len - head) / LINE;
     let end = head + lines * LINE;
-    // SAFETY: the range's three parts.
+    // SAFETY: `head`, whole `lines` and the bytes from `end` on are the three parts of what the
+    // contract of `stream` covers. Behind `head`, `to` is a multiple of a line.
     unsafe {
         copy_short(from, to, head);
         stream_lines::<V>(from.add(head), to.add(head), lines, later);
@@ -74,7 +75,8 @@ pub(super) unsafe fn stream_lines<V: Vector>(
         later.prefetch_line(line * LINE);
         for part in (0..LINE).step_by(V::BYTES) {
             let at = line * LINE + part;
-            // SAFETY: a part of a line of the caller's.
+            // SAFETY: `at` is inside of the `lines` that the contract of `stream_lines` covers, and
+            // `to` is a multiple of a line.
             unsafe { V::load(from.add(at)).stream(to.add(at)) };
         }
     }
@@ -83,7 +85,7 @@ pub(super) unsafe fn stream_lines<V: Vector>(
 /// Orders non-temporal stores before later stores of this thread, as other threads see them.
 pub(super) fn fence() {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: every x86-64 has it.
+    // SAFETY: `_mm_sfence` is SSE, which every x86-64 has, and has no operands.
     unsafe {
         std::arch::x86_64::_mm_sfence();
     }

@@ -54,7 +54,8 @@ pub(crate) fn share(threads: usize, work: impl Fn() + Sync) {
         let _all_moved = AllMoved(&all_moved);
         let others = OtherProcessors::new();
         for _ in 1..threads.min(started.capacity()) {
-            // SAFETY: all that are started are dropped before `share` is.
+            // SAFETY: all threads in `started` are dropped before `share` is, also where this frame
+            // is left by a panic: the contract of `Thread::start`.
             let Some(thread) = (unsafe { Thread::start(&share) }) else {
                 break;
             };
@@ -86,7 +87,8 @@ mod linux {
 
     impl OtherProcessors {
         pub(super) fn new() -> Self {
-            // SAFETY: a set of bits that says so when it is too small.
+            // SAFETY: `all` is a set of bits, of which zeros are a value. `sched_getaffinity` fails
+            // if the set is too small.
             let sets = unsafe {
                 let mut all: libc::cpu_set_t = std::mem::zeroed();
                 let asked = libc::sched_getaffinity(0, size_of_val(&all), &raw mut all);
@@ -106,7 +108,8 @@ mod linux {
         /// Moves a thread there. From then on it may use all processors of the process.
         pub(super) fn move_there(&self, thread: &Thread<'_>) {
             for set in self.0.iter().flatten() {
-                // SAFETY: the thread was not joined. If this fails, it stays where it is.
+                // SAFETY: `thread` was not joined, so its name is valid, and `set` is a set of
+                // bits. If this fails, the thread stays where it is.
                 unsafe {
                     libc::pthread_setaffinity_np(thread.name(), size_of_val(set), set);
                 }

@@ -9,7 +9,8 @@ use std::mem::MaybeUninit;
 ///
 /// All of them were.
 pub(super) unsafe fn written<T>(values: &[MaybeUninit<T>]) -> &[T] {
-    // SAFETY: the caller's promise; the layout is the same.
+    // SAFETY: the contract of `written` is that all of `values` were written, and a
+    // `MaybeUninit<T>` has the layout of a `T`.
     unsafe { &*(std::ptr::from_ref(values) as *const [T]) }
 }
 
@@ -19,6 +20,7 @@ pub(super) unsafe fn written<T>(values: &[MaybeUninit<T>]) -> &[T] {
 ///
 /// As [`written`].
 pub(super) unsafe fn written_mut<T>(values: &mut [MaybeUninit<T>]) -> &mut [T] {
-    // SAFETY: as above.
+    // SAFETY: the contract of `written_mut` is that of `written`, and `values` are borrowed for
+    // change.
     unsafe { &mut *(std::ptr::from_mut(values) as *mut [T]) }
 }

@@ -5,6 +5,8 @@
     reason = "places inside of a buffer, whose reach fits an address space"
 )]
 
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use super::copy_list::CopyList;
 use crate::geometry::{offsets_of_turn, turns};
 
@@ -13,17 +15,22 @@ use crate::geometry::{offsets_of_turn, turns};
 /// # Safety
 ///
 /// Every destination byte of the list may be written, and nothing else uses any of them meanwhile.
+/// Of bytes with some of the bits of a destination, others may write other bits, as [`bits`] does.
+///
+/// [`bits`]: super::kernels::bits
 pub(crate) unsafe fn fill_with_zeros(list: &CopyList) {
     for index in 0..list.len() {
         let (copy, loops) = list.piece(index);
         for turn in 0..turns(loops) {
             let (_, offset) = offsets_of_turn(loops, turn);
             match copy.bits {
-                // SAFETY: inside of a destination, which the caller lets us write.
+                // SAFETY: the bytes from `offset` on are holes of a destination, which the contract of
+                // `fill_with_zeros` lets this write.
                 None => unsafe { copy.destination.offset(offset).write_bytes(0, copy.run) },
                 Some([_, bit]) => {
                     let first = bit as isize + offset;
-                    // SAFETY: as above; the bits are those of destinations.
+                    // SAFETY: the bits from `first` on are holes of a destination, which the contract
+                    // of `fill_with_zeros` lets this write.
                     unsafe { clear_bits(copy.destination, first, copy.run) }
                 }
             }
@@ -35,7 +42,8 @@ pub(crate) unsafe fn fill_with_zeros(list: &CopyList) {
 ///
 /// # Safety
 ///
-/// The bytes that these bits are in may be written.
+/// These bits may be written. Others touch other bits of the bytes that they share by atomic operations
+/// only.
 unsafe fn clear_bits(byte: *mut u8, first: isize, count: usize) {
     let end = first + count as isize;
     let mut at = first;
@@ -44,8 +52,16 @@ unsafe fn clear_bits(byte: *mut u8, first: isize, count: usize) {
         let high = (low + (end - at)).min(8);
         // Bits below `high` without those below `low`.
         let mask = ((1u16 << high) - (1u16 << low)) as u8;
-        // SAFETY: it holds one of the bits, so the caller lets us write it.
-        unsafe { *byte.offset(number) &= !mask };
+        // SAFETY: the byte at `number` has some of the bits that the contract of `clear_bits` lets this
+        // write. Others may write its other bits, so it is changed by an atomic operation.
+        unsafe {
+            let byte = AtomicU8::from_ptr(byte.offset(number));
+            if mask == 0xFF {
+                byte.store(0, Ordering::Relaxed);
+            } else {
+                byte.fetch_and(!mask, Ordering::Relaxed);
+            }
+        }
         at += high - low;
     }
 }
@@ -68,5 +84,26 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Shards of elements below a byte may meet in the middle of one. They are filled by several threads.
+    #[test]
+    fn threads_that_clear_other_bits_of_a_byte_lose_none() {
+        const ROUNDS: usize = 200_000;
+        let shared = AtomicU8::new(0);
+        std::thread::scope(|scope| {
+            for bit in [0, 5] {
+                let shared = &shared;
+                scope.spawn(move || {
+                    for round in 0..ROUNDS {
+                        shared.fetch_or(1 << bit, Ordering::Relaxed);
+                        assert_eq!(shared.load(Ordering::Relaxed) >> bit & 1, 1, "{bit} {round}");
+                        // SAFETY: the bit is this thread's own.
+                        unsafe { clear_bits(shared.as_ptr(), bit as isize, 1) };
+                        assert_eq!(shared.load(Ordering::Relaxed) >> bit & 1, 0, "{bit} {round}");
+                    }
+                });
+            }
+        });
     }
 }

@@ -22,10 +22,10 @@ pub struct Buffer {
     len: usize,
 }
 
-// SAFETY: a buffer does not access its memory. The functions that do have their own safety
-// contract.
+// SAFETY: a `Buffer` does not access its memory, it gives the address. Functions that do access it,
+// such as `Transfer::run`, have a contract of their own.
 unsafe impl Send for Buffer {}
-// SAFETY: as above.
+// SAFETY: a shared `Buffer` gives its address and its length, which never change.
 unsafe impl Sync for Buffer {}
 
 impl Buffer {
@@ -35,7 +35,8 @@ impl Buffer {
         let alignment = if len < HUGE_PAGE { ALIGNMENT } else { HUGE_PAGE };
         // An empty buffer has a place too.
         let layout = Layout::from_size_align(len.max(1), alignment).map_err(|_| refused())?;
-        // SAFETY: the layout has at least one byte.
+        // SAFETY: `alloc` is undefined only for size 0, and `layout` was made with at least one
+        // byte.
         let start = NonNull::new(unsafe { alloc(layout) }).ok_or_else(refused)?;
         if len >= HUGE_PAGE {
             advise_huge_pages(start, len);
@@ -61,7 +62,8 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        // SAFETY: allocated with this layout, and not used after its owner is gone.
+        // SAFETY: `alloc` returned `start` for this `layout`, and a buffer is dropped once. Its
+        // address is not used after that.
         unsafe { dealloc(self.start.as_ptr(), self.layout) }
     }
 }
@@ -69,7 +71,8 @@ impl Drop for Buffer {
 /// Asks the system for huge pages. It may not have any: the memory is as good without.
 #[cfg(target_os = "linux")]
 fn advise_huge_pages(start: NonNull<u8>, len: usize) {
-    // SAFETY: this range was just allocated, and its contents stay what they are.
+    // SAFETY: `start` begins an allocation of at least `len` bytes that is aligned to a huge page,
+    // and `MADV_HUGEPAGE` changes no contents.
     unsafe { libc::madvise(start.as_ptr().cast(), len, libc::MADV_HUGEPAGE) };
 }
 

@@ -193,7 +193,7 @@ pub(crate) fn try_boxed_str(text: &str) -> Memory<Box<str>> {
     }
     // The allocation is larger than the text: the bytes move to one of their own size.
     let bytes = string.into_bytes().try_into_boxed()?;
-    // SAFETY: the bytes are those of a `String`.
+    // SAFETY: `bytes` are a copy of those of `string`, a `String`, so they are valid UTF-8.
     Ok(unsafe { std::str::from_boxed_utf8_unchecked(bytes) })
 }
 
@@ -209,12 +209,12 @@ pub(crate) fn try_uninit<T>() -> Memory<Box<MaybeUninit<T>>> {
         // No memory is needed.
         return Ok(Box::new(MaybeUninit::uninit()));
     }
-    // SAFETY: the layout's size is not 0.
+    // SAFETY: `alloc` is undefined only for a `layout` of size 0, which has returned above.
     let place = unsafe { std::alloc::alloc(layout) }.cast::<MaybeUninit<T>>();
     if place.is_null() {
         return Err(OutOfMemory { bytes: layout.size() });
     }
-    // SAFETY: the place was allocated by the global allocator with the layout of a `T`, as a box's
-    // is, and any bytes are a `MaybeUninit`.
+    // SAFETY: `place` is not null, and the global allocator gave it for the layout of a `T`, with
+    // which a `Box` frees it. Any bytes are a `MaybeUninit`.
     Ok(unsafe { Box::from_raw(place) })
 }

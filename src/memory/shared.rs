@@ -27,10 +27,11 @@ pub struct Shared<T> {
     owns: PhantomData<Counted<T>>,
 }
 
-// SAFETY: owners on several threads reach the value by shared references (T: Sync), and the last of
-// them drops it, on whichever thread that is (T: Send).
+// SAFETY: a `Shared` gives references to its value on several threads (T: Sync), and its last owner
+// drops the value, on whichever thread that is (T: Send).
 unsafe impl<T: Send + Sync> Send for Shared<T> {}
-// SAFETY: as above; a shared owner can be cloned.
+// SAFETY: a reference to a `Shared` can be cloned, and the clone moved to another thread. So `Sync`
+// requires of `T` what `Send` does.
 unsafe impl<T: Send + Sync> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
@@ -51,13 +52,14 @@ impl<T> Shared<T> {
         if this.counted().owners.load(Ordering::Acquire) != 1 {
             return None;
         }
-        // SAFETY: there is one owner, it is borrowed as long as the reference exists, and nothing
-        // else can give another one.
+        // SAFETY: `counted` has one owner, which is borrowed as long as the reference exists, and
+        // only an owner can make another one.
         Some(unsafe { &mut this.counted.as_mut().value })
     }
 
     fn counted(&self) -> &Counted<T> {
-        // SAFETY: the memory is freed by the last owner, and this is one.
+        // SAFETY: the memory of `counted` is freed by the last owner when it is dropped, and this
+        // is an owner.
         unsafe { self.counted.as_ref() }
     }
 }
@@ -83,7 +85,8 @@ impl<T> Drop for Shared<T> {
         }
         // Acquire: and so what all others did. (A fence would do, but ThreadSanitizer knows of none.)
         self.counted().owners.load(Ordering::Acquire);
-        // SAFETY: this was the last owner; the memory was a box's.
+        // SAFETY: `try_new` leaked `counted` from a box. The number of owners went from 1 to 0, so
+        // this was the last owner, and it does not use the value again.
         drop(unsafe { Box::from_raw(self.counted.as_ptr()) });
     }
 }

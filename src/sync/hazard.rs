@@ -77,14 +77,15 @@ impl HazardPointer {
     }
 
     fn place(&self) -> &'static AtomicUsize {
-        // SAFETY: records are never freed.
+        // SAFETY: `pointer` is one of the atomic numbers of a `HazardRecord`, and records are never
+        // freed.
         unsafe { self.pointer.as_ref() }
     }
 
     fn record(&self) -> &'static HazardRecord {
         let record = self.pointer.as_ptr().cast_const().map_addr(|addr| addr & RECORD_START);
-        // SAFETY: records are aligned to their size; the pointer was derived from one to the
-        // record.
+        // SAFETY: `record` is the start of a record: records are aligned to their size, and the
+        // pointer was derived from a reference to the whole record in `free_pointer`.
         unsafe { &*record.cast() }
     }
 }
@@ -111,13 +112,15 @@ impl HazardPointer {
 fn free_pointer(record: &'static HazardRecord) -> Option<NonNull<AtomicUsize>> {
     let index = record.pointers.iter().position(|pointer| pointer.load(Ordering::Relaxed) == 0)?;
     let record = NonNull::from_ref(record).cast::<AtomicUsize>();
-    // SAFETY: the hazard pointers are first in a record, and the index is one of theirs.
+    // SAFETY: a `record` begins with its hazard pointers, and `index` is the position of one of
+    // them.
     Some(unsafe { record.add(index) })
 }
 
 fn next_record(record: &HazardRecord) -> Option<&'static HazardRecord> {
     let next = record.next.load(Ordering::Relaxed);
-    // SAFETY: records are never freed.
+    // SAFETY: `next` is null or a record that was acquired once. Records are never freed, and all
+    // their fields are atomic.
     unsafe { next.as_ref() }
 }
 
@@ -222,8 +225,8 @@ fn registers_fork_handler() -> bool {
 
     static DONE: AtomicBool = AtomicBool::new(false);
     if !DONE.load(Ordering::Relaxed) {
-        // SAFETY: the function does what such a function may do in the child of a program with
-        // threads: it writes atomic numbers.
+        // SAFETY: `release_records_of_others` does what a function may do in the child of a program
+        // with threads: it writes atomic numbers, and neither allocates nor locks.
         let failed = unsafe { libc::pthread_atfork(None, None, Some(release_records_of_others)) };
         DONE.store(failed == 0, Ordering::Relaxed);
     }
@@ -248,7 +251,8 @@ mod at_end {
         let Some(key) = key() else {
             return false;
         };
-        // SAFETY: the key is never deleted. Any value but null has `release_all` called.
+        // SAFETY: `key` is never deleted, and the value is never followed: any value but null has
+        // `release_all` called.
         unsafe { libc::pthread_setspecific(key, NonNull::<c_void>::dangling().as_ptr()) == 0 }
     }
 
@@ -264,7 +268,7 @@ mod at_end {
             return Some(key);
         }
         let mut key = 0;
-        // SAFETY: the place for the key is valid.
+        // SAFETY: `key` is a place for one number, and `release_all` ignores its argument.
         if unsafe { libc::pthread_key_create(&raw mut key, Some(release_all)) } != 0 {
             return None;
         }
@@ -272,7 +276,8 @@ mod at_end {
         match KEY.compare_exchange(0, number, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => Some(key),
             Err(first) => {
-                // SAFETY: the key was created above and never shared.
+                // SAFETY: `key` was created above and never shared, and so no thread has a value
+                // for it.
                 unsafe { libc::pthread_key_delete(key) };
                 known(first)
             }

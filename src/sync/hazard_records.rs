@@ -112,7 +112,9 @@ impl Branch {
     /// A child, if it exists.
     fn child(&self, number: u32, level: u32) -> Option<Child> {
         let pointer = self.children.get(number as usize)?.load(Ordering::SeqCst).cast_const();
-        // SAFETY: `child_or_new` allocated the child for this level, and it is never freed.
+        // SAFETY: `pointer` is null, or `child_or_new` allocated the child: a `Branch` above the
+        // last level, a `Leaf` on it. Zeros are a value of both, all their fields are atomic, and
+        // they are never freed.
         unsafe {
             if level + 1 < LEVELS {
                 pointer.cast::<Branch>().as_ref().map(Child::Branch)
@@ -129,14 +131,16 @@ impl Branch {
         let layout =
             if level + 1 < LEVELS { Layout::new::<Branch>() } else { Layout::new::<Leaf>() };
         let place = self.children.get(number as usize)?;
-        // SAFETY: neither layout has size 0.
+        // SAFETY: `alloc_zeroed` is undefined only for size 0, and neither a branch nor a leaf is
+        // empty.
         let new = unsafe { std::alloc::alloc_zeroed(layout) };
         if new.is_null() {
             return None;
         }
         let null = std::ptr::null_mut();
         if place.compare_exchange(null, new.cast(), Ordering::SeqCst, Ordering::SeqCst).is_err() {
-            // SAFETY: another thread was first; this memory was allocated above and never shared.
+            // SAFETY: another thread was first, so `new` was never shared. It was allocated above
+            // with this `layout`.
             unsafe { std::alloc::dealloc(new, layout) };
         }
         self.child(number, level)

@@ -82,8 +82,8 @@ pub(crate) struct SlotMap<T: 'static> {
     free: AtomicU64,
 }
 
-// SAFETY: an object is only reached through `Protected`, which gives shared references, and dropped
-// once, by one thread. So sharing the table requires of T what sharing and sending a T requires.
+// SAFETY: a `SlotMap` gives shared references on any thread, by `Protected` (T: Sync), and an object may be
+// dropped by another thread than the one that inserted it (T: Send).
 unsafe impl<T: Send + Sync> Sync for SlotMap<T> {}
 
 /// An object that a hazard pointer protects: it exists until this is dropped, also when its key is
@@ -121,7 +121,7 @@ impl<T: Send + Sync> SlotMap<T> {
         let number = self.take_free().or_else(|| self.take_new())?;
         let slot = self.slot(number)?;
         let generation = slot.state.load(Ordering::Relaxed) >> 32;
-        // SAFETY: a taken slot belongs to this thread until it becomes live below.
+        // SAFETY: a taken `slot` belongs to this thread until it becomes live below.
         unsafe { (*slot.object.get()).write(object) };
         // Release: a thread that reads this label, not its predecessor, sees that the predecessor
         // is gone.
@@ -208,8 +208,8 @@ impl<T: Send + Sync> SlotMap<T> {
     fn slot(&'static self, number: u32) -> Option<&'static Slot<T>> {
         let (segment, place) = segment_of(number);
         let start = self.segments.get(segment)?.load(Ordering::Acquire);
-        // SAFETY: segments are allocated whole, zeroed into valid slots, and never freed; `place`
-        // is below the segment's length by construction.
+        // SAFETY: `start` is a segment whose slots were all initialised, and is never freed; `place` is
+        // below the segment's length, by `segment_of`.
         (!start.is_null()).then(|| unsafe { &*start.add(place) })
     }
 
@@ -253,7 +253,7 @@ impl<T: Send + Sync> SlotMap<T> {
         let null = std::ptr::null_mut();
         if place.compare_exchange(null, start.cast(), Ordering::AcqRel, Ordering::Acquire).is_err()
         {
-            // SAFETY: another thread was first; this allocation was never shared.
+            // SAFETY: another thread was first, so `start` was never shared. It is the box of above.
             drop(unsafe { Box::from_raw(start) });
         }
         Some(())
@@ -290,8 +290,8 @@ impl<T> Deref for Protected<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: the object was written before it became live, and is dropped only when no hazard
-        // pointer protects it.
+        // SAFETY: the `object` was written before it became live, and `protect` saw it live after it had
+        // set this hazard pointer. No scan then finds it without a user.
         unsafe { (*self.slot.object.get()).assume_init_ref() }
     }
 }
@@ -342,8 +342,8 @@ impl<T> Slot<T> {
     /// Drops the object of a slot that belongs to this thread.
     fn drop_object(&self) {
         let generation = self.state.load(Ordering::Relaxed) >> 32;
-        // SAFETY: the object was written by `insert` and is dropped here, once per generation. A
-        // scan of the hazard pointers has found no user.
+        // SAFETY: `insert` wrote the `object`, and it is dropped here, once per generation: a scan of the
+        // hazard pointers has found no user.
         unsafe { (*self.object.get()).assume_init_drop() };
         let table = std::ptr::from_ref(self.table).addr() as u64;
         let next = generation_after(generation, table, self.number);

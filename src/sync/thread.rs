@@ -33,7 +33,8 @@ impl<'a> Thread<'a> {
         if !tests::may_start() {
             return None;
         }
-        // SAFETY: the task is borrowed until the thread is dropped, which waits for its end.
+        // SAFETY: `task` exists until the thread has ended: dropping the returned `Thread` waits
+        // for that, and the contract of `start` is that it is dropped while `task` is borrowed.
         let system = unsafe { system::start(task) }?;
         Some(Self { system, task: PhantomData })
     }
@@ -83,8 +84,9 @@ mod system {
         let (mut attributes, mut thread) = (MaybeUninit::uninit(), MaybeUninit::uninit());
         let (mut blocked, mut before) = (MaybeUninit::uninit(), MaybeUninit::uninit());
         let task = ptr::from_ref(task).cast_mut().cast();
-        // SAFETY: places for what the functions write; attributes are destroyed where they were
-        // made.
+        // SAFETY: each function writes into a place of its own, and none of `blocked`, `before` and
+        // `thread` is read unless that function succeeded. `attributes` are destroyed where they
+        // were made. The `task` exists until the thread was joined: the contract of `start`.
         unsafe {
             if libc::pthread_attr_init(attributes.as_mut_ptr()) != 0 {
                 return None;
@@ -108,13 +110,16 @@ mod system {
     }
 
     extern "C" fn run<T: Task>(task: *mut c_void) -> *mut c_void {
-        // SAFETY: the function that started the thread lends the task to it.
+        // SAFETY: `task` is the address of the `T` that `start` was called with, and its contract
+        // is that the `T` exists until the thread was joined. A `Task` is `Sync`, so this thread
+        // may use it.
         unsafe { (*task.cast_const().cast::<T>()).run() };
         ptr::null_mut()
     }
 
     pub(super) fn join(thread: &mut Thread) {
-        // SAFETY: the thread was started as one that is joined, and is joined once.
+        // SAFETY: `thread` was started as one that is joined, and `join` is called once for each,
+        // where its `Thread` is dropped.
         unsafe { libc::pthread_join(*thread, ptr::null_mut()) };
     }
 }
@@ -131,7 +136,8 @@ mod system {
     ///
     /// The task exists until the thread was joined.
     pub(super) unsafe fn start<T: Task>(task: &T) -> Option<Thread> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the contract of `start` is what `spawn_unchecked` requires: `task` exists until
+        // the thread was joined.
         unsafe { Builder::new().spawn_unchecked(move || task.run()) }.ok().map(Some)
     }
 

@@ -49,7 +49,9 @@ pub unsafe fn digest(
     check_whole_bytes(&copies)?;
     // The constant is counted with the first byte, which is in one part of one shard.
     let has_first = (0..copies.len()).any(|at| copies.full_place(at) == whole.place.start);
-    // SAFETY: the caller's promise is passed on; parts are inside of the tensor.
+    // SAFETY: the contract of `digest` lets `register` read the shards, and `own_parts` cut the
+    // sources of `copies` out of their views. Destinations of `copies` are inside of `whole.place`,
+    // which is no memory.
     let sum = unsafe { register(&copies, whole.place, options) };
     Ok(if has_first { sum ^ constant(whole.place, options) } else { sum })
 }
@@ -74,7 +76,9 @@ pub unsafe fn shard_digests(
         let mut copies = CopyList::new(FullSide::Destination);
         push_elements(&mut copies, shard, own, message.view.by_ref())?;
         check_whole_bytes(&copies)?;
-        // SAFETY: the caller's promise is passed on; parts are inside of the shard.
+        // SAFETY: the contract of `shard_digests` lets `register` read the shards, and the sources
+        // of `copies` are elements of this one. Destinations are inside of `message.place`, which
+        // is no memory.
         let sum = unsafe { register(&copies, message.place, options) };
         digests[shards.position(number)] = sum ^ constant(message.place, options);
     }

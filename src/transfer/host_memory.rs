@@ -60,7 +60,9 @@ impl Backend for HostMemory {
     }
 
     unsafe fn run(HostCopies { holes, order }: &HostCopies, options: &CopyOptions) {
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `Backend::run` covers every destination byte. Those of `holes`
+        // and those of `order` are all destinations of this transfer, and the copies of `order` are
+        // its copies.
         unsafe {
             fill_with_zeros(holes);
             match order {

@@ -58,7 +58,8 @@ impl<'a> Extraction<'a> {
     /// Every element of the full tensor may be read and every element of the shard written, and
     /// nothing else uses either meanwhile.
     pub unsafe fn run(&self) {
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `Extraction::run` is that of `Transfer::run`, where the full
+        // tensor is the only source and the shard the only destination.
         unsafe { self.transfer.run() }
     }
 }
@@ -75,7 +76,8 @@ pub trait Sharder: ShardingSpec {
     ///
     /// As [`Extraction::run`].
     unsafe fn shard(&self, extraction: &Extraction<'_>) -> Result<()> {
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `Sharder::shard` is that of `Extraction::run`, for this
+        // `extraction`.
         unsafe { extraction.run() };
         Ok(())
     }

@@ -76,7 +76,7 @@ impl ShardedTensor {
             let sizes = layout.at("indices", index)?.sizes;
             let buffer = Buffer::new(bytes_of(sizes, dtype)?)?;
             if fill == Fill::Zero {
-                // SAFETY: the buffer's own bytes, which nothing else uses.
+                // SAFETY: `buffer` was allocated above with so many bytes, and no view of it exists yet.
                 unsafe { buffer.as_ptr().write_bytes(0, buffer.len()) };
             }
             shards.push(index, &HostView::new("local", buffer.as_ptr(), dtype, sizes, None)?)?;
@@ -96,7 +96,8 @@ impl ShardedTensor {
     ) -> Result<Self> {
         check_full(metadata, full)?;
         let tensor = Self::new(&metadata.with_dtype(full.dtype()), indices, Fill::Uninitialized)?;
-        // SAFETY: the caller's promise is passed on; the shards' memory was allocated here.
+        // SAFETY: the contract of `from_full` lets `scatter` read `full`. The memory of `tensor` was
+        // allocated here, and nothing else knows of it.
         unsafe { HostTransfer::scatter(metadata, full, &tensor.shards, options)?.run() };
         Ok(tensor)
     }
@@ -115,7 +116,8 @@ impl ShardedTensor {
         for (local, index) in tensor.shards.indices().enumerate() {
             let view = tensor.shards.view(local);
             let extraction = Extraction::new(metadata, index, full, &view, options)?;
-            // SAFETY: the caller's promise is passed on; the shard's memory was allocated here.
+            // SAFETY: the contract of `from_spec` lets `spec` read the full tensor. The memory of the shard
+            // was allocated here, and nothing else knows of it.
             unsafe { spec.shard(&extraction)? };
         }
         Ok(tensor)
@@ -225,7 +227,8 @@ impl ShardedTensor {
     /// Every element of the shards may be read and every element of `full` written, and nothing
     /// else uses any of them meanwhile.
     pub unsafe fn gather(&self, full: &HostView, options: &CopyOptions) -> Result<()> {
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the contract of `ShardedTensor::gather` lets this read `shards` and write `full`, which
+        // is the contract of `run`.
         unsafe { HostTransfer::gather(&self.metadata, &self.shards, full, options)?.run() };
         Ok(())
     }

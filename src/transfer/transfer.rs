@@ -147,7 +147,9 @@ impl<B: Backend> Transfer<B> {
     /// Every element of the sources may be read and every element of the destinations written, and
     /// nothing else uses any of them meanwhile.
     pub unsafe fn run(&self) {
-        // SAFETY: the caller's promise is passed on; what is written was found to overlap nothing.
+        // SAFETY: the contract of `Transfer::run` covers all reads and writes of `laid_out`. No
+        // destination overlaps another or a source, which `Backend::run` requires too:
+        // `check_aliases` refused those before `laid_out` was made.
         unsafe { B::run(&self.laid_out, &self.options) }
     }
 }

@@ -45,9 +45,10 @@ pub struct HostView {
     strides: [i64; MAX_NDIM],
 }
 
-// SAFETY: a view does not follow its pointer. The functions that do have their own safety contract.
+// SAFETY: a `HostView` has an address and does not follow it. Functions that do, such as
+// `Transfer::run`, have a contract of their own.
 unsafe impl Send for HostView {}
-// SAFETY: as above.
+// SAFETY: a shared `HostView` gives numbers and an address, which never change.
 unsafe impl Sync for HostView {}
 
 impl HostView {

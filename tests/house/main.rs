@@ -1,5 +1,5 @@
 //! The house's rules: which folder may use which, no circles of files, one name for one type, short
-//! files, no persons in comments. Each failure says what to do.
+//! files, no persons in comments, arguments for unsafe code. Each failure says what to do.
 //!
 //! The lists of known exceptions may only get shorter: an entry that is no longer needed is a failure.
 
@@ -11,6 +11,7 @@
 )]
 
 mod graph;
+mod safety;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,6 +104,13 @@ const PERSONS: &[&str] =
 
 /// Files whose comments have such words.
 const KNOWN_PERSONS: &[&str] = &[];
+
+/// `SAFETY:` comments that argue nothing, as `file:line`.
+const KNOWN_EMPTY_ARGUMENTS: &[&str] = &[];
+
+/// Folders and files without unsafe code. Whatever bug they have, it corrupts no memory.
+const WITHOUT_UNSAFE: &[&str] =
+    &["declared", "error", "geometry", "lib", "model", "notation", "ops", "plan"];
 
 /// The folder of the crate.
 static SRC: LazyLock<PathBuf> = LazyLock::new(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
@@ -233,6 +241,66 @@ fn comments_have_no_persons() {
     let remedy = "Make the function, the library or the caller the subject, with a verb of what it \
                   does: returns, requires, refuses.";
     check("comments have no persons", found, KNOWN_PERSONS, remedy);
+}
+
+#[test]
+fn every_safety_comment_is_an_argument() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let own = CRATE.files.keys().map(|file| SRC.join(file));
+    let texts: BTreeMap<PathBuf, String> = own
+        .chain(source::files_below(&root.join("fuzz/src")))
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).unwrap();
+            (path.strip_prefix(root).unwrap().to_owned(), text)
+        })
+        .collect();
+    let words: BTreeSet<String> = texts
+        .values()
+        .flat_map(|text| source::tokens(text))
+        .map(|token| token.text)
+        .collect();
+    let stated: BTreeSet<String> =
+        texts.values().flat_map(|text| safety::contracts(text)).collect();
+    let arguments: Vec<(&str, safety::Argument)> = texts
+        .iter()
+        .map(|(file, text)| (file.to_str().unwrap(), text))
+        .flat_map(|(file, text)| safety::arguments(text).into_iter().map(move |one| (file, one)))
+        .collect();
+    let mut found = BTreeMap::new();
+    for (file, argument) in &arguments {
+        if let Some(lack) = safety::lack(argument, &words, &stated) {
+            let place = format!("{file}:{}", argument.line);
+            found.insert(place.clone(), format!("{place} {lack}: {}", argument.text));
+        }
+    }
+    for (file, argument) in safety::twins(arguments.iter().map(|(file, one)| (*file, one))) {
+        let place = format!("{file}:{}", argument.line);
+        found.insert(place.clone(), format!("{place} stands at many places: {}", argument.text));
+    }
+    let found = found.iter().map(|(place, what)| (place.as_str(), what.clone())).collect();
+    let remedy = "Say in 8 words or more why the code is sound: which values (in backquotes), and whose \
+                  contract, where it rests on one (the name of what has the section `# Safety`, in \
+                  backquotes).";
+    check("every SAFETY: comment is an argument", found, KNOWN_EMPTY_ARGUMENTS, remedy);
+    println!("{} arguments, {} contracts", arguments.len(), stated.len());
+}
+
+#[test]
+fn folders_without_unsafe_code_stay_so() {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for file in CRATE.files.keys() {
+        let text = std::fs::read_to_string(SRC.join(file)).unwrap();
+        let words = source::tokens(&text);
+        *counts.entry(top(file)).or_default() +=
+            words.iter().filter(|token| token.text == "unsafe").count();
+    }
+    let without: Vec<&str> =
+        counts.iter().filter(|(_, count)| **count == 0).map(|(folder, _)| *folder).collect();
+    assert_eq!(
+        without, WITHOUT_UNSAFE,
+        "these have no `unsafe` now, those should: move unsafe code into a folder that has some, or \
+         change WITHOUT_UNSAFE in tests/house/main.rs"
+    );
 }
 
 /// The rules hold for what the reader sees: this is what it sees.

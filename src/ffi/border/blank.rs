@@ -46,7 +46,8 @@ fn with_cleared<R>(body: impl FnOnce(*mut shardspec_error) -> R) -> R {
 
 /// Writes everything but the message, which is clear.
 fn start(error: *mut shardspec_error) {
-    // SAFETY: the errors in this file are this thread's own, and zeros are a value of one.
+    // SAFETY: `error` is in memory of this thread that no other call uses: `SPARE` is lent once at
+    // a time, and the other one is on the stack. Zeros are a value of it.
     unsafe {
         (*error).struct_size = size_of::<shardspec_error>() as u64;
         (*error).status = SHARDSPEC_OK;
@@ -75,7 +76,8 @@ impl Loan<'_> {
 impl Drop for Loan<'_> {
     fn drop(&mut self) {
         let error = self.spare.error.get().cast::<shardspec_error>();
-        // SAFETY: it is this thread's own.
+        // SAFETY: `error` is this thread's own, and is lent until here. `start` wrote its numbers,
+        // and its message began as zeros.
         unsafe {
             let message = (&raw mut (*error).message).cast::<c_char>();
             if (*error).status != SHARDSPEC_OK || message.cast::<u128>().read_unaligned() != 0 {

@@ -20,16 +20,26 @@ use crate::unwind;
 /// A callback's `ctx`, owned: `destroy` is called when this is dropped, and so exactly once.
 ///
 /// Registered objects keep it behind an `Arc`, so that the last call that still runs ends its life.
+///
+/// # Safety
+///
+/// The header's section on callbacks is the contract of each function that comes with a `ctx`. The
+/// function may be called with this `ctx` as its type says, on any thread and on several at once,
+/// until `destroy(ctx)` has returned. `destroy` may be called once, on any thread. A function
+/// follows the pointers that it receives as far as its comment says, and only until it returns.
+/// What it writes is a value of the type that is there. `equal` accepts the `ctx` of every object
+/// with the same type name.
 #[derive(Debug)]
 pub(crate) struct Context {
     ctx: *mut c_void,
     destroy: shardspec_destroy_fn,
 }
 
-// SAFETY: the library never follows `ctx`; the header asks of the user that callbacks and `destroy`
-// may run on any thread.
+// SAFETY: the library never follows `ctx`, and the contract of `Context` is that its functions may
+// run on any thread.
 unsafe impl Send for Context {}
-// SAFETY: as above.
+// SAFETY: a shared `Context` gives only the address, and the contract of `Context` is that its
+// functions may run on several threads at once.
 unsafe impl Sync for Context {}
 
 impl Context {
@@ -42,7 +52,8 @@ impl Context {
 impl Drop for Context {
     fn drop(&mut self) {
         if let Some(destroy) = self.destroy {
-            // SAFETY: the user passed both for this call, which happens once.
+            // SAFETY: the contract of `Context` is that `destroy` may be called once with this
+            // `ctx`, and a context is dropped once.
             unwind::call("destroy", || unsafe { destroy(self.ctx) });
         }
     }
@@ -76,9 +87,11 @@ pub(crate) unsafe fn owning_table<T: Table>(
     const AT: usize = size_of::<u64>();
     const END: u64 = (AT + size_of::<shardspec_destroy_fn>()) as u64;
     let mut destroy = None;
-    // SAFETY: the caller's promise, and that of `Table`. The table may not be aligned.
+    // SAFETY: the contract of `owning_table` is that a `u64` is at `table`. It may not be aligned.
     if !table.is_null() && unsafe { table.cast::<u64>().read_unaligned() } >= END {
-        // SAFETY: as above.
+        // SAFETY: the struct at `table` says that it has the bytes of its second field, and so it
+        // has, by the contract of `owning_table`. That field is `destroy`, by the contract of
+        // `Table`.
         destroy = unsafe { table.byte_add(AT).cast::<shardspec_destroy_fn>().read_unaligned() };
     }
     owning(ctx, destroy, body)
@@ -118,10 +131,11 @@ impl Success {
         if self.0 != SHARDSPEC_CALLBACK_OK_IN_ERR {
             return callback(err);
         }
-        // SAFETY: `with_blank` wrote all of the error, which is this call's.
+        // SAFETY: `err` is this call's, and `with_blank` wrote all of it.
         unsafe { (*err).status = SHARDSPEC_CALLBACK_FAILED };
         callback(err);
-        // SAFETY: as above.
+        // SAFETY: `err` is this call's. A callback writes nothing there but fields of an error, by
+        // the contract of `Context`.
         unsafe { (*err).status }
     }
 }
@@ -143,7 +157,8 @@ pub(crate) fn call(
         if status == Some(success.0) {
             return None;
         }
-        // SAFETY: `with_blank` wrote all of the error, and the callback may have written over it.
+        // SAFETY: `with_blank` wrote all of `err`. A callback writes nothing there but fields of an
+        // error, by the contract of `Context`, and any bits are a value of these.
         Some(failure(&name, success, status, Some(unsafe { &*err })))
     });
     failed.map_or(Ok(()), |failed| Err(failed.into()))
@@ -225,7 +240,8 @@ pub(crate) struct MessageLeft<'a>(pub(crate) &'a [u8]);
 
 impl<'a> MessageLeft<'a> {
     fn of(err: &'a shardspec_error) -> Self {
-        // SAFETY: `c_char` is `u8` or `i8`.
+        // SAFETY: `message` has as many elements as `SHARDSPEC_MESSAGE_CAPACITY`, and `c_char` is
+        // `u8` or `i8`.
         let bytes =
             unsafe { &*(&raw const err.message).cast::<[u8; SHARDSPEC_MESSAGE_CAPACITY]>() };
         Self(bytes.split(|byte| *byte == 0).next().unwrap_or_default())

@@ -22,7 +22,7 @@ pub(crate) unsafe fn guard(
     err: *mut shardspec_error, body: impl FnOnce() -> Outcome,
 ) -> shardspec_status {
     let _running = declared::enter();
-    // SAFETY: the caller's promise about `err` is passed on.
+    // SAFETY: the contract of `guard` for `err` is that of `Report::open`.
     let Ok(report) = (unsafe { Report::open(err) }) else {
         return SHARDSPEC_INVALID_ARGUMENT;
     };

@@ -54,7 +54,8 @@ fn too_many(argument: &'static str, len: usize) -> Refusal {
 #[inline]
 pub(crate) unsafe fn input<'a, T>(argument: &'static str, pointer: *const T) -> Outcome<&'a T> {
     check(argument, pointer)?;
-    // SAFETY: not null, aligned, and the caller promises the rest.
+    // SAFETY: `pointer` is not null and is aligned, as `check` found. The contract of `input` is
+    // that a `T` is there, which does not change during the call.
     Ok(unsafe { &*pointer })
 }
 
@@ -72,7 +73,9 @@ pub(crate) unsafe fn slice<'a, T>(
     }
     check(argument, pointer)?;
     check_len::<T>(argument, len)?;
-    // SAFETY: not null, aligned, of a possible length, and the caller promises the rest.
+    // SAFETY: `pointer` is not null, is aligned, and `len` is possible, as `check` and `check_len`
+    // found. The contract of `slice` is that so many elements are there, which do not change during
+    // the call.
     Ok(unsafe { std::slice::from_raw_parts(pointer, len) })
 }
 
@@ -86,7 +89,8 @@ pub(crate) unsafe fn text<'a>(argument: &'static str, pointer: *const c_char) ->
     if pointer.is_null() {
         return Err(Refusal::NullArgument(argument));
     }
-    // SAFETY: not null, and the caller promises the rest.
+    // SAFETY: `pointer` is not null, and so the contract of `text` is that a NUL-terminated text is
+    // there, which does not change during the call.
     let text = unsafe { CStr::from_ptr(pointer) };
     text.to_str().map_err(|_| Error::invalid(argument, "the text is not valid UTF-8").into())
 }
@@ -102,7 +106,7 @@ pub(crate) unsafe fn optional_text<'a>(
     if pointer.is_null() {
         return Ok(None);
     }
-    // SAFETY: the caller's promise is passed on.
+    // SAFETY: `pointer` is not null, so that the contract of `optional_text` is that of `text`.
     unsafe { text(argument, pointer) }.map(Some)
 }
 
@@ -115,7 +119,8 @@ pub(crate) unsafe fn optional_bytes<'a>(_: &'static str, pointer: *const c_char)
     if pointer.is_null() {
         return &[];
     }
-    // SAFETY: not null, and the caller promises the rest.
+    // SAFETY: `pointer` is not null, and so the contract of `optional_bytes` is that a
+    // NUL-terminated text is there, which does not change during the call.
     unsafe { CStr::from_ptr(pointer) }.to_bytes()
 }
 
@@ -146,15 +151,15 @@ pub(crate) unsafe fn optional_out<'a, T>(
     if pointer.is_null() {
         return Ok(None);
     }
-    // SAFETY: the caller's promise is passed on.
+    // SAFETY: `pointer` is not null, so that the contract of `optional_out` is that of `out`.
     unsafe { out(argument, pointer) }.map(Some)
 }
 
 impl<T> Out<'_, T> {
     /// Writes the result.
     pub(crate) fn set(self, value: T) {
-        // SAFETY: checked by `out`, whose caller promised the rest. What was there may be
-        // uninitialised, so it is not dropped.
+        // SAFETY: `out` found `pointer` not null and aligned, and its contract is that a `T` may be
+        // written there. What was there may be uninitialised, so it is not dropped.
         unsafe { self.pointer.write(value) }
     }
 }
@@ -194,7 +199,8 @@ pub(crate) unsafe fn optional_out_slice<'a, T>(
     if pointer.is_null() {
         return Ok(None);
     }
-    // SAFETY: the caller's promise is passed on.
+    // SAFETY: `pointer` is not null, so that the contract of `optional_out_slice` is that of
+    // `out_slice`.
     unsafe { out_slice(argument, pointer, capacity) }.map(Some)
 }
 
@@ -210,16 +216,22 @@ impl<T: Copy> OutSlice<'_, T> {
     /// Writes the results to the front of the place. They must fit: ask `check_capacity` before.
     pub(crate) fn fill(self, values: &[T]) {
         let len = values.len().min(self.capacity);
-        // SAFETY: `out_slice` checked the place for `capacity` elements, its caller promised the
-        // rest, and `values` is ours, so it can't overlap what the caller lends for writing.
+        // A place without capacity may be null, or not aligned: it is not even named then.
+        if len == 0 {
+            return;
+        }
+        // SAFETY: `out_slice` checked `pointer` for `capacity` elements, and its contract is that
+        // so many may be written; `len` is not more. The library owns `values`, so they can't
+        // overlap what is lent for writing.
         unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), self.pointer, len) }
     }
 
     /// [`Self::fill`] with results that are made on the way.
     pub(crate) fn fill_with(self, values: impl IntoIterator<Item = T>) {
         for (at, value) in (0..self.capacity).zip(values) {
-            // SAFETY: `out_slice` checked the place for `capacity` elements, its caller promised
-            // the rest. What was there may be uninitialised, so it is not dropped.
+            // SAFETY: `at` is below `capacity`, for which `out_slice` checked `pointer`, and its
+            // contract is that so many elements may be written. What was there may be
+            // uninitialised, so it is not dropped.
             unsafe { self.pointer.add(at).write(value) }
         }
     }
@@ -258,7 +270,8 @@ pub(crate) unsafe fn answer_by<T: Copy>(
     argument: &'static str, buffer: *mut T, capacity: usize, needed: *mut usize, len: usize,
     write: impl FnOnce(OutSlice<'_, T>),
 ) -> Outcome {
-    // SAFETY: the caller's promises are passed on.
+    // SAFETY: the contract of `answer_by` is that of `out_slice` for `buffer`, and that of
+    // `optional_out` for `needed`.
     let (buffer, needed) =
         unsafe { (out_slice(argument, buffer, capacity)?, optional_out("needed", needed)?) };
     if capacity > 0 {
@@ -279,7 +292,7 @@ pub(crate) unsafe fn answer_by<T: Copy>(
 pub(crate) unsafe fn answer<T: Copy>(
     argument: &'static str, buffer: *mut T, capacity: usize, needed: *mut usize, values: &[T],
 ) -> Outcome {
-    // SAFETY: the caller's promises are passed on.
+    // SAFETY: the contract of `answer` is that of `answer_by`, for the same `buffer` and `needed`.
     unsafe {
         answer_by(argument, buffer, capacity, needed, values.len(), |place| place.fill(values))
     }
@@ -301,7 +314,8 @@ pub(crate) unsafe fn answer_text(
         let mut writing = Writing { place, at: 0 };
         let _ = write!(writing, "{text}\0");
     };
-    // SAFETY: the caller's promises are passed on; c_char and u8 differ in sign only.
+    // SAFETY: the contract of `answer_text` is that of `answer_by`, for `buffer` and `needed`. A
+    // `c_char` and a `u8` differ in sign only.
     unsafe { answer_by("buffer", buffer.cast::<u8>(), capacity, needed, len, write) }
 }
 
@@ -324,13 +338,36 @@ struct Writing<'a> {
 impl fmt::Write for Writing<'_> {
     fn write_str(&mut self, part: &str) -> fmt::Result {
         let room = self.place.capacity.saturating_sub(self.at).min(part.len());
-        // SAFETY: `at + room` is at most the capacity, for which `out_slice` checked the place; its
-        // caller promised the rest, and the part is ours.
+        // SAFETY: `at` and `room` together are at most the capacity for which `out_slice` checked
+        // the place, and its contract is that so many bytes may be written. The library owns the
+        // `part`.
         unsafe {
             let end = self.place.pointer.add(self.at);
             std::ptr::copy_nonoverlapping(part.as_ptr(), end, room);
         }
         self.at = self.at.saturating_add(room);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Copying no bytes to such a place is undefined too: the standard library ends a process with
+    /// debug assertions for it.
+    #[test]
+    fn a_place_without_capacity_may_be_anywhere() {
+        for address in [0, 1, 7] {
+            let nowhere = std::ptr::without_provenance_mut::<i64>(address);
+            // SAFETY: with capacity 0, nothing is read or written.
+            let place = || unsafe { out_slice("place", nowhere, 0) }.unwrap_or_else(|_| panic!());
+            place().fill(&[]);
+            place().fill(&[1, 2]);
+            place().fill_with([1, 2]);
+            // SAFETY: as above, and NULL is no place for the length.
+            let answered = unsafe { answer("place", nowhere, 0, std::ptr::null_mut(), &[1, 2]) };
+            assert!(answered.is_ok());
+        }
     }
 }

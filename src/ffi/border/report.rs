@@ -35,7 +35,8 @@ impl Report {
         if !err.is_aligned() {
             return Err(WrongSize);
         }
-        // SAFETY: not null, aligned, and the caller promises the rest. Only this field is read.
+        // SAFETY: `err` is not null and is aligned, and the contract of `Report::open` is that it
+        // points to a `u64` at least. Only this field is read.
         let size = unsafe { (&raw const (*err).struct_size).read() };
         let whole = size_of::<shardspec_error>() as u64;
         let message = size.min(whole).checked_sub(SHARDSPEC_ERROR_SHORT_SIZE as u64);
@@ -50,8 +51,9 @@ impl Report {
         }
         self.write_numbers(SHARDSPEC_OK, Numbers::NONE);
         if self.capacity > 0 {
-            // SAFETY: `open` checked the place. To have an empty message written would take far
-            // longer.
+            // SAFETY: `message` is where `capacity` bytes may be written, by the contract of
+            // `Report::open`, and here `capacity` is above 0. To have an empty message written
+            // would take far longer.
             unsafe { self.message().write(0) };
         }
         SHARDSPEC_OK
@@ -60,7 +62,8 @@ impl Report {
     /// The start of the message. There is a place.
     #[inline]
     pub(crate) fn message(self) -> *mut u8 {
-        // SAFETY: an error has its numbers, and the message begins where they end.
+        // SAFETY: `place` has at least `SHARDSPEC_ERROR_SHORT_SIZE` bytes, for `open` refuses
+        // fewer: all numbers, and the message begins where they end.
         unsafe { self.place.cast::<u8>().add(SHARDSPEC_ERROR_SHORT_SIZE) }
     }
 
@@ -94,7 +97,8 @@ impl Report {
 
     /// Writes as much of a message as fits. There is a place.
     fn write_message(self, message: &dyn Display) {
-        // SAFETY: `open` checked that so many bytes are there.
+        // SAFETY: `message` has room for `capacity` bytes, by the contract of `Report::open`, and
+        // nothing else uses them during the call.
         write_message(
             unsafe { std::slice::from_raw_parts_mut(self.message(), self.capacity) },
             message,
@@ -109,7 +113,7 @@ impl Report {
     /// Writes the error of no call. There is a place.
     pub(crate) fn clear(self) {
         self.write_numbers(SHARDSPEC_OK, Numbers::NONE);
-        // SAFETY: `open` checked that so many bytes are there.
+        // SAFETY: `message` has room for `capacity` bytes, by the contract of `Report::open`.
         unsafe { self.message().write_bytes(0, self.capacity) };
     }
 
@@ -117,7 +121,8 @@ impl Report {
     #[inline]
     fn write_numbers(self, status: shardspec_status, numbers: Numbers) {
         let err = self.place;
-        // SAFETY: `open` checked the place. Fields are written one by one: a short error has no
+        // SAFETY: `err` has all of its numbers, for `Report::open` refuses fewer bytes, and its
+        // contract is that they may be written. Fields are written one by one: a short error has no
         // message, and a long one costs nothing on success.
         unsafe {
             (*err).status = status;

@@ -30,10 +30,16 @@ pub(crate) unsafe trait Grows: Copy {
 pub(crate) const MAX_SIZE: usize = 4096;
 
 /// The size that the caller's struct says it has. Only that field is read.
+///
+/// # Safety
+///
+/// If it is not null, `pointer` points to a `u64` that does not change during the call.
 #[inline]
 unsafe fn size_of_struct<T: Grows>(argument: &'static str, pointer: *const T) -> Outcome<usize> {
-    // SAFETY: the caller's promise is passed on.
+    // SAFETY: the contract of `size_of_struct` is that of `input`, for the `u64` with which the
+    // struct begins.
     let size = *unsafe { input(argument, pointer.cast::<u64>()) }?;
+    const { assert!(align_of::<T>() == align_of::<u64>(), "the check of the first field is for all") };
     let possible = |size: &usize| (T::FIRST_SIZE..=MAX_SIZE).contains(size);
     let refused = || impossible(argument, size, T::NAME, size_of::<T>());
     usize::try_from(size).ok().filter(possible).ok_or_else(refused)
@@ -55,13 +61,15 @@ fn impossible(argument: &'static str, size: u64, name: &str, ours: usize) -> Ref
 /// change during the call.
 #[inline]
 pub(crate) unsafe fn sized<T: Grows>(argument: &'static str, pointer: *const T) -> Outcome<T> {
-    // SAFETY: the caller's promise is passed on.
+    // SAFETY: the contract of `sized` is that of `size_of_struct`, which reads the first field.
     let size = unsafe { size_of_struct(argument, pointer) }?;
     if size == size_of::<T>() {
-        // SAFETY: not null, aligned, and the caller promises the rest.
+        // SAFETY: `pointer` is not null and is aligned, as `size_of_struct` found. The contract of
+        // `sized` is that so many bytes are there as the struct says, and a `T` has as many.
         return Ok(unsafe { pointer.read() });
     }
-    // SAFETY: the struct has `size` bytes.
+    // SAFETY: the contract of `sized` is that the struct at `pointer` has `size` bytes, for it says
+    // so.
     unsafe { of_other_size(argument, pointer, size) }
 }
 
@@ -74,13 +82,15 @@ pub(crate) unsafe fn sized<T: Grows>(argument: &'static str, pointer: *const T) 
 pub(crate) unsafe fn sized_in<'a, T: Grows>(
     argument: &'static str, pointer: *const T, room: &'a mut MaybeUninit<T>,
 ) -> Outcome<&'a T> {
-    // SAFETY: the caller's promise is passed on.
+    // SAFETY: the contract of `sized_in` is that of `size_of_struct`, which reads the first field.
     let size = unsafe { size_of_struct(argument, pointer) }?;
     if size == size_of::<T>() {
-        // SAFETY: not null, aligned, and the caller promises the rest.
+        // SAFETY: `pointer` is not null and is aligned, as `size_of_struct` found. The contract of
+        // `sized_in` is that a struct of this size is there, which does not change during the call.
         return Ok(unsafe { &*pointer });
     }
-    // SAFETY: the struct has `size` bytes.
+    // SAFETY: the contract of `sized_in` is that the struct at `pointer` has `size` bytes, for it
+    // says so.
     Ok(room.write(unsafe { of_other_size(argument, pointer, size) }?))
 }
 
@@ -94,7 +104,8 @@ unsafe fn of_other_size<T: Grows>(
     argument: &'static str, pointer: *const T, size: usize,
 ) -> Outcome<T> {
     let known = size.min(size_of::<T>());
-    // SAFETY: the struct has `size` bytes, and `known <= size`.
+    // SAFETY: `pointer` points to `size` bytes, by the contract of `of_other_size`, and `known` is
+    // not more.
     let unknown = unsafe {
         std::slice::from_raw_parts(pointer.cast::<u8>().add(known), size.saturating_sub(known))
     };
@@ -106,7 +117,8 @@ unsafe fn of_other_size<T: Grows>(
         return Err(Error::invalid(argument, problem).into());
     }
     let mut value = MaybeUninit::<T>::zeroed();
-    // SAFETY: both have `known` bytes; `Grows` says that zeros and the caller's values are a `T`.
+    // SAFETY: `pointer` and `value` both have `known` bytes. The contract of `Grows` is that zeros
+    // and what a program writes into a struct are a value of it.
     Ok(unsafe {
         std::ptr::copy_nonoverlapping(pointer.cast::<u8>(), value.as_mut_ptr().cast(), known);
         value.assume_init()
@@ -136,7 +148,8 @@ pub(crate) unsafe fn sized_slice<'a, T: Grows>(
     if len == 0 {
         return Ok(SizedSlice { argument, first: pointer, size: size_of::<T>(), len, structs });
     }
-    // SAFETY: the caller's promise is passed on.
+    // SAFETY: `pointer` is followed only if it is not null, and `len` is not 0. The contract of
+    // `sized_slice` is that a struct is there then, which begins with a `u64`.
     let size = unsafe {
         input(argument, pointer.cast::<u64>())?;
         size_of_struct(argument, pointer).map_err(Refusal::at(argument, 0))?
@@ -146,7 +159,8 @@ pub(crate) unsafe fn sized_slice<'a, T: Grows>(
         return Err(Refusal::at(argument, 0)(refused));
     }
     // Refuses more bytes than memory has.
-    // SAFETY: the caller's promise: so many bytes are there.
+    // SAFETY: the contract of `sized_slice` is that `len` structs of `size` bytes are there. Bytes
+    // have no alignment.
     unsafe { slice(argument, pointer.cast::<u8>(), len.saturating_mul(size)) }?;
     Ok(SizedSlice { argument, first: pointer, size, len, structs })
 }
@@ -163,15 +177,17 @@ impl<T: Grows> SizedSlice<'_, T> {
     }
 
     fn get(&self, index: usize) -> Outcome<T> {
-        // SAFETY: `sized_slice` was promised `len` structs of `size` bytes, a possible number of bytes
-        // in all, and `index` is below `len`. A multiple of the alignment keeps it.
+        // SAFETY: `first` points to `len` structs of `size` bytes, by the contract of
+        // `sized_slice`, which found the number of bytes possible; `index` is below `len`.
         let element = unsafe { self.first.byte_add(index.saturating_mul(self.size)) };
-        // SAFETY: it begins with a `u64`.
+        // SAFETY: `element` is a struct, which begins with a `u64`, by the contract of
+        // `sized_slice`. It is aligned, for `size` is a multiple of the alignment.
         let own = *unsafe { input(self.argument, element.cast::<u64>()) }?;
         if own != self.size as u64 {
             return Err(differs(self.argument, own, self.size, T::NAME));
         }
-        // SAFETY: it has `size` bytes.
+        // SAFETY: `element` says that it has `size` bytes, and so it has, by the contract of
+        // `sized_slice`.
         unsafe { sized(self.argument, element) }
     }
 }
@@ -203,7 +219,7 @@ pub(crate) struct SizedOut<'a, T> {
 pub(crate) unsafe fn sized_out<'a, T: Grows>(
     argument: &'static str, pointer: *mut T,
 ) -> Outcome<SizedOut<'a, T>> {
-    // SAFETY: the caller's promise is passed on.
+    // SAFETY: the contract of `sized_out` is that of `size_of_struct`, which reads the first field.
     let size = unsafe { size_of_struct(argument, pointer.cast_const()) }?;
     Ok(SizedOut { pointer, size, place: PhantomData })
 }
@@ -215,7 +231,9 @@ impl<T: Grows> SizedOut<'_, T> {
         const SIZE_FIELD: usize = size_of::<u64>();
         let known = self.size.min(size_of::<T>());
         let (from, to) = ((&raw const value).cast::<u8>(), self.pointer.cast::<u8>());
-        // SAFETY: the caller's struct has `size` bytes, ours has `known` of them.
+        // SAFETY: `to` has `size` bytes that may be written, by the contract of `sized_out`; `from`
+        // has those of a `T`, and `known` is the lower number. `value` is on this stack, so the two
+        // do not overlap.
         unsafe {
             let fields = known.saturating_sub(SIZE_FIELD);
             std::ptr::copy_nonoverlapping(from.add(SIZE_FIELD), to.add(SIZE_FIELD), fields);

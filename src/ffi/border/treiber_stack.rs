@@ -20,9 +20,11 @@ pub(crate) struct TreiberStack<T> {
     top: AtomicPtr<StackNode<T>>,
 }
 
-// SAFETY: items move from one thread to another, and the stack gives no references to them.
+// SAFETY: items of a `TreiberStack` move from one thread to another, and it gives no references to
+// them.
 unsafe impl<T: Send> Send for TreiberStack<T> {}
-// SAFETY: as above.
+// SAFETY: threads that share a `TreiberStack` only exchange its `top`, by atomic operations. Items
+// move, as by `Send`.
 unsafe impl<T: Send> Sync for TreiberStack<T> {}
 
 /// The top of a closed stack: an address that no node has.
@@ -40,7 +42,7 @@ impl<T> TreiberStack<T> {
         let node = Box::into_raw(try_box(StackNode { item, next: std::ptr::null_mut() })?);
         let mut top = self.top.load(Ordering::Relaxed);
         while top != closed() {
-            // SAFETY: no other thread reaches the node before it becomes the top.
+            // SAFETY: no other thread reaches the `node` before it becomes the top.
             unsafe { (*node).next = top };
             // Release: the thread that takes the node sees its fields.
             match self.top.compare_exchange_weak(top, node, Ordering::Release, Ordering::Relaxed) {
@@ -48,7 +50,8 @@ impl<T> TreiberStack<T> {
                 Err(now) => top = now,
             }
         }
-        // SAFETY: the node was created above and never shared.
+        // SAFETY: `node` was leaked from a box above and never shared: no exchange has made it the
+        // top.
         drop(unsafe { Box::from_raw(node) });
         Ok(false)
     }
@@ -58,7 +61,7 @@ impl<T> TreiberStack<T> {
         let mut top = self.top.swap(closed(), Ordering::Acquire);
         let mut first = std::ptr::null_mut();
         while top != closed() && !top.is_null() {
-            // SAFETY: `push` created the node, and no other thread reaches it after the swap.
+            // SAFETY: `push` made the node at `top`, and no other thread reaches it after the swap.
             let node = unsafe { &mut *top };
             let below = std::mem::replace(&mut node.next, first);
             (first, top) = (top, below);
@@ -77,7 +80,8 @@ pub(crate) struct PushedItems<T> {
 impl<T> PushedItems<T> {
     /// The items, by reference.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        // SAFETY: this list owns the nodes until it is dropped.
+        // SAFETY: a `node` of this list is owned by it until it is dropped, and the list is
+        // borrowed.
         let node = |node: *mut StackNode<T>| unsafe { node.as_ref() };
         std::iter::successors(node(self.first), move |this| node(this.next)).map(|node| &node.item)
     }
@@ -86,7 +90,8 @@ impl<T> PushedItems<T> {
 impl<T> Drop for PushedItems<T> {
     fn drop(&mut self) {
         while !self.first.is_null() {
-            // SAFETY: as above.
+            // SAFETY: `first` is a node that `push` leaked from a box. This list owns it, and lets
+            // go of it in the next line.
             let node = unsafe { Box::from_raw(self.first) };
             self.first = node.next;
         }

@@ -64,10 +64,12 @@ impl<'a> GatherWriter<'a> {
                 drop(first);
             }
             let from = copy.destination.wrapping_offset(in_memory).cast_const();
-            // SAFETY: the caller's promise: a run of the copy.
+            // SAFETY: `from` is the start of a run of `copy`, and the contract of `write` covers
+            // all runs.
             unsafe { self.push(offset, from, copy.run) }?;
         }
-        // SAFETY: the caller's promise.
+        // SAFETY: the contract of `write` is that of `flush`: all runs that were pushed may be
+        // read.
         unsafe { self.flush() }
     }
 
@@ -82,15 +84,17 @@ impl<'a> GatherWriter<'a> {
             || self.length >= MAX_BYTES
             || (is_short && STAGING.saturating_sub(self.staged) < length);
         if is_full || offset != self.first_byte.saturating_add(self.length) {
-            // SAFETY: the caller's promise.
+            // SAFETY: the contract of `push` covers the runs before this one too, and `flush` reads
+            // those.
             unsafe { self.flush() }?;
             self.first_byte = offset;
         }
         let mut from = first;
         if is_short {
             let place = self.staging.as_ptr().wrapping_add(self.staged);
-            // SAFETY: there is room for it in the buffer, which is this writer's own; the caller lets us
-            // read the run.
+            // SAFETY: `place` has room for `length` bytes, for the run is short and the buffer was
+            // flushed where it had less. The buffer is this writer's own, and the contract of
+            // `push` covers the bytes at `first`.
             unsafe { place.copy_from_nonoverlapping(first, length) };
             self.staged = self.staged.saturating_add(length);
             from = place.cast_const();
@@ -110,7 +114,8 @@ impl<'a> GatherWriter<'a> {
     ///
     /// As [`Self::write`], for all runs that were added.
     unsafe fn flush(&mut self) -> Result<()> {
-        // SAFETY: the caller's promise, and bytes of the own buffer.
+        // SAFETY: the contract of `flush` covers the runs among `parts`; all others are bytes of
+        // this writer's own buffer.
         unsafe { self.output.write_parts(self.name, self.first_byte, &self.parts) }?;
         self.parts.clear();
         (self.staged, self.length) = (0, 0);

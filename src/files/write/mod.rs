@@ -55,7 +55,7 @@ pub unsafe fn write(
     for sources in sources.chunk_by(|a, b| a.0 == b.0) {
         let number = sources.first().map_or(0, |source| source.0);
         let Some(file) = arrangement.files.get(number as usize) else { continue };
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of this `write` is that of `ShardWriter::write`, for all `shards`.
         let written =
             unsafe { ShardWriter::new(&arrangement, shards).write(&staging, file, sources) };
         if let Err(error) = written {

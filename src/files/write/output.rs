@@ -64,11 +64,11 @@ mod imp {
         let mode: libc::c_uint = 0o666;
         let name = path.as_c_str().as_ptr();
         loop {
-            // SAFETY: a NUL-terminated path.
+            // SAFETY: `name` is the NUL-terminated text of `path`, which outlives the call.
             let descriptor =
                 uncancelled(|| unsafe { libc::open(name, flags | libc::O_CLOEXEC, mode) });
             match if descriptor < 0 { last_error() } else { 0 } {
-                // SAFETY: it was just opened, and nothing else knows of it.
+                // SAFETY: `open` just returned this `descriptor`, and nothing else knows of it.
                 0 => return Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),
                 libc::EINTR => {}
                 code => return Err(code),
@@ -91,13 +91,13 @@ mod imp {
     pub(in crate::files) fn kind_of(path: &SystemPath) -> Result<PathKind> {
         let mut stat = MaybeUninit::<libc::stat>::uninit();
         let name = path.as_c_str().as_ptr();
-        // SAFETY: a NUL-terminated path, and a place for the answer.
+        // SAFETY: `name` is the NUL-terminated text of `path`, and `stat` a place for the answer.
         match call(|| unsafe { libc::lstat(name, stat.as_mut_ptr()) }) {
             Err(libc::ENOENT) => return Ok(PathKind::Nothing),
             Err(code) => return Err(failed(path.as_str(), "looking for it", None, code)),
             Ok(_) => {}
         }
-        // SAFETY: the call succeeded, and so it wrote all of it.
+        // SAFETY: `lstat` succeeded, and so it wrote all of `stat`.
         let stat = unsafe { stat.assume_init_ref() };
         Ok(match stat.st_mode & libc::S_IFMT {
             libc::S_IFREG => PathKind::File(u64::try_from(stat.st_size).unwrap_or(0)),
@@ -109,7 +109,7 @@ mod imp {
     /// Makes a directory, unless it is there.
     pub(in crate::files) fn create_directory(path: &SystemPath) -> Result<()> {
         let name = path.as_c_str().as_ptr();
-        // SAFETY: a NUL-terminated path.
+        // SAFETY: `mkdir` reads `name`, the NUL-terminated text of `path`, and keeps it not.
         match call(|| unsafe { libc::mkdir(name, 0o777) }) {
             Ok(_) => Ok(()),
             Err(libc::EEXIST) if kind_of(path)? == PathKind::Directory => Ok(()),
@@ -122,7 +122,7 @@ mod imp {
         let directory = open(path, libc::O_RDONLY | libc::O_DIRECTORY);
         let directory =
             directory.map_err(|code| failed(path.as_str(), "opening the directory", None, code))?;
-        // SAFETY: an open descriptor.
+        // SAFETY: `directory` owns an open descriptor until this function returns.
         match call(|| unsafe { libc::fsync(directory.as_raw_fd()) }) {
             // Some file systems can't, and then need not.
             Ok(_) | Err(libc::EINVAL | libc::ENOTSUP) => Ok(()),
@@ -133,7 +133,7 @@ mod imp {
     /// Gives what is at a path another one, where nothing or another file of its kind may be.
     pub(in crate::files) fn rename(from: &SystemPath, to: &SystemPath) -> Result<()> {
         let (old, new) = (from.as_c_str().as_ptr(), to.as_c_str().as_ptr());
-        // SAFETY: NUL-terminated paths.
+        // SAFETY: `rename` reads `old` and `new`, the NUL-terminated texts of two paths that outlive it.
         let done = call(|| unsafe { libc::rename(old, new) });
         done.map(drop).map_err(|code| failed(to.as_str(), "renaming it into place", None, code))
     }
@@ -143,7 +143,8 @@ mod imp {
     pub(in crate::files) fn exchange(one: &SystemPath, other: &SystemPath) -> Result<bool> {
         let (old, new) = (one.as_c_str().as_ptr(), other.as_c_str().as_ptr());
         let done = call(|| {
-            // SAFETY: NUL-terminated paths. Not all C libraries have a function for this call.
+            // SAFETY: `old` and `new` are NUL-terminated texts of paths that outlive the call. Not all C
+            // libraries have a function for it.
             let done = unsafe {
                 libc::syscall(
                     libc::SYS_renameat2,
@@ -172,7 +173,7 @@ mod imp {
     /// Removes a file, if it is there.
     pub(in crate::files) fn remove_file(path: &SystemPath) -> Result<()> {
         let name = path.as_c_str().as_ptr();
-        // SAFETY: a NUL-terminated path.
+        // SAFETY: `unlink` reads `name`, the NUL-terminated text of `path`, which outlives the call.
         match call(|| unsafe { libc::unlink(name) }) {
             Ok(_) | Err(libc::ENOENT) => Ok(()),
             Err(code) => Err(failed(path.as_str(), "removing it", None, code)),
@@ -182,7 +183,7 @@ mod imp {
     /// Removes an empty directory.
     pub(in crate::files) fn remove_directory(path: &SystemPath) -> Result<()> {
         let name = path.as_c_str().as_ptr();
-        // SAFETY: a NUL-terminated path.
+        // SAFETY: `rmdir` reads `name`, the NUL-terminated text of `path`, which outlives the call.
         let done = call(|| unsafe { libc::rmdir(name) });
         done.map(drop).map_err(|code| failed(path.as_str(), "removing the directory", None, code))
     }
@@ -204,7 +205,8 @@ mod imp {
     unsafe fn write_some(descriptor: c_int, offset: u64, parts: &[MemoryPart]) -> usize {
         let (Ok(offset), [_, _, ..]) = (libc::off_t::try_from(offset), parts) else { return 0 };
         let count = parts.len().min(MAX_PARTS) as c_int;
-        // SAFETY: the caller's promise; a part looks like an `iovec`, as is asserted above.
+        // SAFETY: the contract of `write_some` covers the bytes of `parts`; a part looks like an `iovec`,
+        // as is asserted above.
         let written = uncancelled(|| unsafe {
             libc::pwritev(descriptor, parts.as_ptr().cast(), count, offset)
         });
@@ -228,7 +230,7 @@ mod imp {
             let length = libc::off_t::try_from(length)
                 .map_err(|_| Error::overflow(text!("{name}: its length {length}")))?;
             let descriptor = self.0.as_raw_fd();
-            // SAFETY: an open descriptor.
+            // SAFETY: `descriptor` is the open one of this file, and `ftruncate` has no pointer.
             let done = call(|| unsafe { libc::ftruncate(descriptor, length) });
             done.map(drop).map_err(|code| failed(name, "setting its length", None, code))
         }
@@ -248,7 +250,8 @@ mod imp {
                     .map_err(|_| Error::overflow(text!("{name}: the offset {at}")))?;
                 let left = length.saturating_sub(done).min(MAX_WRITE);
                 let (descriptor, from) = (self.0.as_raw_fd(), first.wrapping_add(done));
-                // SAFETY: so many bytes are left of those that the caller lets us read.
+                // SAFETY: `left` bytes are left of those from `first` on that the contract of `write`
+                // covers.
                 let written =
                     uncancelled(|| unsafe { libc::pwrite(descriptor, from.cast(), left, start) });
                 match usize::try_from(written) {
@@ -276,13 +279,14 @@ mod imp {
             let mut written = 0usize;
             while let Some((part, rest)) = parts.split_first() {
                 if written == 0 {
-                    // SAFETY: the caller's promise.
+                    // SAFETY: the contract of `write_parts` is that of `write_some`, for the same `parts`.
                     written = unsafe { write_some(self.0.as_raw_fd(), offset, parts) };
                 }
                 if let Some(left) = part.length.checked_sub(written).filter(|left| *left > 0) {
                     // It is finished alone, which also says why, if it can't be written.
                     let at = offset.saturating_add(written as u64);
-                    // SAFETY: the caller's promise.
+                    // SAFETY: `left` bytes of this `part` are left, and the contract of `write_parts`
+                    // covers them.
                     unsafe { self.write(name, at, part.first.wrapping_add(written), left) }?;
                 }
                 written = written.saturating_sub(part.length);
@@ -296,14 +300,14 @@ mod imp {
         pub(in crate::files) fn write_bytes(
             &self, name: &str, offset: u64, bytes: &[u8],
         ) -> Result<()> {
-            // SAFETY: the slice's own bytes.
+            // SAFETY: `bytes` is borrowed until the call returns, so it may be read and is not written.
             unsafe { self.write(name, offset, bytes.as_ptr(), bytes.len()) }
         }
 
         /// Makes what was written survive a loss of power.
         pub(in crate::files) fn sync(&self, name: &str) -> Result<()> {
             let descriptor = self.0.as_raw_fd();
-            // SAFETY: an open descriptor.
+            // SAFETY: `descriptor` is the open one of this file, and `fsync` has no pointer.
             let done = call(|| unsafe { libc::fsync(descriptor) });
             done.map(drop).map_err(|code| failed(name, "flushing it", None, code))
         }

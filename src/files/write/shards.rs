@@ -72,15 +72,17 @@ impl<'a> ShardWriter<'a> {
             match &arranged.whole {
                 Some(plan) if !arranged.dtype.is_packed() => {
                     let copies = arranged.copies_of(plan, numbers(), local)?;
-                    // SAFETY: the caller's promise.
+                    // SAFETY: the contract of `write` covers every element of the shards, and
+                    // `copies` have no others in memory.
                     unsafe { gather.write(&copies) }?;
                 }
                 Some(plan) => numbers().try_for_each(|source| {
-                    // SAFETY: the caller's promise.
+                    // SAFETY: the contract of `write` covers every element of this `source`, a
+                    // shard in `local`.
                     unsafe { write_packed(&output, file, (arranged, plan), source, local) }
                 })?,
                 None => numbers().try_for_each(|source| {
-                    // SAFETY: the caller's promise.
+                    // SAFETY: the contract of `write` is that of `write_own`, for each `source`.
                     unsafe { write_own(&output, file, &mut gather, source, local) }
                 })?,
             }
@@ -144,7 +146,8 @@ unsafe fn write_own(
     if view.is_row_major() || view.is_empty() {
         let first = view.first().cast_const();
         // A chunk has no more bytes than the shard in memory.
-        // SAFETY: the caller's promise.
+        // SAFETY: `first` is where the dense bytes of `view` begin, and the contract of `write_own`
+        // covers them.
         return unsafe { output.write(&file.name, place.first_byte, first, view.bytes()) };
     }
     let offsets = try_filled(0i64, view.shape().len())?;
@@ -161,10 +164,12 @@ unsafe fn write_own(
         copies.push_piece(0, "", chunk_at(place, sizes), &piece, (source.number, local))?;
     }
     if copies.copies.first().is_some_and(|copy| copy.run >= MIN_PART) {
-        // SAFETY: the caller's promise.
+        // SAFETY: `copies` have elements of the shard only, and the contract of `write_own` covers
+        // them.
         return unsafe { gather.write(&copies) };
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: the contract of `write_own` is that of `write_blocks`: `view` has the shard's
+    // elements.
     unsafe { write_blocks(output, file, place, &view, &offsets) }
 }
 
@@ -193,9 +198,10 @@ unsafe fn write_blocks(
         };
         let dense = part.row_major_at(room.as_ptr());
         let copy = HostTransfer::copy(&part, &dense, &CopyOptions::default())?;
-        // SAFETY: the caller's promise for the view; the buffer is this one's own.
+        // SAFETY: `copy` reads a part of the view, which the contract of `write_blocks` covers. It
+        // writes a buffer of this function's own.
         unsafe { copy.run() };
-        // SAFETY: bytes of the buffer that were just written.
+        // SAFETY: `room` has at least `length` bytes, and `copy` just wrote all of them.
         unsafe { output.write(&file.name, next, room.as_ptr(), length) }?;
         next = next.saturating_add(length as u64);
         buffer = Some(room);
@@ -212,7 +218,8 @@ unsafe fn write_packed(
     output: &OutputFile, file: &ArrangedFile, (tensor, plan): (&ArrangedTensor, &ReshardPlan),
     source: LocalSource, local: &LocalShards,
 ) -> Result<()> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the contract of `write_packed` covers every element of the shard, as that of
+    // `Bytes::of` requires.
     let bytes = unsafe { Bytes::of(&local.view(source.number)) }?;
     let bits = i64::try_from(tensor.dtype.element_bits()).unwrap_or(i64::MAX);
     for run in plan.runs_of_bits(plan.pieces_between(source.shard, 0), bits)? {
@@ -222,7 +229,8 @@ unsafe fn write_packed(
             let destination = at(run.destination_offset, run.destination_stride);
             let offset = source.place.first_byte.saturating_add_signed(destination);
             let from = bytes.first().wrapping_offset(from as isize);
-            // SAFETY: runs lie inside of the shard, of which all bytes may be read.
+            // SAFETY: `from` and `run.length` are inside of the shard's bytes, by `plan`, and the
+            // contract of `write_packed` covers all of them.
             unsafe { output.write(&file.name, offset, from, run.length as usize) }?;
         }
     }
@@ -246,7 +254,8 @@ impl Bytes {
         let buffer = Buffer::new(view.bytes())?;
         let packed = view.row_major_at(buffer.as_ptr());
         let copy = HostTransfer::copy(view, &packed, &CopyOptions::default())?;
-        // SAFETY: the caller's promise for the view; the buffer is this one's own.
+        // SAFETY: `copy` reads the view, which the contract of `Bytes::of` covers. It writes a
+        // buffer of this function's own.
         unsafe { copy.run() };
         Ok(Self::Packed(buffer))
     }

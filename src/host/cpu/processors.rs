@@ -28,7 +28,8 @@ mod linux {
 
     /// Processors that this thread may run on.
     pub(super) fn allowed() -> usize {
-        // SAFETY: a set of bits that says so when it is too small.
+        // SAFETY: `set` is a set of bits, of which zeros are a value. `sched_getaffinity` fails if
+        // the set is too small.
         let count = unsafe {
             let mut set: libc::cpu_set_t = std::mem::zeroed();
             match libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) {

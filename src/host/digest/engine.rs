@@ -34,7 +34,8 @@ pub(super) trait Engine: Copy {
     ) -> u64 {
         let (mut sum, mut at) = (0, first);
         for _ in 0..count {
-            // SAFETY: the caller's promise is passed on.
+            // SAFETY: the contract of `words` covers each word of `len` bytes, of which one is `at`
+            // this place.
             sum = self.shift(sum, by) ^ unsafe { word(at, len) };
             at = at.wrapping_offset(step);
         }
@@ -66,7 +67,8 @@ pub(super) trait Engine: Copy {
 /// The bytes may be read.
 #[inline(always)]
 pub(super) unsafe fn word(at: *const u8, len: usize) -> u64 {
-    // SAFETY: the caller's promise is passed on; no alignment is assumed.
+    // SAFETY: the contract of `word` is that `len` bytes may be read `at` this place. Arrays of
+    // bytes need no alignment.
     unsafe {
         match len {
             1 => u64::from(at.read()),
@@ -114,7 +116,8 @@ impl Engine for Tables {
         let mut register = register;
         let whole = len / 8;
         for at in 0..whole {
-            // SAFETY: inside of the caller's bytes.
+            // SAFETY: the 8 bytes `at` this word are among the first `len`, which the contract of
+            // `update` covers.
             let x = register ^ unsafe { word(bytes.add(8 * at), 8) };
             register = x
                 .to_le_bytes()
@@ -123,7 +126,8 @@ impl Engine for Tables {
                 .fold(0, |sum, (&byte, table)| sum ^ table[usize::from(byte)]);
         }
         for at in 8 * whole..len {
-            // SAFETY: as above.
+            // SAFETY: the byte `at` this place is among the first `len`, which the contract of
+            // `update` covers.
             let x = register ^ u64::from(unsafe { bytes.add(at).read() });
             register = register >> 8 ^ TABLES[0][(x & 255) as usize];
         }

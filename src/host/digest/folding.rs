@@ -16,8 +16,11 @@
 use super::engine::{Engine, word};
 use super::polynomial::{POLYNOMIAL, Shift, over_x, power};
 
-/// 128 coefficients in a register of the processor. Its functions may only be called where the
-/// processor has their instructions.
+/// 128 coefficients in a register of the processor.
+///
+/// # Safety
+///
+/// The processor has the instructions of all functions; so for each of them.
 pub(super) trait Coefficients: Copy {
     unsafe fn new(low: u64, high: u64) -> Self;
     /// # Safety
@@ -81,16 +84,26 @@ impl<C: Coefficients> Folding<C> {
 }
 
 /// `a` with so many zeros behind it, and `more` added.
+///
+/// # Safety
+///
+/// The processor has the instructions of `C`.
 #[inline(always)]
 unsafe fn fold<C: Coefficients>(a: C, by: C, more: C) -> C {
-    // SAFETY: the caller has the instructions.
+    // SAFETY: the contract of `fold` is that the processor has the instructions of `C`, which
+    // products of `a` require.
     unsafe { a.times_low(by).plus(a.times_high(by)).plus(more) }
 }
 
 /// 128 coefficients modulo the polynomial.
+///
+/// # Safety
+///
+/// The processor has the instructions of `C`.
 #[inline(always)]
 unsafe fn reduce<C: Coefficients>(a: C) -> u64 {
-    // SAFETY: the caller has the instructions.
+    // SAFETY: the contract of `reduce` is that the processor has the instructions of `C`, which
+    // products of `a` require.
     unsafe {
         let multiple = a.times_low(C::new(INVERSE, 0));
         let product = multiple.times_low(C::new(WHOLE, 0));
@@ -103,13 +116,16 @@ unsafe fn reduce<C: Coefficients>(a: C) -> u64 {
 impl<C: Coefficients> Engine for Folding<C> {
     #[inline(always)]
     fn shift(self, a: u64, by: Shift) -> u64 {
-        // SAFETY: as above.
+        // SAFETY: a `Folding` exists only where the processor has the instructions of `C`, by the
+        // contract of `Folding::new`.
         unsafe { reduce(C::new(a, 0).times_low(C::new(by.factor, 0))) }
     }
 
     #[inline(always)]
     unsafe fn update(self, register: u64, bytes: *const u8, len: usize) -> u64 {
-        // SAFETY: as above; all that is read is inside of the caller's bytes.
+        // SAFETY: a `Folding` exists only where the processor has the instructions of `C`, by the
+        // contract of `Folding::new`. What is read lies before `end`: each load follows a
+        // comparison with `left` or `len`.
         unsafe {
             let (mut register, mut at, end) = (register, bytes, bytes.wrapping_add(len));
             let left = |at: *const u8| end.addr() - at.addr();
@@ -152,7 +168,8 @@ impl<C: Coefficients> Engine for Folding<C> {
     unsafe fn words(
         self, first: *const u8, (count, step): (usize, isize), len: usize, by: Shift,
     ) -> u64 {
-        // SAFETY: as above, and the caller's promise is passed on.
+        // SAFETY: a `Folding` exists only where the processor has the instructions of `C`, by the
+        // contract of `Folding::new`, and the contract of `words` covers the words `at` each step.
         unsafe {
             let by = C::new(by.upper, by.factor);
             let (mut sum, mut at) = (C::new(0, 0), first);
@@ -167,9 +184,14 @@ impl<C: Coefficients> Engine for Folding<C> {
 
 /// The sum of `groups` times [`LANES`] blocks, of which the first is given and the others are at `at`,
 /// and where they end.
+///
+/// # Safety
+///
+/// The processor has the instructions of `C`, and the other blocks may be read.
 #[inline(always)]
 unsafe fn update_lanes<C: Coefficients>(first: C, at: *const u8, groups: usize) -> (C, *const u8) {
-    // SAFETY: the caller has the instructions, and may read so many blocks.
+    // SAFETY: the contract of `update_lanes` is that the processor has the instructions of `C`, and
+    // that so many blocks may be read from `at` on.
     unsafe {
         let mut at = at;
         let mut lanes = [first; LANES];

@@ -55,7 +55,8 @@ pub(crate) unsafe fn register(
     let threads = thread_count(options.max_threads, &Machine::get(), copies.bytes());
     let kind = EngineKind::new(options);
     let run = |task: &SummedRuns<'_>| {
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the contract of `register` covers every source byte of the list, and a `task` has
+        // some of these.
         let sum = unsafe { kind.register_of(&task.nest) };
         kind.shift_by(sum, message.bytes - (task.end - message.start))
     };
@@ -199,12 +200,14 @@ impl EngineKind {
         }
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("pclmulqdq") && is_x86_feature_detected!("sse4.1") {
-            // SAFETY: just asked.
+            // SAFETY: `is_x86_feature_detected` found what the contract of `FoldingHere::new`
+            // requires.
             return Self::Folding(unsafe { FoldingHere::new() });
         }
         #[cfg(target_arch = "aarch64")]
         if std::arch::is_aarch64_feature_detected!("aes") {
-            // SAFETY: just asked.
+            // SAFETY: `is_aarch64_feature_detected` found what the contract of `FoldingHere::new`
+            // requires.
             return Self::Folding(unsafe { FoldingHere::new() });
         }
         Self::Tables
@@ -214,7 +217,8 @@ impl EngineKind {
     ///
     /// As [`register_of`].
     unsafe fn register_of(self, nest: &RunNest<'_>) -> u64 {
-        // SAFETY: the caller's promise is passed on, and the processor has what the engine needs.
+        // SAFETY: the contract of `register_of` covers all runs of `nest`, and a `Folding` exists
+        // only where the processor has its instructions.
         unsafe {
             match self {
                 Self::Tables => register_of(Tables, nest),
@@ -245,17 +249,24 @@ impl EngineKind {
         match self {
             Self::Tables => Tables.shift_by(register, bytes),
             #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-            // SAFETY: the processor has what the engine needs.
+            // SAFETY: an `engine` of this kind exists only where the processor has its
+            // instructions.
             Self::Folding(engine) => unsafe { shift_by_folding(engine, register, bytes) },
         }
     }
 }
 
+/// [`nest::register_of`], compiled with the instructions of the engine.
+///
+/// # Safety
+///
+/// As [`nest::register_of`], on a processor that has these instructions.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[cfg_attr(target_arch = "x86_64", target_feature(enable = "pclmulqdq,sse4.1"))]
 #[cfg_attr(target_arch = "aarch64", target_feature(enable = "neon,aes"))]
 unsafe fn register_by_folding(engine: FoldingHere, nest: &RunNest<'_>) -> u64 {
-    // SAFETY: the caller's promise is passed on.
+    // SAFETY: the contract of `register_by_folding` is that of `nest::register_of`, with this
+    // `engine`.
     unsafe { register_of(engine, nest) }
 }
 

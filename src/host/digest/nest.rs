@@ -63,7 +63,8 @@ pub(super) unsafe fn register_of<E: Engine>(engine: E, nest: &RunNest<'_>) -> u6
     let (mut sums, mut turns) = ([0; MAX_LOOPS], [0; MAX_LOOPS]);
     let mut at = nest.first;
     loop {
-        // SAFETY: the runs of one turn of all outer loops.
+        // SAFETY: `at` is where the runs of one turn of all outer loops begin, and the contract of
+        // `register_of` covers all runs.
         let mut sum = unsafe { register_of_loop(engine, at, innermost, nest.run, by) };
         let mut level = outer.len();
         loop {
@@ -99,13 +100,17 @@ fn read_forward(loops: &mut [Loop], run: usize) {
 }
 
 /// The register of the runs of one loop, where the message ends with the last of them.
+///
+/// # Safety
+///
+/// As [`register_of`], for these runs.
 #[inline(always)]
 unsafe fn register_of_loop<E: Engine>(
     engine: E, first: *const u8, level: &Loop, run: usize, by: Shift,
 ) -> u64 {
     let step = level.destination_step.unsigned_abs();
     let max_step = if run > WORD { MAX_IMAGE_STEP } else { MAX_IMAGE_STEP_OF_WORDS };
-    // SAFETY: the caller's promise is passed on.
+    // SAFETY: the contract of `register_of_loop` covers all runs of the loop, from `first` on.
     unsafe {
         if level.count > 1 && run < MIN_SINGLE_RUN && step <= max_step {
             return register_of_image(engine, first, level, run);
@@ -132,6 +137,10 @@ unsafe fn register_of_loop<E: Engine>(
 }
 
 /// The same, by parts of the message with zeros between the runs.
+///
+/// # Safety
+///
+/// As [`register_of_loop`].
 #[inline(always)]
 unsafe fn register_of_image<E: Engine>(
     engine: E, first: *const u8, level: &Loop, run: usize,
@@ -141,8 +150,8 @@ unsafe fn register_of_image<E: Engine>(
     let mut image = MaybeUninit::<[u8; IMAGE]>::uninit();
     let image: *mut u8 = image.as_mut_ptr().cast();
     let (mut register, mut at, mut left) = (0, first, level.count);
-    // SAFETY: `most` steps are at most the image; all of those are written, with zeros or runs, before
-    // they are read. The runs are the caller's.
+    // SAFETY: `most` steps are at most the `image`, and all of those are written, with zeros or
+    // runs, before they are read. The contract of `register_of_image` covers the runs.
     unsafe {
         if run < step {
             image.write_bytes(0, most * step);
@@ -169,25 +178,36 @@ unsafe fn register_of_image<E: Engine>(
 }
 
 /// Copies runs of `RUN` bytes to places that are `step` apart.
+///
+/// # Safety
+///
+/// `count` runs may be read and written, and they do not overlap.
 #[inline(always)]
 unsafe fn spread<const RUN: usize>(
     (from, from_step): (*const u8, isize), to: *mut u8, step: usize, count: usize,
 ) {
     let mut from = from;
     for at in 0..count {
-        // SAFETY: the caller may read and write so many runs.
+        // SAFETY: the contract of `spread` is that `count` runs may be read at `from`, and written
+        // at `to`.
         unsafe { to.add(at * step).cast::<[u8; RUN]>().write(from.cast::<[u8; RUN]>().read()) };
         from = from.wrapping_offset(from_step);
     }
 }
 
+/// Copies runs of `run` bytes to places that are `step` apart.
+///
+/// # Safety
+///
+/// As [`spread`].
 #[inline(always)]
 unsafe fn spread_any(
     (from, from_step): (*const u8, isize), to: *mut u8, step: usize, count: usize, run: usize,
 ) {
     let mut from = from;
     for at in 0..count {
-        // SAFETY: the caller may read and write so many runs.
+        // SAFETY: the contract of `spread_any` is that `count` runs may be read at `from`, and
+        // written at `to`.
         unsafe { to.add(at * step).copy_from_nonoverlapping(from, run) };
         from = from.wrapping_offset(from_step);
     }

@@ -52,7 +52,8 @@ pub(in crate::host) unsafe fn copy(piece: &StridedCopy, loops: &[Loop], units: R
             let len = (piece.run - inside).min(end - at);
             let place = BitPointer::new(piece.source.cast_mut(), from).behind(inside);
             let target = BitPointer::new(piece.destination, to).behind(inside);
-            // SAFETY: a part of one run of the caller's.
+            // SAFETY: `place` and `target` are `len` bits inside of one run, which the contract of
+            // `copy` covers.
             unsafe {
                 let writer = writer.get_or_insert_with(|| BitWriter::new(target));
                 writer.go_to(target);
@@ -65,7 +66,8 @@ pub(in crate::host) unsafe fn copy(piece: &StridedCopy, loops: &[Loop], units: R
         }
     }
     if let Some(writer) = &mut writer {
-        // SAFETY: its pending bits are the caller's.
+        // SAFETY: the pending bits of `writer` are of runs of this piece, which the contract of
+        // `copy` covers.
         unsafe { writer.finish() };
     }
 }
@@ -91,7 +93,7 @@ impl BitWriter {
     /// The destination of pending bits may be written; so for all of these.
     unsafe fn go_to(&mut self, place: BitPointer) {
         if (BitPointer { byte: self.byte, bit: self.end }) != place {
-            // SAFETY: the caller's promise.
+            // SAFETY: the contract of `go_to` is that of `finish`: the pending bits may be written.
             unsafe { self.finish() };
             *self = Self::new(place);
         }
@@ -104,7 +106,8 @@ impl BitWriter {
     /// They may be read at `from` and written here.
     #[inline(always)]
     unsafe fn write(&mut self, mut from: BitPointer, mut len: usize) {
-        // SAFETY: bits of the caller's.
+        // SAFETY: the contract of `write` covers `len` bits: `first` of them fill the pending byte,
+        // `bytes` whole bytes follow, and the rest becomes pending.
         unsafe {
             if self.end > 0 {
                 let first = len.min(8 - self.end);
@@ -121,8 +124,13 @@ impl BitWriter {
     }
 
     /// Adds bits to the byte; they fit.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::write`].
     unsafe fn add(&mut self, from: BitPointer, len: usize) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the contract of `add` covers `len` bits at `from` and here, and they fit the
+        // byte.
         unsafe {
             self.pending |= read(from, len) << self.end;
             self.end += len;
@@ -134,12 +142,17 @@ impl BitWriter {
     }
 
     /// Writes the pending bits.
+    ///
+    /// # Safety
+    ///
+    /// They may be written.
     unsafe fn finish(&mut self) {
         let mask = (0xFFu32 << self.start & !(0xFFFF_FFFF << self.end)) as u8;
         if mask == 0 {
             return;
         }
-        // SAFETY: the caller's promise; others may write other bits of the byte.
+        // SAFETY: `byte` has pending bits, which the contract of `finish` lets this write. Others
+        // may write other bits of it, so it is changed by atomic operations.
         unsafe {
             let byte = AtomicU8::from_ptr(self.byte);
             if mask == 0xFF {
@@ -154,14 +167,24 @@ impl BitWriter {
 }
 
 /// A byte of which others may be writing bits.
+///
+/// # Safety
+///
+/// It may be read.
 unsafe fn load(byte: *const u8) -> u8 {
-    // SAFETY: the caller's promise; nothing is written.
+    // SAFETY: the contract of `load` is that `byte` may be read. Others may write bits of it, so it
+    // is read by an atomic operation, and nothing is written.
     unsafe { AtomicU8::from_ptr(byte.cast_mut()) }.load(Ordering::Relaxed)
 }
 
 /// The next `len` bits, 1 to 8 of them.
+///
+/// # Safety
+///
+/// They may be read.
 unsafe fn read(from: BitPointer, len: usize) -> u8 {
-    // SAFETY: the caller's promise; the second byte is read only where bits are in it.
+    // SAFETY: the contract of `read` covers `len` bits from `from` on. The second byte is read only
+    // where some of them are in it.
     let bits = unsafe {
         let low = load(from.byte) >> from.bit;
         if from.bit + len <= 8 { low } else { low | load(from.byte.add(1)) << (8 - from.bit) }
@@ -178,8 +201,9 @@ unsafe fn read(from: BitPointer, len: usize) -> u8 {
 unsafe fn copy_bytes(from: BitPointer, to: *mut u8, bytes: usize) {
     const WORD: usize = size_of::<u64>();
     let BitPointer { byte, bit } = from;
-    // SAFETY: bits of the caller's. The first and the last byte that they lie in may hold others'
-    // bits; those between do not.
+    // SAFETY: the contract of `copy_bytes` covers the bits from `byte` on and the `bytes` at `to`.
+    // The first and the last byte that the bits are in may have bits of others, and are read by
+    // `read`; those between do not.
     unsafe {
         if bit == 0 {
             std::ptr::copy_nonoverlapping(byte, to, bytes);

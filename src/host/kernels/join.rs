@@ -35,7 +35,9 @@ unsafe fn join_runs_with<V: Vector, S: StripSource>(
     for (number, &to) in destinations.iter().enumerate() {
         prefetcher.advance(sources.len() * run);
         let at = offset + number * run;
-        // SAFETY: runs of the caller's.
+        // SAFETY: the contract of `join_runs` is that a run may be read `at` bytes behind each of
+        // `sources`, and that one run of each may be written at `to`, which is a multiple of a
+        // line.
         unsafe {
             match run {
                 16 => join_short::<V, 16>(sources, at, to),
@@ -60,7 +62,8 @@ unsafe fn join_short<V: Vector, const RUN: usize>(sources: &[*const u8], at: usi
         let to = to.wrapping_add(number * LINE);
         for part in (0..LINE).step_by(V::BYTES) {
             let (run, inside) = (part / RUN, part % RUN);
-            // SAFETY: a part of a line of the caller's.
+            // SAFETY: `part` is inside of a line and `inside` of a run, so these bytes are among
+            // those that the contract of `join_short` covers.
             unsafe {
                 let from = line.as_ptr().add(run);
                 let vector = if RUN >= V::BYTES {

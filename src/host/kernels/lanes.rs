@@ -112,7 +112,7 @@ impl LaneRows<'_> {
         for (at, lane) in memory[..count].iter_mut().enumerate() {
             lane.write(self.lane(turn, at));
         }
-        // SAFETY: these were just written.
+        // SAFETY: `memory` was written up to `count` by the loop above.
         unsafe { written(&memory[..count]) }
     }
 

@@ -37,7 +37,8 @@ pub(in crate::host) unsafe fn copy(
         let lanes = rest.lanes(units.start / rest.in_a_turn(), &mut memory_of_lanes);
         let part = rest.part(0..lanes.len());
         let (kernel, rows) = (Kernel::of(lanes, part.side(), store, memory), units.clone());
-        // SAFETY: some of the caller's lanes.
+        // SAFETY: `lanes` are some of those of `rows`, and the contract of `copy` covers all of
+        // them.
         unsafe {
             first += match kernel {
                 Kernel::Tiles => tiles::copy(&rest, rows, store.level, memory),
@@ -114,7 +115,7 @@ unsafe fn direct(lanes: &[Lane], rows: Range<usize>, store: StoreMode) {
                 Strip { start: lane.source_at(row + distance), bytes: lane.run }
             };
             let (from, to) = (lane.source_at(row), lane.destination_at(row));
-            // SAFETY: one run of the caller's.
+            // SAFETY: `from` and `to` are one run of a lane, which the contract of `direct` covers.
             unsafe { stream(store.level, from, to, lane.run, later) };
         }
     }
@@ -136,7 +137,8 @@ unsafe fn cached(lanes: &[Lane], rows: Range<usize>, side: FullSide, store: Stor
     for row in rows.clone().step_by(height.unwrap_or(MAX_CACHED_ROWS)) {
         let count = height.unwrap_or(MAX_CACHED_ROWS).min(rows.end - row);
         for some in lanes.chunks(CACHED_TILE) {
-            // SAFETY: some runs of the caller's.
+            // SAFETY: the contract of `cached` covers all lanes in all rows; `some` are a part of
+            // the lanes, and `count` rows a part of the rows.
             unsafe {
                 if height.is_some() {
                     transpose_tile(some, row..row + count, side, store);
@@ -179,6 +181,7 @@ unsafe fn transpose_tile(lanes: &[Lane], rows: Range<usize>, side: FullSide, sto
             (lanes.len(), count)
         }
     };
-    // SAFETY: a tile of the caller's.
+    // SAFETY: `sources` and `destinations` were set for `many` and `few` rows of a tile, which the
+    // contract of `transpose_tile` covers.
     unsafe { transpose(store.level, item, &sources[..many], 0, &destinations[..few]) };
 }

@@ -24,7 +24,8 @@ unsafe fn copy_long_runs_with<V: Vector>(
     for at in 0..count as isize {
         let from = from.wrapping_offset(at * from_step);
         let to = to.wrapping_offset(at * to_step);
-        // SAFETY: vectors inside of one run.
+        // SAFETY: `at` is at most `last`, so that the vector is inside of one run, which the
+        // contract of `copy_long_runs` covers.
         unsafe {
             for at in (0..last).step_by(V::BYTES) {
                 V::load(from.add(at)).store(to.add(at));
@@ -49,7 +50,8 @@ pub(super) unsafe fn copy_runs(
             for at in 0..count as isize {
                 let from = from.wrapping_offset(at * from_step);
                 let to = to.wrapping_offset(at * to_step);
-                // SAFETY: one run of the caller's.
+                // SAFETY: `from` and `to` are one run of `run` bytes, which the contract of
+                // `copy_runs` covers.
                 unsafe { $copy(from, to $(, $run)?) }
             }
         };
@@ -67,7 +69,8 @@ pub(super) unsafe fn copy_runs(
         9..16 => each!(copy_ends::<8>, run),
         17..32 => each!(copy_ends::<16>, run),
         33..64 => each!(copy_ends::<32>, run),
-        // SAFETY: the caller's promise.
+        // SAFETY: the contract of `copy_runs` is that of `copy_long_runs`, whose runs are at least
+        // as long as any vector, and `run` is at least 64 here.
         _ => unsafe { copy_long_runs(level, from, from_step, to, to_step, count, run) },
     }
 }

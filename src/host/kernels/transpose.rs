@@ -39,7 +39,8 @@ pub(super) unsafe fn transpose(
     level: Level, item: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8],
 ) {
     let whole = whole_columns(item, destinations);
-    // SAFETY: parts of the tile that are disjoint.
+    // SAFETY: the contract of `transpose` covers the whole tile. Its parts are disjoint: columns in
+    // `whole` and in `rest`, and `rows` before and behind those that `blocks` took.
     unsafe {
         let rows = blocks(level, item, sources, offset, whole, 0, false);
         let rows = blocks(Level::Portable, item, sources, offset, whole, rows, false);
@@ -60,7 +61,8 @@ pub(super) unsafe fn stream_transposed<S: StripSource>(
 ) {
     let whole = whole_columns(item, destinations);
     let (staged, in_a_line) = (is_staged(item, sources, destinations), LINE / item);
-    // SAFETY: parts of the tile that are disjoint.
+    // SAFETY: the contract of `stream_transposed` covers the whole tile. Its parts are disjoint:
+    // lines from `first` to `end` of the columns in `whole`, and the columns in `rest`.
     unsafe {
         for first in (0..sources.len()).step_by(in_a_line) {
             prefetcher.advance(destinations.len() * LINE);
@@ -116,7 +118,9 @@ unsafe fn staged_blocks(
         *target = destination.wrapping_add(first * item);
     }
     let count = sources.len();
-    // SAFETY: lines of the caller's, and room for them.
+    // SAFETY: the contract of `staged_blocks` covers a line of each of `sources` and of
+    // `destinations`. There are at most `LINE` of either, for which `lines` and `targets` have
+    // room.
     unsafe {
         load_lines(level, sources, offset, lines.0.as_mut_ptr().cast());
         blocks(level, item, &staged[..count], 0, &targets[..count], 0, true);
@@ -136,7 +140,8 @@ by_level! {
 unsafe fn load_lines_with<V: Vector>(sources: &[*const u8], offset: usize, to: *mut u8) {
     for (at, source) in sources.iter().enumerate() {
         for part in (0..LINE).step_by(V::BYTES) {
-            // SAFETY: a line of the caller's.
+            // SAFETY: `part` is inside of a line, and the contract of `load_lines` is that a line
+            // may be read behind each `source`, and written at `to` for each.
             unsafe { V::load(source.add(offset + part)).store(to.add(at * LINE + part)) };
         }
     }
@@ -159,7 +164,8 @@ unsafe fn blocks_with<V: Vector>(
     item: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8], first: usize,
     streaming: bool,
 ) -> usize {
-    // SAFETY: the caller's promise is passed on.
+    // SAFETY: the contract of `blocks` is that of `blocks_of`: `item` bytes, and as many elements
+    // as fill 16 bytes.
     unsafe {
         match item {
             1 => blocks_of::<V, 1, 16>(sources, offset, destinations, first, streaming),
@@ -184,7 +190,8 @@ unsafe fn blocks_of<V: Vector, const ITEM: usize, const N: usize>(
     for start in (first..end).step_by(at_once) {
         for b in (0..destinations.len()).step_by(N) {
             for a in (start..start + at_once).step_by(height) {
-                // SAFETY: a block inside of the tile.
+                // SAFETY: the block at row `a` and column `b` is inside of the tile, which the
+                // contract of `blocks_of` covers: both are multiples of the block's sizes.
                 unsafe {
                     let rows = block::<V, ITEM, N>(&sources[a..a + height], offset + b * ITEM);
                     for (row, destination) in rows.iter().zip(&destinations[b..b + N]) {
@@ -207,7 +214,8 @@ unsafe fn blocks_of<V: Vector, const ITEM: usize, const N: usize>(
 unsafe fn block<V: Vector, const ITEM: usize, const N: usize>(
     sources: &[*const u8], offset: usize,
 ) -> [V; N] {
-    // SAFETY: the caller's promise.
+    // SAFETY: the contract of `block` is that 16 bytes may be read `offset` bytes behind each of
+    // `sources`, of which a vector takes one part each.
     unsafe {
         let places = sources.as_ptr();
         let mut rows = [V::load_parts(places, N, offset); N];
@@ -241,7 +249,8 @@ unsafe fn one_by_one(
     for a in from {
         for b in to.clone() {
             let (from, to) = (sources[a], destinations[b]);
-            // SAFETY: one element of the tile.
+            // SAFETY: `a` and `b` are an element of the tile that the contract of `one_by_one`
+            // covers.
             unsafe { copy_short(from.add(offset + b * item), to.add(a * item), item) };
         }
     }

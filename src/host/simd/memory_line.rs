@@ -28,7 +28,8 @@ impl<V: Vector> MemoryLine<V> {
     #[inline(always)]
     unsafe fn copy(from: *const u8, to: *mut u8) {
         for part in (0..LINE).step_by(V::BYTES) {
-            // SAFETY: a part of the line.
+            // SAFETY: `part` is inside of the line, and the contract of `copy` is that a line may
+            // be read at `from` and written at `to`.
             unsafe { V::load(from.add(part)).store(to.add(part)) };
         }
     }
@@ -48,7 +49,9 @@ impl<V: Vector> LineBuffer for MemoryLine<V> {
     #[inline(always)]
     unsafe fn put_first(&mut self, at: usize, from: *const u8, len: usize, run: usize) {
         let to = self.line().wrapping_add(at);
-        // SAFETY: the run may be read, and there is room for a line behind any place in this one.
+        // SAFETY: `to` is in the middle one of three lines, so there is room for a line behind it.
+        // The contract of `put_first` is that the run may be read: at least a line of it, or `len`
+        // bytes.
         unsafe {
             if run >= LINE {
                 Self::copy(from, to);
@@ -60,7 +63,9 @@ impl<V: Vector> LineBuffer for MemoryLine<V> {
 
     #[inline(always)]
     unsafe fn put_last(&mut self, from: *const u8, len: usize, run: usize) {
-        // SAFETY: the run may be read, and there is room for a line before any place in this one.
+        // SAFETY: `before` is less than a line, and `line` is the middle one of three, so there is
+        // room for a line before any place in it. The contract of `put_last` is that the run may be
+        // read: at least a line before its end, or `len` bytes.
         unsafe {
             if run >= LINE {
                 let before = LINE - len;
@@ -75,7 +80,8 @@ impl<V: Vector> LineBuffer for MemoryLine<V> {
     unsafe fn stream(&self, to: *mut u8) {
         let from = self.lines.as_ptr().cast::<u8>().wrapping_add(LINE);
         for part in (0..LINE).step_by(V::BYTES) {
-            // SAFETY: a part of the line.
+            // SAFETY: `part` is inside of the line, and the contract of `stream` is that a line may
+            // be written at `to`, a multiple of one.
             unsafe { V::load(from.add(part)).stream(to.add(part)) };
         }
     }
@@ -88,6 +94,6 @@ impl<V: Vector> LineBuffer for MemoryLine<V> {
 /// As [`copy_short`].
 #[inline(never)]
 unsafe fn copy_few(from: *const u8, to: *mut u8, len: usize) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the contract of `copy_few` is that of `copy_short`, with the same arguments.
     unsafe { copy_short(from, to, len) }
 }

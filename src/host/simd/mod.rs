@@ -31,6 +31,10 @@ pub(super) use x86::{Avx2, Avx512, Sse2 as Portable};
 /// with `<S: StripSource>` both are generic over what the prefetcher reads ahead. Kernels that
 /// combine lines, marked `[masks]`, gain from the masks of AVX-512, but not from AVX2: they are
 /// compiled twice.
+///
+/// # Safety
+///
+/// That of `$kernel`, which gets the same arguments, and `level` is one that the processor has.
 #[cfg_attr(not(target_arch = "x86_64"), allow(unused_macro_rules, reason = "one level only"))]
 macro_rules! by_level {
     (
@@ -48,8 +52,8 @@ macro_rules! by_level {
             // Elsewhere there is one level only.
             #[cfg(not(target_arch = "x86_64"))]
             let _ = level;
-            // SAFETY: the caller's promise is passed on; a level is only chosen where the processor
-            // has it.
+            // SAFETY: `$name` passes its arguments on to `$kernel`, whose contract is the same; see
+            // `by_level`. A `level` is only chosen where the processor has it.
             unsafe {
                 #[cfg(target_arch = "x86_64")]
                 simd::by_level!(
@@ -72,7 +76,8 @@ macro_rules! by_level {
         if $chosen == $crate::host::cpu::Level::$level {
             #[target_feature(enable = $features)]
             unsafe fn compiled$(<$source: $bound>)?($($argument: $type),*) $(-> $result)? {
-                // SAFETY: the caller's promise is passed on.
+                // SAFETY: `compiled` is only called above, on a processor that has `$features`, and
+                // passes its arguments on to `$kernel`, whose contract is the same; see `by_level`.
                 unsafe { $kernel::<simd::$level $(, $source)?>($($argument),*) }
             }
             return compiled$(::<$source>)?($($argument),*);

@@ -20,32 +20,36 @@ impl Vector for Plain {
 
     #[inline(always)]
     unsafe fn load(from: *const u8) -> Self {
-        // SAFETY: the caller's promise; bytes need no alignment.
+        // SAFETY: the contract of `load` is that 16 bytes may be read at `from`. An array of bytes
+        // needs no alignment.
         Self(unsafe { from.cast::<[u8; 16]>().read() })
     }
 
     #[inline(always)]
     unsafe fn load_parts(from: *const *const u8, _: usize, at: usize) -> Self {
-        // SAFETY: the caller's promise.
+        // SAFETY: the contract of `load_parts` is that 16 bytes may be read at its only place,
+        // which `load` does.
         unsafe { Self::load((*from).add(at)) }
     }
 
     /// It has no halves of 32 bytes.
     #[inline(always)]
     unsafe fn load_halves(from: *const *const u8, at: usize) -> Self {
-        // SAFETY: the caller's promise.
+        // SAFETY: the contract of `load_halves` is that 32 bytes may be read there, of which `load`
+        // reads 16.
         unsafe { Self::load((*from).add(at)) }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut u8) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the contract of `store` is that 16 bytes may be written at `to`. An array of
+        // bytes needs no alignment.
         unsafe { to.cast::<[u8; 16]>().write(self.0) }
     }
 
     #[inline(always)]
     unsafe fn stream(self, to: *mut u8) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the contract of `stream` is that of `store`, and more.
         unsafe { self.store(to) }
     }
 

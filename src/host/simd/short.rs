@@ -9,7 +9,8 @@
 /// The bytes may be read and written and do not overlap.
 #[inline(always)]
 pub(in crate::host) unsafe fn copy_fixed<const N: usize>(from: *const u8, to: *mut u8) {
-    // SAFETY: the caller's promise; bytes need no alignment.
+    // SAFETY: the contract of `copy_fixed` is that `N` bytes may be read at `from` and written at
+    // `to`. Arrays of bytes need no alignment.
     unsafe { to.cast::<[u8; N]>().write(from.cast::<[u8; N]>().read()) }
 }
 
@@ -21,7 +22,8 @@ pub(in crate::host) unsafe fn copy_fixed<const N: usize>(from: *const u8, to: *m
 #[inline(always)]
 pub(in crate::host) unsafe fn copy_ends<const N: usize>(from: *const u8, to: *mut u8, len: usize) {
     let last = len - N;
-    // SAFETY: both parts lie inside of the `len` bytes.
+    // SAFETY: `last` and `N` are together `len`, so both parts are inside of the bytes that the
+    // contract of `copy_ends` covers.
     unsafe {
         let tail = from.add(last).cast::<[u8; N]>().read();
         copy_fixed::<N>(from, to);
@@ -36,7 +38,8 @@ pub(in crate::host) unsafe fn copy_ends<const N: usize>(from: *const u8, to: *mu
 /// As [`copy_fixed`], for `len` bytes.
 #[inline(always)]
 pub(in crate::host) unsafe fn copy_short(from: *const u8, to: *mut u8, len: usize) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the contract of `copy_short` is that of `copy_fixed` and `copy_ends`, and in each arm
+    // `len` is in their range.
     unsafe {
         match len {
             0 => {}

@@ -33,7 +33,8 @@ impl Output {
     ///
     /// Their destination may be written.
     pub(super) unsafe fn finish(&self) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the contract of `Output::finish` is that of `LineWriter::finish`, for the bytes
+        // of `buffer`.
         unsafe { self.writer.finish(&self.buffer) };
     }
 }
@@ -58,7 +59,8 @@ unsafe fn append_lanes_with<V: Vector, S: StripSource>(
 ) {
     for (lane, &shard) in lanes.iter().zip(shards) {
         let Output { writer, buffer } = &mut outputs[shard];
-        // SAFETY: the caller's promise.
+        // SAFETY: the contract of `append_lanes` covers the runs of each `lane` in these `rows`,
+        // and the line `buffer` is that of its `writer`.
         unsafe {
             writer.go_to(lane.destination_at(rows.start), buffer);
             let (mut own, mut line) = (*writer, V::WriteBuffer::load(buffer));
@@ -99,7 +101,8 @@ unsafe fn append_rows_with<V: Vector, S: StripSource>(
     output: &mut Output, lanes: &[Lane], rows: Range<usize>, prefetcher: &mut Prefetcher<S>,
 ) {
     let Output { writer, buffer } = output;
-    // SAFETY: the caller's promise.
+    // SAFETY: the contract of `append_rows` covers the runs of all `lanes` in these `rows`, and the
+    // line `buffer` is that of this `writer`.
     unsafe {
         let (mut own, mut line, mut copied) = (*writer, V::WriteBuffer::load(buffer), 0);
         for row in rows {

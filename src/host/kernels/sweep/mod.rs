@@ -121,7 +121,8 @@ impl Sweep {
         &self, range: Range<usize>, level: Level, walk: &mut SweepWalk,
     ) {
         let places = self.places.start + range.start..self.places.start + range.end;
-        // SAFETY: rows of the caller's, each once.
+        // SAFETY: the contract of `Sweep::run` covers all rows that begin in `places`. The `path`
+        // goes to each of them once, and what is left in `outputs` belongs to these rows.
         unsafe {
             if walk.begin(self, &places).is_none() {
                 return self.run_without_memory(&places, level);
@@ -169,7 +170,8 @@ impl Sweep {
                     let (source, destination) = offsets_of_turn(loops, row);
                     let from = piece.source.wrapping_offset(source);
                     let to = piece.destination.wrapping_offset(destination);
-                    // SAFETY: a run of the caller's.
+                    // SAFETY: `from` and `to` are one run of a row that begins in `places`, which
+                    // the contract of `run_without_memory` covers.
                     unsafe { stream(level, from, to, piece.run, Strip::NONE) };
                 }
             }

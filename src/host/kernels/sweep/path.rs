@@ -157,7 +157,7 @@ impl<'a> SweepTile<'a> {
     }
 
     pub(super) fn lanes(&self) -> &[Lane] {
-        // SAFETY: as many were written.
+        // SAFETY: as many of `lanes` as `count` says were written where it was set, in `go_to`.
         unsafe { written(&self.lanes[..self.count]) }
     }
 

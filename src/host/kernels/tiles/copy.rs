@@ -39,7 +39,8 @@ impl LaneGroup {
         let mut prefetcher = Prefetcher::of_next_tile(TileStrips::new(next));
         for first in (0..all).step_by(of_a_chunk) {
             let chunk = first..all.min(first + of_a_chunk);
-            // SAFETY: a part of the caller's tile.
+            // SAFETY: the contract of `copy` covers the whole `tile`, and each `chunk` is other
+            // lanes or rows of it. All sources of the tile were set above.
             unsafe {
                 match self.side {
                     FullSide::Source => self.scatter(tile, chunk, scratch, &mut prefetcher),
@@ -61,7 +62,8 @@ impl LaneGroup {
     ) {
         let height = tile.rows.len();
         let mut lines = self.run_of_lines().filter(|&run| (height * run).is_multiple_of(LINE));
-        // SAFETY: each lane has a writer.
+        // SAFETY: `begin` made a writer for each of `lanes`, and `copy` set the sources. What the
+        // contract of `scatter` covers are the runs of these lanes in the rows of `tile`.
         unsafe {
             let writers = written_mut(&mut scratch.writers[lanes.clone()]);
             for (at, writer) in lanes.clone().zip(writers) {
@@ -99,7 +101,8 @@ impl LaneGroup {
         let destination_at = |row: usize| first.destination_at(tile.rows.start + row);
         let place = destination_at(rows.start).addr() | first.destination_step as usize;
         let lines = (place | self.bytes).is_multiple_of(LINE);
-        // SAFETY: rows of the caller's.
+        // SAFETY: `rows` are some of the tile that the contract of `gather` covers. The sources
+        // were set by `copy`, and `destinations` above their use.
         unsafe {
             let Some(run) = self.run_of_lines().filter(|_| lines) else {
                 return self.gather_by_scratch(tile, rows, scratch, prefetcher);
@@ -123,7 +126,8 @@ impl LaneGroup {
         &self, sources: &[*const u8], offset: usize, run: usize, destinations: &[*mut u8],
         prefetcher: &mut TilePrefetcher,
     ) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the contract of `lines` is that of both kernels: `run` bytes of each of
+        // `sources`, and whole lines at each of `destinations`.
         unsafe {
             if self.elements {
                 stream_transposed(self.level, run, sources, offset, destinations, prefetcher);
@@ -146,7 +150,9 @@ impl LaneGroup {
         let (len, of_lane) = (height * item, self.room_of_lane(item));
         let bytes: *mut u8 = scratch.bytes.as_mut_ptr().cast();
         prefetcher.advance(len * lanes.len());
-        // SAFETY: scratch has room for as many lanes as a chunk has.
+        // SAFETY: `bytes` has `of_lane` bytes for each of `lanes`, for a chunk has no more of them,
+        // and a whole number of lines each. Each lane has a writer, and the contract of
+        // `scatter_elements` covers its rows.
         unsafe {
             let writers = written_mut(&mut scratch.writers[lanes.clone()]);
             let buffer = written_mut(&mut scratch.buffers[lanes.clone()]);
@@ -182,7 +188,9 @@ impl LaneGroup {
                 let count = of_a_chunk.min(height - row);
                 prefetcher.advance(count * run);
                 let from = lane.source_at(tile.rows.start + row);
-                // SAFETY: scratch has room for a chunk.
+                // SAFETY: `bytes` has room for a chunk and two lines; `count` runs are at most a
+                // chunk, or one run. The lane `at` has a writer, and the contract of `scatter_runs`
+                // covers its rows.
                 unsafe {
                     let writer = scratch.writers[at].assume_init_mut();
                     let buffer = scratch.buffers[at].assume_init_mut();
@@ -207,7 +215,8 @@ impl LaneGroup {
         let destination_at = |row: usize| first.destination_at(tile.rows.start + row);
         let bytes: *mut u8 = scratch.bytes.as_mut_ptr().cast();
         prefetcher.advance(rows.len() * self.bytes);
-        // SAFETY: scratch has room for a chunk, and there is a writer.
+        // SAFETY: `bytes` has room for a chunk of `rows` and two lines, by `rows_of_a_chunk`. There
+        // is one writer, and the contract of `gather_by_scratch` covers the rows.
         unsafe {
             let writer = scratch.writers[0].assume_init_mut();
             let buffer = scratch.buffers[0].assume_init_mut();
@@ -247,7 +256,8 @@ impl LaneGroup {
         &self, tile: &Tile, rows: Range<usize>, to: *mut u8, sources: &[MaybeUninit<*const u8>],
         destinations: &mut [MaybeUninit<*mut u8>],
     ) {
-        // SAFETY: the caller's promise.
+        // SAFETY: `to` has room for these `rows`, and the contract of `gather_rows` covers their
+        // runs. The sources were set by `copy`, and `destinations` above their use.
         unsafe {
             if self.elements {
                 let item = self.bytes / tile.count;

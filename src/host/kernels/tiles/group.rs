@@ -18,6 +18,17 @@ use crate::host::tuning::{
     MIN_SCATTERED_PER_SHARD, SCATTER_TILE, SCRATCH, SCRATCH_CHUNK,
 };
 
+/// What the unsafe code of tiles rests on, whatever the numbers are tuned to.
+const _: () = {
+    assert!(MAX_TILE_ROWS % LINE == 0, "a lane's part of the scratch memory is whole lines");
+    assert!(MAX_SCATTERED_ELEMENT_ROW <= SCATTER_TILE, "so a tile of elements has a row");
+    assert!(MAX_TILE_ROWS * size_of::<u64>() + 2 * LINE <= SCRATCH, "a lane of elements fits");
+    assert!(SCRATCH_CHUNK + 2 * LINE <= SCRATCH, "a chunk of runs fits");
+    assert!(MIN_DIRECT_RUN + 2 * LINE <= SCRATCH, "a single run fits");
+    assert!(MAX_GATHERED_ROW + 2 * LINE <= SCRATCH, "a gathered row fits");
+    assert!(MAX_ELEMENT_LINES * LINE + 2 * LINE <= SCRATCH, "a gathered row of elements fits");
+};
+
 /// Whether lanes are copied by tiles, if they are copied with non-temporal stores.
 pub(in crate::host::kernels) fn pay(lanes: &[Lane], side: FullSide) -> bool {
     let longest = lanes.iter().map(|lane| lane.run).max().unwrap_or(0);

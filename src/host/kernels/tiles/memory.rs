@@ -51,7 +51,7 @@ impl Scratch {
     ///
     /// The bytes in the writers' buffers may be written.
     pub(super) unsafe fn begin(&mut self, tile: &Tile) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the contract of `begin` is that of `finish`, for the writers of the group before.
         unsafe { self.finish() };
         self.written = match tile.group.side {
             FullSide::Source => tile.count,
@@ -71,7 +71,8 @@ impl Scratch {
     /// They may be written.
     pub(super) unsafe fn finish(&mut self) {
         for (writer, buffer) in self.writers[..self.written].iter().zip(&self.buffers) {
-            // SAFETY: as many writers were made; bytes of a buffer that were not set are not read.
+            // SAFETY: `writer` and `buffer` are among the first that `begin` made, as many as
+            // `written` says. Bytes of a buffer that were not set are not read.
             unsafe { writer.assume_init_ref().finish(buffer.assume_init_ref()) };
         }
         self.written = 0;

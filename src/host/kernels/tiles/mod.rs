@@ -40,8 +40,9 @@ pub(super) unsafe fn copy(
     let Some(memory) = &memory.memory else {
         return 0;
     };
-    // SAFETY: a buffer is aligned to lines and large enough; nothing in it need be initialised but
-    // one number, and nothing else uses it meanwhile.
+    // SAFETY: `memory` is a buffer of the size of a `Scratch` that is aligned to huge lines, and it
+    // is borrowed, so that nothing else uses it. All of `Scratch` but `written`, which is set
+    // first, may be uninitialised.
     let scratch = unsafe {
         let scratch = memory.as_ptr().cast::<Scratch>();
         (&raw mut (*scratch).written).write(0);
@@ -53,7 +54,8 @@ pub(super) unsafe fn copy(
     let (mut here, mut next) = (&mut one, &mut other);
     let mut walk = TileWalk { rows, row: units.end, units, first: 0, count: 0, group: here.group };
     let mut goes_on = next.go_on(&mut walk);
-    // SAFETY: rows of the caller's, each once; tiles are cut to fit the scratch memory.
+    // SAFETY: the contract of `copy` covers these rows of all lanes. The `walk` gives each tile
+    // once, and tiles are cut to fit the `scratch` memory.
     unsafe {
         while goes_on {
             let number = here.first;

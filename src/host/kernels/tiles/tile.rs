@@ -86,7 +86,7 @@ impl<'a> Tile<'a> {
     }
 
     pub(super) fn lanes(&self) -> &[Lane] {
-        // SAFETY: as many were written.
+        // SAFETY: as many of `lanes` as `count` says were written where it was set.
         unsafe { written(&self.lanes[..self.count]) }
     }
 
