@@ -217,8 +217,9 @@ impl Mover {
             Stores::Auto => Stores::Cached,
             wanted => wanted,
         };
-        // SAFETY: the list reads what is sent and writes this round's own part of the staging memory,
-        // where the tails are. No bit is sent that was not written.
+        // SAFETY: the list `pack` reads what the contract of `Mover::step` lets this read. It
+        // writes this round's own part of the staging memory, where the `tails` are too. No bit is
+        // sent that was not written.
         unsafe {
             round.tails.iter().for_each(|tail| tail.write(0));
             host::run(&round.pack, &CopyOptions { stores, ..options });

@@ -24,7 +24,8 @@ use crate::transfer::TensorShards;
 pub unsafe fn transfer<E: Reason>(
     comm: &dyn Communicator, tensors: &[BatchTensor], options: Options,
 ) -> std::result::Result<(), E> {
-    // SAFETY: the caller's promise is passed on.
+    // SAFETY: the contract of `transfer` is that of `carry_out`: what is prepared reads and writes
+    // the shards of `tensors`.
     unsafe { carry_out(comm, prepare_once(comm, tensors, options)) }
 }
 

@@ -25,7 +25,8 @@ pub fn digest(
     let (mut sum, mut done) = (0u64, 0u64);
     for number in 0..blocks.len() {
         let block = blocks.read(number)?;
-        // SAFETY: the bytes of the block were just read, and nothing else uses them.
+        // SAFETY: the `block` was just read, and `blocks` keeps its memory until it reads the next
+        // one. Nothing else uses it.
         sum ^=
             unsafe { transfer::digest(blocks.layout(), &block.shards, &CopyOptions::default()) }?;
         done = done.saturating_add(block.bytes as u64);

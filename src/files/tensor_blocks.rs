@@ -97,7 +97,8 @@ impl<'a> TensorBlocks<'a> {
         let own = shards()?.into_shared()?;
         items.try_push(ReadItem { name: self.tensor.name(), layout: &self.layout, shards: own })?;
         let read = CheckpointRead::new(self.set, &items, self.options)?;
-        // SAFETY: the view is of a buffer that nothing else uses.
+        // SAFETY: `read` writes the elements of one view. It is of the buffer of this value, which
+        // nothing else uses.
         unsafe { read.run(&mut |_, _| Ok(())) }.1?;
         Ok(ReadTensorBlock { shards: shards()?, first, bytes })
     }

@@ -59,7 +59,8 @@ pub struct TensorShards {
     pub destination: Shared<LocalShards>,
 }
 
-// SAFETY: no pointer is followed here. The functions that do have their own safety contract.
+// SAFETY: a `LocalShards` has addresses and follows none. Functions that do, such as
+// `Transfer::run`, have a contract of their own.
 unsafe impl Send for LocalShards {}
 // SAFETY: a shared `LocalShards` gives numbers and addresses, which never change.
 unsafe impl Sync for LocalShards {}

@@ -110,7 +110,7 @@ const KNOWN_EMPTY_ARGUMENTS: &[&str] = &[];
 
 /// Folders and files without unsafe code. Whatever bug they have, it corrupts no memory.
 const WITHOUT_UNSAFE: &[&str] =
-    &["declared", "error", "geometry", "lib", "model", "notation", "ops", "plan"];
+    &["declared", "draw", "error", "geometry", "interchange", "lib", "model", "notation", "ops", "plan"];
 
 /// The folder of the crate.
 static SRC: LazyLock<PathBuf> = LazyLock::new(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));

@@ -243,7 +243,8 @@ impl ConversionRun<'_, '_, '_> {
             let end = next.saturating_add(blocks.bytes_of(at)? as u64);
             if end > written {
                 let block = blocks.read(at)?;
-                // SAFETY: the buffer's own bytes, of which all were just read.
+                // SAFETY: `block` was just read, all of its bytes, and `blocks` keeps them until it
+                // reads the next one.
                 unsafe { output.write(&file.name, next, block.first, block.bytes) }?;
                 (self.progress)(self.before.saturating_add(end), self.conversion.bytes())?;
                 if options.resume != Resume::Never && end.saturating_sub(self.marked) >= between {

@@ -104,7 +104,7 @@ impl RunningCrc {
 
     /// Adds the next bytes.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
-        // SAFETY: the bytes are borrowed.
+        // SAFETY: `bytes` are borrowed until `update` returns, and so they may be read.
         self.register = unsafe { self.kind.update(self.register, bytes.as_ptr(), bytes.len()) };
     }
 
@@ -234,7 +234,8 @@ impl EngineKind {
     ///
     /// The bytes may be read.
     unsafe fn update(self, register: u64, bytes: *const u8, len: usize) -> u64 {
-        // SAFETY: the caller's promise is passed on, and the processor has what the engine needs.
+        // SAFETY: the contract of `update` covers `len` bytes, and a `Folding` exists only where
+        // the processor has its instructions.
         unsafe {
             match self {
                 Self::Tables => Tables.update(register, bytes, len),
@@ -277,12 +278,17 @@ unsafe fn shift_by_folding(engine: FoldingHere, register: u64, bytes: usize) -> 
     engine.shift_by(register, bytes)
 }
 
+/// [`Engine::update`], compiled with the instructions of the engine.
+///
+/// # Safety
+///
+/// As [`Engine::update`], on a processor that has these instructions.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[cfg_attr(target_arch = "x86_64", target_feature(enable = "pclmulqdq,sse4.1"))]
 #[cfg_attr(target_arch = "aarch64", target_feature(enable = "neon,aes"))]
 unsafe fn update_by_folding(
     engine: FoldingHere, register: u64, bytes: *const u8, len: usize,
 ) -> u64 {
-    // SAFETY: the caller's promise is passed on.
+    // SAFETY: the contract of `update_by_folding` is that of `update`, with this `engine`.
     unsafe { engine.update(register, bytes, len) }
 }
