@@ -150,7 +150,10 @@ fn files_of(section: &str) -> Vec<String> {
         "comm" => {
             vec!["src/ffi/transport.rs".into(), own, "src/ffi/comm_group.rs".into()]
         }
-        "collective" => vec![own, "src/ffi/decline.rs".into()],
+        "collective" => {
+            vec!["src/ffi/collective_options.rs".into(), own, "src/ffi/decline.rs".into()]
+        }
+        "transfer" => vec!["src/ffi/comm_tensor.rs".into(), own],
         "request" => vec![own, "src/ffi/collective_start.rs".into()],
         "op" => vec!["src/ffi/op_value.rs".into(), own],
         "sharded_tensor" => vec![own, "src/ffi/local_shards.rs".into()],

@@ -14,7 +14,7 @@ use crate::ffi::checkpoint_read::{
     shardspec_checkpoint_read_report, tensor_item,
 };
 use crate::ffi::checkpoint_read_options::{options_argument, shardspec_checkpoint_read_options};
-use crate::ffi::collective::shardspec_comm_options;
+use crate::ffi::collective_options::shardspec_comm_options;
 use crate::ffi::comm::shardspec_comm;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::files::{FileSet, ReadItem};

@@ -33,7 +33,7 @@
 //! DISAGREEMENT. This rank also calls `abort`, because other ranks may have agreed already. If the
 //! transport has no `abort`, those ranks wait. Messages with data have no checksum.
 
-use crate::comm::{self, Communicator, Options, Reshard, Root, Scatter};
+use crate::comm::{self, Communicator, Reshard, Root, Scatter};
 use crate::ffi::border::collective::{
     comm_options_argument, destination_shards_argument, full_argument, gather_arguments,
     or_decline, root_argument, scatter_arguments, source_shards_argument,
@@ -41,46 +41,14 @@ use crate::ffi::border::collective::{
 use crate::ffi::border::guard::{Refusal, guard};
 use crate::ffi::border::handle;
 use crate::ffi::border::pointer::out;
-use crate::ffi::border::sized::Grows;
+use crate::ffi::collective_options::shardspec_comm_options;
 use crate::ffi::comm::shardspec_comm;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::sharded_tensor::{give, shardspec_sharded_tensor};
-use crate::ffi::tensor::shardspec_copy_options;
 use crate::ffi::view::shardspec_tensor_view;
 use crate::memory::try_collect;
 use crate::transfer::{Fill, ShardedTensor};
-
-/// A value of `destination_rank`: all ranks receive the tensor.
-pub const SHARDSPEC_ALL_RANKS: i64 = -1;
-
-/// The default limit of memory for packing and unpacking on one rank, which is 64 MiB.
-pub const SHARDSPEC_DEFAULT_MEMORY_LIMIT: u64 = 67108864;
-const _: () = assert!(SHARDSPEC_DEFAULT_MEMORY_LIMIT == Options::DEFAULT_MEMORY_LIMIT);
-
-/// Options of a collective. If a function gets NULL instead of options, or if a field is 0, the
-/// library chooses. No option changes the result. Ranks may pass different options.
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct shardspec_comm_options {
-    /// `sizeof(shardspec_comm_options)`.
-    pub struct_size: u64,
-    /// Maximum number of bytes that this rank uses for packing and unpacking. 0 means
-    /// `SHARDSPEC_DEFAULT_MEMORY_LIMIT`. All ranks use the lowest limit of all ranks, but at least
-    /// the size of four elements.
-    pub memory_limit: u64,
-    /// Options of the copies on this rank, or NULL. `max_threads` includes the calling thread. The
-    /// default of `max_threads` is 2 here, because ranks share processors. With 1, there is no
-    /// second thread.
-    pub copy: *const shardspec_copy_options,
-}
-
-// SAFETY: `shardspec_comm_options` is `repr(C)` and begins with its `struct_size`. All other fields
-// are a number, and a pointer that may be NULL, so zeros are a value of it.
-unsafe impl Grows for shardspec_comm_options {
-    const NAME: &'static str = "shardspec_comm_options";
-    const FIRST_SIZE: usize = 24;
-}
 
 /// Cuts a tensor of rank `source_rank` into the shards of all ranks. On `source_rank`, `full` is
 /// the tensor. On other ranks, `full` is ignored. `shards` holds the destinations of this rank's

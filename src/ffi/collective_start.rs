@@ -11,13 +11,14 @@ use crate::ffi::border::collective::{
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle;
 use crate::ffi::border::pointer::out;
-use crate::ffi::collective::shardspec_comm_options;
+use crate::ffi::collective_options::shardspec_comm_options;
 use crate::ffi::comm::shardspec_comm;
+use crate::ffi::comm_tensor::shardspec_comm_tensor;
 use crate::ffi::decline::reason_argument;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::request::{new_request, shardspec_request, start};
-use crate::ffi::transfer::{shardspec_comm_tensor, shardspec_transfer};
+use crate::ffi::transfer::shardspec_transfer;
 use crate::ffi::view::shardspec_tensor_view;
 use crate::memory::Shared;
 

@@ -23,7 +23,8 @@ use crate::ffi::checkpoint_read_options::shardspec_checkpoint_read_options;
 use crate::ffi::checkpoint_write::{
     shardspec_checkpoint_rule, shardspec_checkpoint_tensor, shardspec_checkpoint_write_options,
 };
-use crate::ffi::collective::shardspec_comm_options;
+use crate::ffi::collective_options::shardspec_comm_options;
+use crate::ffi::comm_tensor::shardspec_comm_tensor;
 use crate::ffi::custom_placement::shardspec_placement_vtable;
 use crate::ffi::custom_spec::shardspec_spec_vtable;
 use crate::ffi::dlpack::{shardspec_legacy_managed_tensor, shardspec_managed_tensor};
@@ -40,7 +41,6 @@ use crate::ffi::properties::shardspec_tensor_properties;
 use crate::ffi::shard_metadata::shardspec_shard_metadata;
 use crate::ffi::tensor::shardspec_copy_options;
 use crate::ffi::traffic::shardspec_run;
-use crate::ffi::transfer::shardspec_comm_tensor;
 use crate::ffi::transport::{shardspec_comm_vtable, shardspec_message};
 use crate::ffi::view::{shardspec_device, shardspec_tensor_view};
 use crate::memory::text;

@@ -21,63 +21,18 @@
 //! do not wait for other ranks. They create requests, which make progress while the program does
 //! other work.
 
-use std::ffi::c_char;
-
 use crate::comm::{self, BatchTensor, Communicator, Options, PreparedTransfer};
 use crate::ffi::border::batch::{run_argument, tensors_argument};
 use crate::ffi::border::collective::{comm_options_argument, or_decline};
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::out;
-use crate::ffi::border::sized::Grows;
 use crate::ffi::border::slot_map::SlotMap;
-use crate::ffi::collective::shardspec_comm_options;
+use crate::ffi::collective_options::shardspec_comm_options;
 use crate::ffi::comm::shardspec_comm;
-use crate::ffi::dtype::shardspec_dtype;
+use crate::ffi::comm_tensor::shardspec_comm_tensor;
 use crate::ffi::error::{shardspec_error, shardspec_status};
-use crate::ffi::metadata::shardspec_metadata;
-use crate::ffi::plan::shardspec_plan;
-use crate::ffi::view::shardspec_tensor_view;
 use crate::memory::Shared;
-
-/// One tensor of a batch, as one rank passes it. All fields except the shards are the same on all
-/// ranks.
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct shardspec_comm_tensor {
-    /// `sizeof(shardspec_comm_tensor)`.
-    pub struct_size: u64,
-    /// A name for the tensor, such as the name of a parameter, in UTF-8. NULL means no name.
-    pub tag: *const c_char,
-    /// The layout of the tensor, or NULL if `plan` is set.
-    pub source: *const shardspec_metadata,
-    /// The layout to which the tensor moves, or NULL if `plan` is set.
-    pub destination: *const shardspec_metadata,
-    /// A plan that replaces `source` and `destination`. The plan must cover all destination shards,
-    /// and all of its shards must have placements.
-    pub plan: *const shardspec_plan,
-    /// All of this rank's shards of the source layout, in the order of their indices.
-    pub source_shards: *const shardspec_tensor_view,
-    /// Number of source shards.
-    pub source_shard_count: usize,
-    /// All of this rank's shards of the destination layout, in the order of their indices.
-    pub destination_shards: *const shardspec_tensor_view,
-    /// Number of destination shards.
-    pub destination_shard_count: usize,
-    /// The element type. With all zeros, the layouts or the shards decide. In a batch of several
-    /// tensors, a rank without any shard of a tensor must pass the element type here, unless the
-    /// layouts state it.
-    pub dtype: shardspec_dtype,
-    /// 0.
-    pub reserved: u32,
-}
-
-// SAFETY: `shardspec_comm_tensor` is `repr(C)` and begins with its `struct_size`. All other fields
-// are numbers, and pointers that may be NULL, so zeros are a value of it.
-unsafe impl Grows for shardspec_comm_tensor {
-    const NAME: &'static str = "shardspec_comm_tensor";
-    const FIRST_SIZE: usize = 80;
-}
 
 /// A prepared transfer, behind a handle; free it with `shardspec_transfer_free`.
 pub struct shardspec_transfer {

@@ -1,26 +1,11 @@
 //! Plans for ranks of which it is known which are near each other.
 
 use super::parts::PartBudget;
+use super::rank_nodes::RankNodes;
 use super::{NodeOf, ReshardPlan, pieces_between};
 use crate::error::Result;
-use crate::memory::{self, Memory, Shared};
+use crate::memory::{self, Shared};
 use crate::model::validate;
-
-/// The node of each rank, from rank 0 on. Negative: not known.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct RankNodes(Vec<i64>);
-
-impl RankNodes {
-    fn new(nodes: &[i64]) -> Memory<Self> {
-        Ok(Self(memory::try_collect(nodes.iter().copied())?))
-    }
-
-    /// The node of a rank, if it is known.
-    pub(super) fn of(&self, rank: i64) -> Option<i64> {
-        let node = self.0.get(usize::try_from(rank).ok()?)?;
-        (*node >= 0).then_some(*node)
-    }
-}
 
 impl ReshardPlan {
     /// The plan for the same shards where rank `r` is on node `nodes[r]`. Of sources that hold the same

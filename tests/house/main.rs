@@ -109,8 +109,18 @@ const KNOWN_PERSONS: &[&str] = &[];
 const KNOWN_EMPTY_ARGUMENTS: &[&str] = &[];
 
 /// Folders and files without unsafe code. Whatever bug they have, it corrupts no memory.
-const WITHOUT_UNSAFE: &[&str] =
-    &["declared", "draw", "error", "geometry", "interchange", "lib", "model", "notation", "ops", "plan"];
+const WITHOUT_UNSAFE: &[&str] = &[
+    "declared",
+    "draw",
+    "error",
+    "geometry",
+    "interchange",
+    "lib",
+    "model",
+    "notation",
+    "ops",
+    "plan",
+];
 
 /// The folder of the crate.
 static SRC: LazyLock<PathBuf> = LazyLock::new(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
@@ -254,11 +264,8 @@ fn every_safety_comment_is_an_argument() {
             (path.strip_prefix(root).unwrap().to_owned(), text)
         })
         .collect();
-    let words: BTreeSet<String> = texts
-        .values()
-        .flat_map(|text| source::tokens(text))
-        .map(|token| token.text)
-        .collect();
+    let words: BTreeSet<String> =
+        texts.values().flat_map(|text| source::tokens(text)).map(|token| token.text).collect();
     let stated: BTreeSet<String> =
         texts.values().flat_map(|text| safety::contracts(text)).collect();
     let arguments: Vec<(&str, safety::Argument)> = texts

@@ -15,7 +15,8 @@ const MIN_WORDS: usize = 8;
 const MAX_TWINS: usize = 3;
 
 /// Words of an argument that rests on what another function states.
-const CONTRACT_WORDS: &[&str] = &["contract", "contracts", "promise", "promises", "caller", "caller's"];
+const CONTRACT_WORDS: &[&str] =
+    &["contract", "contracts", "promise", "promises", "caller", "caller's"];
 
 /// A `SAFETY:` comment, and the unsafe code that it is about.
 #[derive(Debug)]
@@ -122,7 +123,8 @@ pub fn lack(
     let is_of_contract = |word: &str| {
         CONTRACT_WORDS.contains(&word.trim_matches(|sign: char| ".,:;()".contains(sign)))
     };
-    if text.split_whitespace().any(is_of_contract) && !names.iter().any(|name| stated.contains(name))
+    if text.split_whitespace().any(is_of_contract)
+        && !names.iter().any(|name| stated.contains(name))
     {
         return Some("rests on a contract and does not name who states it under `# Safety`".into());
     }

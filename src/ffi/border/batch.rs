@@ -9,7 +9,7 @@ use crate::ffi::border::handle;
 use crate::ffi::border::pointer::{optional_text, slice};
 use crate::ffi::border::sized::sized_slice;
 use crate::ffi::border::views::local_shards;
-use crate::ffi::transfer::shardspec_comm_tensor;
+use crate::ffi::comm_tensor::shardspec_comm_tensor;
 use crate::ffi::view::shardspec_tensor_view;
 use crate::memory::{OutOfMemory, Shared, Text, text};
 use crate::model::{DataType, Error, Shards};

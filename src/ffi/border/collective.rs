@@ -5,7 +5,7 @@ use crate::ffi::border::batch::rank_shards;
 use crate::ffi::border::guard::Outcome;
 use crate::ffi::border::sized::sized;
 use crate::ffi::border::views::view_argument;
-use crate::ffi::collective::{SHARDSPEC_ALL_RANKS, shardspec_comm_options};
+use crate::ffi::collective_options::{SHARDSPEC_ALL_RANKS, shardspec_comm_options};
 use crate::ffi::comm::rank_argument;
 use crate::ffi::tensor::options_argument;
 use crate::ffi::view::shardspec_tensor_view;
