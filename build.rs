@@ -50,6 +50,7 @@ const SECTIONS: &[&str] = &[
     "mesh",
     "mesh_spec",
     "notation",
+    "interchange",
     "chunk",
     "locate",
     "extent",

@@ -58,6 +58,7 @@ const BORDER: &[BorderFunction] = &[
     ("input", 2, 1, None, Direction::In, Null::Refused),
     ("slice", 3, 1, Some(2), Direction::In, Null::IfEmpty),
     ("text", 2, 1, None, Direction::In, Null::Refused),
+    ("text_slice", 3, 1, Some(2), Direction::In, Null::IfEmpty),
     ("optional_text", 2, 1, None, Direction::In, Null::Allowed),
     ("optional_bytes", 2, 1, None, Direction::In, Null::Allowed),
     ("out", 2, 1, None, Direction::Out, Null::Refused),

@@ -784,6 +784,29 @@ shardspec_status shardspec_spec_get_scalapack(
 shardspec_status shardspec_numroc(
     int64_t n, int64_t nb, int64_t iproc, int64_t isrcproc, int64_t nprocs, int64_t *out,
     shardspec_error *err);
+shardspec_status shardspec_spec_to_json(
+    const shardspec_spec *spec, char *buffer, size_t capacity, size_t *needed,
+    shardspec_error *err);
+shardspec_status shardspec_spec_new_from_json(
+    const char *text, size_t byte_count, shardspec_spec **out, shardspec_error *err);
+shardspec_status shardspec_spec_to_bytes(
+    const shardspec_spec *spec, uint8_t *buffer, size_t capacity, size_t *needed,
+    shardspec_error *err);
+shardspec_status shardspec_spec_new_from_bytes(
+    const uint8_t *bytes, size_t byte_count, shardspec_spec **out, shardspec_error *err);
+shardspec_status shardspec_metadata_to_json(
+    const shardspec_metadata *metadata, char *buffer, size_t capacity, size_t *needed,
+    shardspec_error *err);
+shardspec_status shardspec_metadata_new_from_json(
+    const char *text, size_t byte_count, shardspec_metadata **out, shardspec_error *err);
+shardspec_status shardspec_metadata_to_bytes(
+    const shardspec_metadata *metadata, uint8_t *buffer, size_t capacity, size_t *needed,
+    shardspec_error *err);
+shardspec_status shardspec_metadata_new_from_bytes(
+    const uint8_t *bytes, size_t byte_count, shardspec_metadata **out, shardspec_error *err);
+shardspec_status shardspec_plan_to_json(
+    const shardspec_plan *plan, char *buffer, size_t capacity, size_t *needed,
+    shardspec_error *err);
 shardspec_status shardspec_chunk_split_size(
     int64_t dim_size, int64_t chunk_count, int64_t *out, shardspec_error *err);
 shardspec_status shardspec_chunk_dim_size(

@@ -69,12 +69,7 @@ fn every_cut() -> MeshShardingSpec {
         cut(1.into(), "d", rule(RuleKind::Weights([0, 7].into()), [1, 1], false), Segments::One),
         cut(2.into(), "e", RuleKind::Cyclic { block: 4, first: 1 }.into(), Segments::One),
         cut(2.into(), "f", rule(RuleKind::Chunk, [3, -1], false), Segments::Equal(2)),
-        cut(
-            2.into(),
-            "g",
-            RuleKind::Cyclic { block: i64::MAX, first: 0 }.into(),
-            Segments::Listed([].into()),
-        ),
+        cut(2.into(), "g", RuleKind::Cyclic { block: i64::MAX, first: 0 }.into(), Segments::One),
     ];
     let layout = MeshLayout {
         cuts,

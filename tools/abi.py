@@ -60,6 +60,8 @@ def mistakes(value, schema, root, place="shardspec.json"):
     kind = kinds.get(schema.get("type"), object)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         return [f"{place} is no {schema['type']}"]
+    if kind is int and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
+        return [f"{place} is {value}, which the schema does not allow"]
     found = []
     if isinstance(value, dict):
         found += [f"{place} has no {name}" for name in schema.get("required", [])

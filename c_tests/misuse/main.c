@@ -86,6 +86,7 @@ int main(void) {
   misuse_shards();
   misuse_extents();
   misuse_plans();
+  misuse_interchange();
   misuse_traffic();
   misuse_flat();
   misuse_structs();

@@ -135,6 +135,7 @@ void misuse_comm(void);
 void misuse_shards(void);
 void misuse_extents(void);
 void misuse_plans(void);
+void misuse_interchange(void);
 void misuse_traffic(void);
 void misuse_flat(void);
 void misuse_structs(void);

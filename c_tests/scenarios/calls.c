@@ -193,6 +193,7 @@ const scenario scenarios[] = {
     SCENARIO(meshes),
     SCENARIO(specs_over_a_mesh),
     SCENARIO(notations),
+    SCENARIO(layouts_as_text_and_bytes),
     SCENARIO(linked_tensors_and_replicas),
     SCENARIO(metadata_is_asked),
     SCENARIO(metadata_is_refused),

@@ -166,6 +166,7 @@ DECLARE(specs_of_my_own);
 DECLARE(meshes);
 DECLARE(specs_over_a_mesh);
 DECLARE(notations);
+DECLARE(layouts_as_text_and_bytes);
 DECLARE(linked_tensors_and_replicas);
 DECLARE(metadata_is_asked);
 DECLARE(metadata_is_refused);

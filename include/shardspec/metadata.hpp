@@ -85,6 +85,29 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
     return detail::value<tensor_properties, P>(shardspec_metadata_properties, get());
   }
 
+  /// A JSON text without spaces. Offsets, sizes and owners of shards are flat arrays.
+  template <class P = default_policy> answer<std::string, P> to_json(P = P()) const {
+    return detail::text<P>(shardspec_metadata_to_json, get());
+  }
+  /// The metadata of a JSON text. `error::index` is the byte of the text that is wrong.
+  template <class P = default_policy>
+  static answer<metadata, P> from_json(std::string_view written, P = P()) {
+    return detail::handle<metadata, P>(shardspec_metadata_new_from_json, written.data(), written.size());
+  }
+  /// Bytes with a checksum. Equal metadata have equal bytes.
+  template <class P = default_policy> answer<std::vector<std::uint8_t>, P> to_bytes(P = P()) const {
+    return detail::array<std::uint8_t, P>(shardspec_metadata_to_bytes, get());
+  }
+  /// The metadata of bytes that `to_bytes` returned.
+  template <class P = default_policy>
+  static answer<metadata, P> from_bytes(const std::uint8_t *bytes, std::size_t count, P = P()) {
+    return detail::handle<metadata, P>(shardspec_metadata_new_from_bytes, bytes, count);
+  }
+  template <class P = default_policy>
+  static answer<metadata, P> from_bytes(const std::vector<std::uint8_t> &bytes, P how = P()) {
+    return from_bytes(bytes.data(), bytes.size(), how);
+  }
+
   /// Offsets, sizes and placement of one shard. The sizes are those of the shard's buffer.
   template <class P = default_policy>
   answer<shardspec::shard, P> shard(std::size_t index, P = P()) const {

@@ -87,6 +87,10 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
     return detail::handle<plan, P>(shardspec_plan_new_from_shards, source.get(),
                                    destination.get());
   }
+  /// A summary as a JSON text: pieces, elements, bytes, and how much moves from which owner to which.
+  template <class P = default_policy> answer<std::string, P> to_json(P = P()) const {
+    return detail::text<P>(shardspec_plan_to_json, get());
+  }
   /// Makes the plan for some destination shards only, by their indices.
   template <class P = default_policy>
   static answer<plan, P> for_destinations(const metadata &source, const metadata &destination,

@@ -182,6 +182,29 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
     return detail::text<P>(shardspec_spec_format, get(), static_cast<std::int32_t>(by), ndim);
   }
 
+  /// A JSON text without spaces. Equal specs have equal texts. A custom spec is UNSUPPORTED.
+  template <class P = default_policy> answer<std::string, P> to_json(P = P()) const {
+    return detail::text<P>(shardspec_spec_to_json, get());
+  }
+  /// The spec of a JSON text. `error::index` is the byte of the text that is wrong.
+  template <class P = default_policy>
+  static answer<spec, P> from_json(std::string_view written, P = P()) {
+    return detail::handle<spec, P>(shardspec_spec_new_from_json, written.data(), written.size());
+  }
+  /// Bytes with a checksum. Equal specs have equal bytes.
+  template <class P = default_policy> answer<std::vector<std::uint8_t>, P> to_bytes(P = P()) const {
+    return detail::array<std::uint8_t, P>(shardspec_spec_to_bytes, get());
+  }
+  /// The spec of bytes that `to_bytes` returned.
+  template <class P = default_policy>
+  static answer<spec, P> from_bytes(const std::uint8_t *bytes, std::size_t count, P = P()) {
+    return detail::handle<spec, P>(shardspec_spec_new_from_bytes, bytes, count);
+  }
+  template <class P = default_policy>
+  static answer<spec, P> from_bytes(const std::vector<std::uint8_t> &bytes, P how = P()) {
+    return from_bytes(bytes.data(), bytes.size(), how);
+  }
+
   /// The mesh of a mesh spec; WRONG_SPEC_TYPE for other specs.
   template <class P = default_policy> answer<shardspec::mesh, P> mesh(P = P()) const {
     return detail::handle<shardspec::mesh, P>(shardspec_spec_mesh, get());

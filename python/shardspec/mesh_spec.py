@@ -15,7 +15,7 @@ from .mesh import Mesh, ranks
 from .metadata import ShardedTensorMetadata, build
 from .placement import as_placements
 from .properties import named
-from .spec import BuiltInSpec, SpecHandle
+from .spec import BuiltInSpec, ShardingSpec, SpecHandle
 
 Layout = lib.header.type("mesh_layout")
 PadStruct = lib.header.type("pad")
@@ -202,6 +202,8 @@ class MeshShardingSpec(BuiltInSpec):
             f", {name}={value!r}" for name, value in options.items() if value is not None) + ")"
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if self._is_read:
+            return ShardingSpec.from_bytes, (self.to_bytes(),)
         return _again, (type(self), self.mesh, self._cuts, self._pad, self._flatten, self._partial)
 
 

@@ -71,6 +71,36 @@ class ShardedTensorMetadata(Handle):
         finally:
             lib.spec_free(spec)
 
+    def to_json(self) -> str:
+        """Returns the metadata as a JSON text without spaces, with flat arrays of numbers.
+
+        A placement of a type of your own raises NotImplementedError, because it is code.
+        """
+        return lib.text(lib.metadata_to_json, self)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> ShardedTensorMetadata:
+        """Returns the metadata of a JSON text. The `index` of a `ShardspecError` is the wrong byte.
+
+        The shards are checked as any are.
+        """
+        from .interchange import from_json  # It knows specs, and so imports this module.
+
+        return ShardedTensorMetadata._of(from_json(lib.metadata_new_from_json, text))
+
+    def to_bytes(self) -> bytes:
+        """Returns the metadata as bytes with a checksum."""
+        from .interchange import to_bytes
+
+        return to_bytes(lib.metadata_to_bytes, self)
+
+    @classmethod
+    def from_bytes(cls, data: bytes | bytearray | memoryview) -> ShardedTensorMetadata:
+        """Returns the metadata of bytes that `to_bytes` returned. Damaged bytes raise an error."""
+        from .interchange import from_bytes
+
+        return ShardedTensorMetadata._of(from_bytes(lib.metadata_new_from_bytes, data))
+
     @property
     def shards_metadata(self) -> Sequence[ShardMetadata]:
         """The shards, in the order of the spec. The sequence reads a shard when it is indexed."""

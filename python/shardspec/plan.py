@@ -319,6 +319,12 @@ class Plan(Handle):
                                     ctypes.byref(before), ctypes.byref(after))
         return list(indices), before.value, after.value
 
+    def to_json(self) -> str:
+        """Returns a summary of the plan as a JSON text: the number of pieces, elements and bytes, and
+        how much moves from which owner to which.
+        """
+        return lib.text(lib.plan_to_json, self)
+
     def __reduce__(self) -> tuple[Any, ...]:
         layouts = (layout if isinstance(layout, ShardedTensorMetadata) else [
             ShardMetadata(*shard) for shard in map(layout.extents.shard, range(len(layout.indices)))]

@@ -89,6 +89,33 @@ class ShardingSpec(abc.ABC):
         return copies.extract_shard(metadata, metadata._index(index), full, shard,
                                     copies.options(max_threads, hint), spec=self)
 
+    def to_json(self) -> str:
+        """Returns the spec as a JSON text without spaces. Equal specs have equal texts.
+
+        A spec of a type of your own raises NotImplementedError, because it is code.
+        """
+        return lib.text(lib.spec_to_json, self)
+
+    @staticmethod
+    def from_json(text: str | bytes) -> BuiltInSpec:
+        """Returns the spec of a JSON text. The `index` of a `ShardspecError` is the wrong byte."""
+        from .interchange import from_json, spec_of  # It knows specs, and so imports this module.
+
+        return spec_of(from_json(lib.spec_new_from_json, text))
+
+    def to_bytes(self) -> bytes:
+        """Returns the spec as bytes with a checksum. Equal specs have equal bytes."""
+        from .interchange import to_bytes
+
+        return to_bytes(lib.spec_to_bytes, self)
+
+    @staticmethod
+    def from_bytes(data: bytes | bytearray | memoryview) -> BuiltInSpec:
+        """Returns the spec of bytes that `to_bytes` returned. Damaged bytes raise an error."""
+        from .interchange import from_bytes, spec_of
+
+        return spec_of(from_bytes(lib.spec_new_from_bytes, data))
+
     @property
     def _as_parameter_(self) -> int:
         """What ctypes passes where this object is passed."""
@@ -109,6 +136,9 @@ class SpecHandle(Handle):
 
 class BuiltInSpec(SpecHandle, ShardingSpec):
     """A spec of the library's own."""
+
+    _is_read = False
+    """Whether it was read from a text or from bytes."""
 
     def build_metadata(self, tensor_sizes: Iterable[int],
                        tensor_properties: TensorProperties | None = None, *,
@@ -229,6 +259,8 @@ class EnumerableShardingSpec(BuiltInSpec):
     def __reduce__(self) -> tuple[Any, ...]:
         if isinstance(self._shards, Boxes):
             return EnumerableShardingSpec.from_arrays, self._shards.arguments()
+        if self._is_read:
+            return ShardingSpec.from_bytes, (self.to_bytes(),)
         return EnumerableShardingSpec, (self._shards,)
 
 

@@ -43,6 +43,7 @@ pub mod error_text;
 pub mod extent;
 pub mod extent_read;
 pub mod flat;
+pub mod interchange;
 pub mod local_shards;
 pub mod locate;
 pub mod mesh;

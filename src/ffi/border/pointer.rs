@@ -95,6 +95,18 @@ pub(crate) unsafe fn text<'a>(argument: &'static str, pointer: *const c_char) ->
     text.to_str().map_err(|_| Error::invalid(argument, "the text is not valid UTF-8").into())
 }
 
+/// The bytes of a text of `len` bytes, which need not be UTF-8; it may be null when `len` is 0.
+///
+/// # Safety
+///
+/// As [`slice`].
+pub(crate) unsafe fn text_slice<'a>(
+    argument: &'static str, pointer: *const c_char, len: usize,
+) -> Outcome<&'a [u8]> {
+    // SAFETY: the caller's promise is passed on; c_char and u8 differ in sign only.
+    unsafe { slice(argument, pointer.cast(), len) }
+}
+
 /// As [`text`], where null means that there is none.
 ///
 /// # Safety
@@ -224,6 +236,18 @@ impl<T: Copy> OutSlice<'_, T> {
         // so many may be written; `len` is not more. The library owns `values`, so they can't
         // overlap what is lent for writing.
         unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), self.pointer, len) }
+    }
+
+    /// [`Self::fill`] with results that come in parts, one behind the other.
+    pub(crate) fn fill_in_parts(self, parts: impl FnOnce(&mut dyn FnMut(&[T]))) {
+        let mut at = 0usize;
+        parts(&mut |part| {
+            let len = self.capacity.saturating_sub(at).min(part.len());
+            // SAFETY: `at + len` is at most the capacity, for which `out_slice` checked the place; its
+            // caller promised the rest, and the part is ours.
+            unsafe { std::ptr::copy_nonoverlapping(part.as_ptr(), self.pointer.add(at), len) };
+            at = at.saturating_add(len);
+        });
     }
 
     /// [`Self::fill`] with results that are made on the way.

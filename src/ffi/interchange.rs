@@ -1,0 +1,281 @@
+//! Layouts as JSON and as bytes.
+//!
+//! A program stores layouts in files, or sends them to another program, as a JSON text or as bytes.
+//! Both forms contain the whole value: a spec or metadata that is written and read again is equal.
+//! Equal values have equal texts and equal bytes, if their meshes and the names of their dimensions
+//! are equal too.
+//!
+//!   shardspec_spec_to_json(spec, text, sizeof text, &needed, &err);
+//!   puts(text);
+//!   // {"kind":"shardspec.spec","version":1,"chunk":{"dim":0,"placements":["rank:0/cpu","rank:1/cpu"]}}
+//!   shardspec_spec_new_from_json(text, needed - 1, &copy, &err);
+//!
+//! The file docs/layouts-as-text.md describes the fields. A JSON Schema of the texts is
+//! docs/schema/layout.schema.json. The bytes are the same text with the long arrays behind it as
+//! numbers of 32 or 64 bits. They have a checksum. For a million shards they are several times
+//! faster than the text.
+//!
+//! The functions that read check everything: a text from an unknown source is safe to read. The
+//! error's `index` is the number of the byte that is wrong, counted from 0. What is read is checked
+//! in the same way as what a program builds. A field that this version does not know is refused,
+//! and the message names it.
+//!
+//! Specs of a custom type, and custom placements, are code. They are refused, and the message names
+//! their type.
+
+use std::ffi::c_char;
+
+use crate::ffi::border::guard::{Outcome, guard};
+use crate::ffi::border::handle;
+use crate::ffi::border::pointer::{answer_by, answer_text, out, slice, text_slice};
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::metadata::shardspec_metadata;
+use crate::ffi::plan::shardspec_plan;
+use crate::ffi::spec::{give, shardspec_spec};
+use crate::interchange::{
+    BinaryForm, BuiltInSpec, metadata_from_binary, metadata_from_json, metadata_to_binary,
+    metadata_to_json, plan_to_json, spec_from_binary, spec_from_json, spec_to_binary, spec_to_json,
+};
+
+/// Writes a spec to `buffer` as JSON. The text has no spaces and no line breaks.
+///
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+///
+/// Ownership: the caller keeps all arguments.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
+/// Errors: UNSUPPORTED if the spec is of a custom type or has custom placements (the message names
+/// the type); BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+/// needed); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_spec_to_json(
+    spec: *const shardspec_spec, buffer: *mut c_char, capacity: usize, needed: *mut usize,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let spec = handle::get("spec", spec)?;
+        answer_text(buffer, capacity, needed, spec_to_json(&**spec)?)
+    })
+}
+
+/// Creates a spec from a JSON text of `byte_count` bytes. The text needs no NUL. Spaces and line
+/// breaks between values are allowed, and fields may have any order.
+///
+/// Ownership: the library copies what it needs. The caller frees `*out`.
+/// Calls back: no.
+/// Blocks: no.
+/// Errors: INVALID_ARGUMENT if the text is not a spec in JSON, or if a value is not allowed;
+/// UNSUPPORTED if the text has a field, a rule or a version that this version of the library does
+/// not know (the message names it); INVALID_PLACEMENT if a text is not a placement; OVERLAP if
+/// shards overlap; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the number of the
+/// byte of `text` at which the wrong value starts.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_spec_new_from_json(
+    text: *const c_char, byte_count: usize, out: *mut *mut shardspec_spec,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        match spec_from_json(text_slice("text", text, byte_count)?)? {
+            BuiltInSpec::Chunk(spec) => give(place, spec),
+            BuiltInSpec::Enumerable(spec) => give(place, spec),
+            BuiltInSpec::Mesh(spec) => give(place, spec),
+        }
+    })
+}
+
+/// Writes a spec to `buffer` as bytes, with a checksum.
+///
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the number of bytes. `needed` may
+/// be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+///
+/// Ownership: the caller keeps all arguments.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
+/// Errors: UNSUPPORTED if the spec is of a custom type or has custom placements (the message names
+/// the type); BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+/// needed); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_spec_to_bytes(
+    spec: *const shardspec_spec, buffer: *mut u8, capacity: usize, needed: *mut usize,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let spec = handle::get("spec", spec)?;
+        answer_form(buffer, capacity, needed, &spec_to_binary(&**spec)?)
+    })
+}
+
+/// Creates a spec from `byte_count` bytes that `shardspec_spec_to_bytes` wrote.
+///
+/// Ownership: the library copies what it needs. The caller frees `*out`.
+/// Calls back: no.
+/// Blocks: no.
+/// Errors: INVALID_ARGUMENT if bytes are damaged or missing, or if they are not a spec; UNSUPPORTED
+/// if they have a field, a rule or a version that this version of the library does not know (the
+/// message names it); INVALID_PLACEMENT if a text is not a placement; OVERLAP if shards overlap;
+/// NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the number of the byte at which
+/// the wrong value starts.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_spec_new_from_bytes(
+    bytes: *const u8, byte_count: usize, out: *mut *mut shardspec_spec, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        match spec_from_binary(slice("bytes", bytes, byte_count)?)? {
+            BuiltInSpec::Chunk(spec) => give(place, spec),
+            BuiltInSpec::Enumerable(spec) => give(place, spec),
+            BuiltInSpec::Mesh(spec) => give(place, spec),
+        }
+    })
+}
+
+/// Writes metadata to `buffer` as JSON. The text has no spaces and no line breaks. Offsets, sizes
+/// and owners of shards are flat arrays.
+///
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+///
+/// Ownership: the caller keeps all arguments.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
+/// Errors: UNSUPPORTED if a placement is custom (the message names its type); BUFFER_TOO_SMALL if
+/// `capacity` is too small (the error's `limit` is the capacity needed); INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_metadata_to_json(
+    metadata: *const shardspec_metadata, buffer: *mut c_char, capacity: usize, needed: *mut usize,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let metadata = handle::get("metadata", metadata)?;
+        answer_text(buffer, capacity, needed, metadata_to_json(&metadata)?)
+    })
+}
+
+/// Creates metadata from a JSON text of `byte_count` bytes. The text needs no NUL. Spaces and line
+/// breaks between values are allowed, and fields may have any order. The shards are checked for
+/// bounds, overlaps and gaps.
+///
+/// Ownership: the library copies what it needs. The caller frees `*out`.
+/// Calls back: no.
+/// Blocks: no.
+/// Errors: INVALID_ARGUMENT if the text is not metadata in JSON, or if a value is not allowed;
+/// UNSUPPORTED if the text has a field, a name or a version that this version of the library does
+/// not know (the message names it), or if a check of the shards would take too long;
+/// INVALID_PLACEMENT if a text is not a placement; OVERLAP, GAP, OUT_OF_BOUNDS or NDIM_MISMATCH if
+/// the shards do not fit the tensor; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is
+/// the number of the byte of `text` at which the wrong value starts.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_metadata_new_from_json(
+    text: *const c_char, byte_count: usize, out: *mut *mut shardspec_metadata,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let metadata = metadata_from_json(text_slice("text", text, byte_count)?)?;
+        place.set(handle::insert::<shardspec_metadata>(metadata)?);
+        Ok(())
+    })
+}
+
+/// Writes metadata to `buffer` as bytes, with a checksum.
+///
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the number of bytes. `needed` may
+/// be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+///
+/// Ownership: the caller keeps all arguments.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
+/// Errors: UNSUPPORTED if a placement is custom (the message names its type); BUFFER_TOO_SMALL if
+/// `capacity` is too small (the error's `limit` is the capacity needed); INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_metadata_to_bytes(
+    metadata: *const shardspec_metadata, buffer: *mut u8, capacity: usize, needed: *mut usize,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let metadata = handle::get("metadata", metadata)?;
+        answer_form(buffer, capacity, needed, &metadata_to_binary(&metadata)?)
+    })
+}
+
+/// Creates metadata from `byte_count` bytes that `shardspec_metadata_to_bytes` wrote. The shards are
+/// checked for bounds, overlaps and gaps.
+///
+/// Ownership: the library copies what it needs. The caller frees `*out`.
+/// Calls back: no.
+/// Blocks: no.
+/// Errors: INVALID_ARGUMENT if bytes are damaged or missing, or if they are not metadata;
+/// UNSUPPORTED if they have a field, a name or a version that this version of the library does not
+/// know (the message names it), or if a check of the shards would take too long; INVALID_PLACEMENT
+/// if a text is not a placement; OVERLAP, GAP, OUT_OF_BOUNDS or NDIM_MISMATCH if the shards do not
+/// fit the tensor; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the number of the
+/// byte at which the wrong value starts.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_metadata_new_from_bytes(
+    bytes: *const u8, byte_count: usize, out: *mut *mut shardspec_metadata,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let metadata = metadata_from_binary(slice("bytes", bytes, byte_count)?)?;
+        place.set(handle::insert::<shardspec_metadata>(metadata)?);
+        Ok(())
+    })
+}
+
+/// Writes a summary of a plan to `buffer` as JSON: the number of pieces, elements and bytes, and how
+/// much moves from which owner to which. A message is what moves from one owner to another. If the
+/// plan's layouts state no element type, the text has no bytes. The summary is for people and
+/// programs that show it. No function reads it back.
+///
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+///
+/// Ownership: the caller keeps all arguments.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
+/// Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity needed);
+/// OVERFLOW if a number of bytes does not fit in 64 bits; INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_plan_to_json(
+    plan: *const shardspec_plan, buffer: *mut c_char, capacity: usize, needed: *mut usize,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let plan = handle::get("plan", plan)?;
+        answer_text(buffer, capacity, needed, plan_to_json(&plan)?)
+    })
+}
+
+/// Writes a document that is bytes.
+unsafe fn answer_form(
+    buffer: *mut u8, capacity: usize, needed: *mut usize, form: &BinaryForm<'_>,
+) -> Outcome {
+    answer_by("buffer", buffer, capacity, needed, form.len(), |place| {
+        place.fill_in_parts(|sink| form.write(sink));
+    })
+}
