@@ -17,13 +17,14 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
+use common::Random;
 use shardspec::draw::{
     MAX_PICTURE_SIZE, PictureFormat, PictureOptions, Theme, draw_diff, draw_metadata, draw_plan,
     draw_shards,
 };
 use shardspec::model::{
     Cut, Mesh, MeshCut, MeshLayout, MeshShardingSpec, Pad, PadTo, PartialAxis, Placement,
-    Reduction, RuleKind, ShardMetadata, ShardedTensorMetadata, ShardingSpec, Shards,
+    Placements, Reduction, RuleKind, ShardMetadata, ShardedTensorMetadata, ShardingSpec, Shards,
     TensorProperties, TensorShape,
 };
 use shardspec::plan::ReshardPlan;
@@ -201,4 +202,261 @@ fn what_changes_owner_is_marked() {
     check_all("large_diff", |options| draw_diff(&from, &to, options).unwrap());
     let plan = ReshardPlan::new(&from, &to).unwrap();
     check_all("large_traffic", |options| draw_plan(&plan, options).unwrap());
+}
+
+#[test]
+fn the_pictures_of_the_guide_are_those_of_the_library() {
+    let build = |axes: &[(&str, i64)], cuts: &[(i64, &str)]| {
+        let cuts = cuts.iter().map(|&(dim, axis)| MeshCut {
+            dim: dim.into(),
+            axis: axis.into(),
+            cut: Cut::from(RuleKind::Chunk),
+        });
+        let layout = MeshLayout { cuts: cuts.collect(), ..MeshLayout::default() };
+        let spec = MeshShardingSpec::new(Mesh::new(axes).unwrap(), layout).unwrap();
+        spec.build_metadata(TensorShape::new(&[8, 9]), TensorProperties::default()).unwrap()
+    };
+    let from = build(&[("dp", 2), ("tp", 3)], &[(0, "dp"), (1, "tp")]);
+    let to = build(&[("tp", 3)], &[(1, "tp")]);
+    let options = PictureOptions { format: PictureFormat::Svg, ..PictureOptions::default() };
+    let guide = "../../../docs/pictures";
+    check_golden(&format!("{guide}/matrix.svg"), &draw_metadata(&from, &options).unwrap());
+    let plan = ReshardPlan::new(&from, &to).unwrap();
+    check_golden(&format!("{guide}/traffic.svg"), &draw_plan(&plan, &options).unwrap());
+}
+
+/// Boxes of a matrix in a grid, each on a rank of its own.
+fn grid_of_boxes(rows: i64, columns: i64, side: i64) -> Shards {
+    let boxes = (0..rows * columns).map(|at| [at / columns * side, at % columns * side]);
+    let offsets: Vec<i64> = boxes.flatten().collect();
+    let sizes = vec![side; offsets.len()];
+    let ranks = (0..rows * columns).map(|rank| Placement::on_rank(rank).unwrap());
+    Shards::new(2, offsets, sizes, Placements::new(ranks).unwrap()).unwrap()
+}
+
+#[test]
+fn a_picture_of_a_million_boxes_has_a_bounded_size() {
+    let (shards, sizes) = (grid_of_boxes(1000, 1000, 3), [3000, 3000]);
+    for format in [PictureFormat::Text, PictureFormat::Svg] {
+        let options =
+            PictureOptions { format, color: true, width: 400, ..PictureOptions::default() };
+        let picture = draw_shards(&shards, &sizes, &options).unwrap();
+        assert!(picture.len() <= MAX_PICTURE_SIZE, "{} bytes", picture.len());
+        assert!(picture.contains("1,000,000 shards of 1,000,000 owners"));
+        assert!(picture.contains("ranks 0 to 999999"));
+    }
+}
+
+#[test]
+fn the_largest_pictures_are_smaller_than_the_bound() {
+    // As many areas as there is room for, each with replicas and long names.
+    let place =
+        |at: usize| Placement::parse(&format!("a-worker-with-a-long-name-{at:04}")).unwrap();
+    let axes = [("row", 24), ("column", 32), ("copy", 4)];
+    let mesh = Mesh::with_placements(&axes, Placements::new((0..24 * 32 * 4).map(place)).unwrap())
+        .unwrap();
+    let cuts = [(0, "row"), (1, "column")].map(|(dim, axis)| MeshCut {
+        dim: dim.into(),
+        axis: axis.into(),
+        cut: Cut::from(RuleKind::Chunk),
+    });
+    let layout = MeshLayout { cuts: cuts.to_vec(), ..MeshLayout::default() };
+    let spec = MeshShardingSpec::new(mesh, layout).unwrap();
+    let shape = [i64::from(i32::MAX), 1 << 31];
+    let metadata =
+        spec.build_metadata(TensorShape::new(&shape), TensorProperties::TORCH_DEFAULT).unwrap();
+    let slices = chunked(
+        &[("a", 5), ("b", 12), ("c", 16)],
+        &[(0, "a"), (1, "b"), (2, "c")],
+        &[1 << 20, 1 << 20, 1 << 20],
+    );
+    for format in [PictureFormat::Text, PictureFormat::Svg] {
+        let options =
+            PictureOptions { format, color: true, width: 400, ..PictureOptions::default() };
+        for layout in [&metadata, &slices] {
+            let picture = draw_metadata(layout, &options).unwrap();
+            assert!(picture.len() <= MAX_PICTURE_SIZE * 3 / 4, "{} bytes", picture.len());
+            let picture = draw_diff(layout, layout, &options).unwrap();
+            assert!(picture.len() <= MAX_PICTURE_SIZE * 3 / 4, "{} bytes", picture.len());
+        }
+    }
+}
+
+/// The text of an area of the picture: what stands between two lines of its frame, at an element.
+fn label_at(picture: &str, at: &str) -> bool {
+    picture.lines().any(|line| line.contains(at))
+}
+
+#[test]
+fn options_choose_dimensions_and_a_part_of_the_tensor() {
+    let metadata = chunked(&[("pp", 2), ("tp", 3)], &[(0, "pp"), (2, "tp")], &[4, 5, 9]);
+    let draw = |options: PictureOptions<'_>| draw_metadata(&metadata, &options);
+    let usual = draw(PictureOptions::default()).unwrap();
+    assert!(label_at(&usual, "dim 0 down, dim 2 across"), "{usual}");
+    assert!(label_at(&usual, "Not cut: dim 1 of size 5."), "{usual}");
+    let turned = draw(PictureOptions { axes: &[2, 1], ..PictureOptions::default() }).unwrap();
+    assert!(label_at(&turned, "dim 2 down, dim 1 across"), "{turned}");
+    assert!(label_at(&turned, "dim 0: 2 to 3"), "{turned}");
+    let row = draw(PictureOptions { axes: &[2], ..PictureOptions::default() }).unwrap();
+    assert!(label_at(&row, "dim 2 across"), "{row}");
+    let window = Some((&[1, 0, 2][..], &[2, 5, 3][..]));
+    let part = draw(PictureOptions { window, ..PictureOptions::default() }).unwrap();
+    assert!(label_at(&part, "  1 ┌") && label_at(&part, "  3 └"), "{part}");
+    for (axes, argument) in [(&[0, 1, 2][..], "axes"), (&[3][..], "axes"), (&[1, 1][..], "axes")] {
+        let refused = draw(PictureOptions { axes, ..PictureOptions::default() }).unwrap_err();
+        assert!(refused.to_string().contains(argument), "{refused}");
+    }
+    for width in [0, 39, 401, usize::MAX] {
+        assert!(draw(PictureOptions { width, ..PictureOptions::default() }).is_err());
+    }
+}
+
+#[test]
+fn tensors_without_elements_and_without_dimensions_are_drawn() {
+    for sizes in [&[0][..], &[0, 4], &[4, 0, 3]] {
+        let metadata = chunked(&[("dp", 2)], &[(0, "dp")], sizes);
+        for format in [PictureFormat::Text, PictureFormat::Svg] {
+            let options = PictureOptions { format, ..PictureOptions::default() };
+            let picture = draw_metadata(&metadata, &options).unwrap();
+            assert!(picture.contains("Empty: 2 shards without an element."), "{picture}");
+            draw_diff(&metadata, &metadata, &options).unwrap();
+        }
+    }
+    let scalar = chunked(&[("dp", 2)], &[], &[]);
+    for format in [PictureFormat::Text, PictureFormat::Svg] {
+        let options = PictureOptions { format, ..PictureOptions::default() };
+        let picture = draw_metadata(&scalar, &options).unwrap();
+        assert!(picture.contains("0&1") || picture.contains("0&amp;1"), "{picture}");
+        draw_diff(&scalar, &scalar, &options).unwrap();
+    }
+    let none = listed(&[]);
+    let picture = draw_shards(&none, &[3, 2], &PictureOptions::default()).unwrap();
+    assert!(picture.contains("Gap: 6 elements without an owner."), "{picture}");
+}
+
+#[test]
+fn owners_without_ranks_have_their_names() {
+    let named = listed(&[(&[0], &[2], "trainer0/cpu"), (&[2], &[2], "trainer1/cuda:1")]);
+    let picture = draw_shards(&named, &[4], &PictureOptions::default()).unwrap();
+    assert!(picture.contains("trainer0") && picture.contains("trainer1"), "{picture}");
+    let devices = listed(&[(&[0], &[2], "rank:0/cuda:0"), (&[2], &[2], "rank:0/cuda:1")]);
+    let picture = draw_shards(&devices, &[4], &PictureOptions::default()).unwrap();
+    assert!(picture.contains("cuda:0") && picture.contains("cuda:1"), "{picture}");
+    let unplaced = listed(&[(&[0], &[2], ""), (&[2], &[2], "")]);
+    let picture = draw_shards(&unplaced, &[4], &PictureOptions::default()).unwrap();
+    assert!(picture.contains("shard 0") && picture.contains("shard 1"), "{picture}");
+    let odd = listed(&[(&[0], &[4], "<a&\"b\">/cpu")]);
+    let svg = PictureOptions { format: PictureFormat::Svg, ..PictureOptions::default() };
+    let picture = draw_shards(&odd, &[4], &svg).unwrap();
+    assert!(picture.contains("&lt;a&amp;&quot;b&quot;&gt;") && !picture.contains("<a&"));
+}
+
+/// Shards that own random boxes of a small tensor, at random owners.
+fn random_shards(random: &mut Random, sizes: &[i64]) -> Shards {
+    let count = random.below(6);
+    let mut shards = Vec::new();
+    for _ in 0..count {
+        let mut offsets = Vec::new();
+        let mut lengths = Vec::new();
+        for &size in sizes {
+            let start = random.below(size as usize) as i64;
+            offsets.push(start);
+            lengths.push(random.below((size - start) as usize + 1) as i64);
+        }
+        let placement = Placement::on_rank(random.below(4) as i64).unwrap();
+        shards.push(ShardMetadata { offsets, sizes: lengths, placement });
+    }
+    Shards::from_list(&shards).unwrap()
+}
+
+/// The number after a text, without commas.
+fn number_after(picture: &str, text: &str) -> i64 {
+    let Some((_, rest)) = picture.split_once(text) else { return 0 };
+    let rest = rest.trim_start_matches("at least ");
+    rest.chars()
+        .filter(|sign| *sign != ',')
+        .take_while(char::is_ascii_digit)
+        .collect::<String>()
+        .parse()
+        .unwrap()
+}
+
+#[test]
+fn gaps_overlaps_and_owners_are_those_of_brute_force() {
+    let mut random = Random::new(20);
+    for _ in 0..400 {
+        let sizes = [1 + random.below(7) as i64, 1 + random.below(7) as i64];
+        let shards = random_shards(&mut random, &sizes);
+        let picture = draw_shards(&shards, &sizes, &PictureOptions::default()).unwrap();
+        let (mut gap, mut overlap, mut of_owner) = (0, 0, [0i64; 4]);
+        for row in 0..sizes[0] {
+            for column in 0..sizes[1] {
+                let has = |at: i64, start: i64, size: i64| (start..start + size).contains(&at);
+                let holders = shards.iter().filter(|shard| {
+                    has(row, shard.offsets[0], shard.sizes[0])
+                        && has(column, shard.offsets[1], shard.sizes[1])
+                });
+                let mut count = 0;
+                for holder in holders {
+                    of_owner[holder.placement.rank().unwrap() as usize] += 1;
+                    count += 1;
+                }
+                gap += i64::from(count == 0);
+                overlap += (count - 1).max(0);
+            }
+        }
+        assert_eq!(number_after(&picture, "Gap: "), gap, "{picture}");
+        assert_eq!(number_after(&picture, "Overlap: "), overlap, "{picture}");
+        for (rank, elements) in of_owner.into_iter().enumerate() {
+            let line = picture.lines().find(|line| line.starts_with(&format!("  rank {rank} ")));
+            let Some(line) = line else { continue };
+            let found: i64 = line.split_whitespace().nth(3).unwrap().parse().unwrap();
+            assert_eq!(found, elements, "{picture}");
+        }
+    }
+}
+
+#[test]
+fn what_stays_is_what_brute_force_finds() {
+    let mut random = Random::new(21);
+    let kinds = |random: &mut Random| match random.below(3) {
+        0 => RuleKind::Chunk,
+        1 => RuleKind::Balanced,
+        _ => cyclic(1 + random.below(3) as i64),
+    };
+    for _ in 0..200 {
+        let sizes = [1 + random.below(12) as i64, 1 + random.below(12) as i64];
+        let layout = |random: &mut Random| {
+            let axes = [("a", 1 + random.below(3) as i64), ("b", 1 + random.below(3) as i64)];
+            let cuts = [(0, "a", kinds(random)), (random.below(2) as i64, "b", kinds(random))];
+            let flatten = random.below(4) == 0;
+            let cuts: Vec<_> = cuts
+                .into_iter()
+                .map(|(dim, axis, kind)| (if flatten { 0 } else { dim }, axis, kind))
+                .collect();
+            laid_out(&axes, &cuts, &sizes, |layout| layout.flatten = flatten.then_some(0..2))
+        };
+        let (from, to) = (layout(&mut random), layout(&mut random));
+        let picture = draw_diff(&from, &to, &PictureOptions::default()).unwrap();
+        let (mut kept, mut received) = (0, 0);
+        for row in 0..sizes[0] {
+            for column in 0..sizes[1] {
+                let owner = |metadata: &ShardedTensorMetadata| {
+                    let shard = metadata.shard_at(&[row, column]).unwrap();
+                    metadata.shards().at("shard", shard).unwrap().placement.rank()
+                };
+                if owner(&from) == owner(&to) { kept += 1 } else { received += 1 }
+            }
+        }
+        let rows = picture.lines().filter(|line| line.starts_with("  rank "));
+        let sums = rows.fold((0, 0), |sums: (i64, i64), line| {
+            let numbers: Vec<i64> = line
+                .split_whitespace()
+                .skip(2)
+                .map_while(|word| word.replace(',', "").parse().ok())
+                .collect();
+            (sums.0 + numbers[0], sums.1 + numbers[1])
+        });
+        assert_eq!(sums, (kept, received), "{picture}");
+    }
 }
