@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import importlib
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ._arrays import described, listed, tuples
+from ._arrays import described, room, tuples
 from ._library import lib
 from ._torch_common import needs, torch_dtype, unsayable
 from .extents import Extents
-from .metadata import ShardedTensorMetadata, metadata_of
+from .metadata import ShardedTensorMetadata, build, metadata_of
+from .placement import Placements, as_placement, as_placements
 from .properties import TensorProperties
-from .shard import ShardMetadata
+from .shard import ShardMetadata, pack
 from .sharded_tensor import ShardedTensor
 from .spec import ChunkShardingSpec, EnumerableShardingSpec
 
@@ -143,15 +145,20 @@ def from_storage_metadata(stored: TensorStorageMetadata,
     A stored chunk has no owner. `placements` has one for each chunk. Without them, all are on "cpu".
     """
     needs("stored", stored, "a TensorStorageMetadata", "chunks", "size", "properties")
-    where = ["cpu"] * len(stored.chunks) if placements is None else listed(
-        "placements", placements, "placements")
-    if len(where) != len(stored.chunks):
-        raise lib.refused("INVALID_ARGUMENT", f"placements: {len(where)} for {len(stored.chunks)} "
-                          "chunks; pass one for each", got=len(where), limit=len(stored.chunks))
-    return ShardedTensorMetadata(
-        [ShardMetadata(chunk.offsets, chunk.sizes, placement)
-         for chunk, placement in zip(stored.chunks, where)], stored.size,
-        _properties(stored.properties))
+    boxes = pack("stored", stored.chunks, ndim=len(stored.size), unplaced=True)
+    where = [as_placement("cpu")] if placements is None else as_placements("placements", placements)
+    count = len(boxes.indices)
+    if placements is not None and len(where) != count:
+        raise lib.refused("INVALID_ARGUMENT", f"placements: {len(where)} for {count} chunks; pass one for "
+                          "each", got=len(where), limit=count)
+    numbers = room(count, "I") if placements is None else array("I", range(count))
+    spec = boxes._replace(placements=Placements(where), indices=numbers).make(lib.spec_new_enumerable,
+                                                                              "stored")
+    try:
+        return ShardedTensorMetadata._of(build(spec, stored.size, _properties(stored.properties),
+                                               argument="stored"))
+    finally:
+        lib.spec_free(spec)
 
 
 def to_storage_metadata(metadata: ShardedTensorMetadata) -> TensorStorageMetadata:

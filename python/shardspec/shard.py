@@ -9,9 +9,15 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ._arrays import described, integers, listed, numbers, pointer
+from ._extension import native
 from ._library import lib
 from .extents import INTERVAL, NO_MAPS, DimMap, DimMaps, Extents, Stretch
 from .placement import AnyPlacement, Placements, PlacementSpec, as_placement
+
+NAMES = (("shard_offsets", "shard_sizes"), ("offsets", "sizes"))
+"""What shards and chunks call their boxes."""
+MANY = 64
+"""Shards from which on they are read in C together."""
 
 
 @dataclass
@@ -132,13 +138,18 @@ def pack(argument: str, shards: Iterable[Any], *, ndim: int | None = None,
     Of no shards, `ndim` says what the number of dimensions would be. `unplaced` accepts shards
     without a placement.
     """
+    given = listed(argument, shards, "shards")
+    if native is not None and len(given) >= MANY:
+        many = _packed_in_c(given, unplaced)
+        if many is not None:
+            return many
     offsets, sizes = array("q"), array("q")
     # Placements of the user's own are compared by the library, and need not be hashable.
     table: dict[str | int, tuple[int, AnyPlacement | None]] = {}
     indices = array("I")
     mapped: dict[int, tuple[DimMap | None, ...]] = {}
     dims: int | None = None
-    for number, shard in enumerate(listed(argument, shards, "shards")):
+    for number, shard in enumerate(given):
         if type(shard) is ShardMetadata:
             start = integers("shard_offsets", shard.shard_offsets)
             length = integers("shard_sizes", shard.shard_sizes)
@@ -171,6 +182,49 @@ def pack(argument: str, shards: Iterable[Any], *, ndim: int | None = None,
                   _numbered(mapped, dims or 0, len(indices)))
 
 
+def _packed_in_c(shards: list[Any], unplaced: bool) -> Packed | None:
+    """The same for many boxes of one class. None if there is anything else, also anything that has to be
+    refused."""
+    kind = type(shards[0])
+    if {*map(type, shards)} != {kind}:
+        return None
+    if issubclass(kind, ShardMetadata) and any(shard.dim_maps is not None for shard in shards):
+        return None
+    names = NAMES[0] if all(hasattr(shards[0], name) for name in NAMES[0]) else NAMES[1]
+    try:
+        rows = native.rows(shards, *names)
+        places = [getattr(shard, "placement", None) for shard in shards]
+        table = None if rows is None else _placed(places, unplaced)
+    except (AttributeError, TypeError, ValueError):
+        return None
+    if rows is None or table is None:
+        return None
+    ndim, offsets, sizes = rows
+    return Packed(ndim, array("q", offsets), array("q", sizes), *table)
+
+
+def _placed(places: list[Any], unplaced: bool) -> tuple[Placements, array[int]] | None:
+    """The different placements, and the number of that of each shard."""
+    table: dict[Any, tuple[int, AnyPlacement | None]] = {}
+    numbers: dict[int, int] = {}
+    # In torch, each shard has an object of its own for the same placement.
+    written: dict[tuple[type, str], int] = {}
+    for place in {id(place): place for place in places}.values():
+        if place is None and not unplaced:
+            return None
+        text = None if place is None or isinstance(place, PlacementSpec) else (type(place), str(place))
+        number = None if text is None else written.get(text)
+        if number is None:
+            where = None if place is None else as_placement(place)
+            key = id(where) if where is None or isinstance(where, PlacementSpec) else str(where)
+            number = table.setdefault(key, (len(table), where))[0]
+            if text is not None:
+                written[text] = number
+        numbers[id(place)] = number
+    return (Placements([where for _, where in table.values()]),
+            array("I", map(numbers.__getitem__, map(id, places))))
+
+
 def packed(extents: Extents) -> Packed:
     """Shards that were read, to be passed again."""
     return Packed(extents.ndim, extents.offsets, extents.sizes, Placements(extents.placements),
@@ -193,7 +247,7 @@ def _numbered(mapped: dict[int, tuple[DimMap | None, ...]], ndim: int, count: in
 
 def parts(argument: str, shard: Any) -> tuple[array[int], array[int], Any, Any]:
     """Offsets, sizes, placement and dim maps of a shard of any library, or a piece of a checkpoint."""
-    for names in (("shard_offsets", "shard_sizes"), ("offsets", "sizes")):
+    for names in NAMES:
         if all(hasattr(shard, name) for name in names):
             start, length = (integers(name, getattr(shard, name)) for name in names)
             return (start, length, getattr(shard, "placement", None),

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from shardspec import _boxes
+from shardspec import Placement, PlacementSpec, ShardMetadata, _boxes, shard
 from shardspec._boxes import Boxes, meetings, overlap
 
 SEED = random.Random(20)
@@ -165,3 +165,55 @@ def test_the_reader_in_c_refuses_other_arguments():
 def test_the_dimensions_in_which_boxes_differ_are_known():
     assert boxes([([0, 1, 2], [3, 3, 3]), ([0, 1, 3], [3, 4, 3])]).varying_dims() == [1, 2]
     assert boxes([([0, 1], [3, 3])]).varying_dims() == []
+
+
+class Chunk(Shard):
+    """Without a placement."""
+
+
+class Placed(Shard):
+    def __init__(self, offsets, sizes, placement):
+        super().__init__(offsets, sizes)
+        self.placement = placement
+
+
+class Place(PlacementSpec):
+    def __str__(self):
+        return "rack 1"
+
+
+def packed(shards, unplaced, native):
+    """What the library gets of them, or the exception."""
+    with pytest.MonkeyPatch.context() as patching:
+        patching.setattr(shard, "native", native)
+        try:
+            found = shard.pack("shards", shards, unplaced=unplaced)
+        except Exception as error:
+            return type(error), str(error)
+    places = [id(one) if isinstance(one, PlacementSpec) else str(one) for one in found.placements.listed]
+    return found.ndim, found.offsets, found.sizes, found.indices, places, found.dim_maps
+
+
+@pytest.mark.skipif(_boxes.native is None, reason="the module in C was not built")
+@pytest.mark.parametrize("unplaced", [False, True])
+def test_many_shards_are_taken_apart_in_c_as_in_python(unplaced):
+    place = Place()
+    rows = [([row, 0], [1, 2]) for row in range(200)]
+    own = [ShardMetadata(*row, f"rank:{number % 3}") for number, row in enumerate(rows)]
+    stretched = ShardMetadata([0, 0], [1, 2], "rank:0", [[(0, 0, 1, 1, 1, 1)], [(0, 0, 1, 2, 2, 1)]])
+    cases = [
+        own, own[:5], tuple(own), iter(own), [*own, stretched], [*own, ShardMetadata([1, 1], [2, 2])],
+        [Chunk(*row) for row in rows], [*own, Chunk(*rows[0])],
+        [Placed(*row, f"rank:{number % 7}") for number, row in enumerate(rows)],
+        [Placed(*row, Placement("rank:1")) for row in rows],
+        [Placed(*row, place if number % 2 else "rank:5") for number, row in enumerate(rows)],
+        [Placed(*row, Place()) for row in rows], [Placed(*row, None) for row in rows],
+        [Placed(*row, 5) for row in rows], [Placed(*row, "rank:") for row in rows],
+        [*[Placed(*row, "rank:1") for row in rows], Placed([0], [1], "rank:1")],
+        [*[Placed(*row, "rank:1") for row in rows], Placed([0, 0.5], [1, 1], "rank:1")],
+        [*[Placed(*row, "rank:1") for row in rows], Placed([0, 1 << 64], [1, 1], "rank:1")],
+        [Placed((), (), "rank:1") for _ in rows], [None] * 100, [object()] * 100,
+    ]
+    for number, shards in enumerate(cases):
+        again = iter(own) if number == 3 else shards
+        assert packed(shards, unplaced, _boxes.native) == packed(again, unplaced, None), number

@@ -1,7 +1,6 @@
 """Conversions from and to torch's descriptions of sharded tensors."""
 
 import contextlib
-import doctest
 import itertools
 import pathlib
 import random
@@ -446,17 +445,7 @@ def test_what_torchs_metadata_can_not_express_is_refused(torch):
         to_storage_metadata(odd)
 
 
-# What is written about it.
-
-
-@pytest.mark.parametrize(("module", "examples"), [("torch", 9), ("jax", 8)])
-def test_the_examples_of_the_functions_run(module, examples):
-    pytest.importorskip(module)
-    modules = [shardspec.jax] if module == "jax" else [
-        shardspec._torch_mesh, shardspec._torch_metadata, shardspec._torch_patch]
-    results = [doctest.testmod(one) for one in modules]
-    assert not any(result.failed for result in results)
-    assert sum(result.attempted for result in results) >= examples
+# The page of the guide.
 
 
 @pytest.mark.parametrize("module", ["torch", "jax"])
