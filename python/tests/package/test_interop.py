@@ -120,7 +120,7 @@ def test_torchs_own_classes_give_the_same_answers(torch):
             for one in wanted.shards_metadata]
         assert got.size == tuple(wanted.size)
         inferred = sharding_spec._infer_sharding_spec_from_shards_metadata(wanted.shards_metadata)
-        again = shardspec.infer_sharding_spec_from_shards_metadata(wanted.shards_metadata)
+        again = shardspec.infer_sharding_spec_from_shards_metadata(wanted.shards_metadata, compat=True)
         assert type(again).__name__ == type(inferred).__name__
         if isinstance(again, ChunkShardingSpec):
             assert again.dim == inferred.dim
