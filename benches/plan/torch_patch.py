@@ -9,6 +9,7 @@ chunks of another shape. Prints a table of the fastest of some calls. torch's fu
 
 import gc
 import importlib
+import pathlib
 import signal
 import sys
 import time
@@ -23,10 +24,10 @@ from torch.distributed.checkpoint.metadata import (
     TensorStorageMetadata,
 )
 
-import shardspec.torch
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "python"))
+import shardspec.torch  # noqa: E402
 
 SECONDS = 20
-ROUNDS = 3 if len(sys.argv) < 2 or int(sys.argv[1]) < 1024 else 1
 
 
 def grid(rows, columns, height, width):
@@ -47,10 +48,10 @@ def give_up(signal_number, frame):
     raise TimeoutError
 
 
-def seconds(call):
+def seconds(call, rounds):
     """The time of the fastest of some calls, or None if one takes too long."""
     fastest = None
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         gc.collect()
         gc.disable()
         signal.alarm(SECONDS)
@@ -100,16 +101,17 @@ def cases(side):
 def main():
     signal.signal(signal.SIGALRM, give_up)
     side, words = int((sys.argv[1:] or ["1024"])[0]), sys.argv[2:] or [""]
+    rounds = 1 if side >= 1024 else 3
     print(f"torch {torch.__version__}\n{'case':50} {'torch':>10} {'patched':>10}")
     for name, prepare in cases(side).items():
         if not any(word in name for word in words):
             continue
         function, *arguments = prepare()
-        before = seconds(lambda: function(*arguments))
+        before = seconds(lambda: function(*arguments), rounds)
         with shardspec.torch.patch():
             module = importlib.import_module(function.__module__)
             patched = getattr(module, function.__name__)
-            after = seconds(lambda: patched(*arguments))
+            after = seconds(lambda: patched(*arguments), rounds)
         first = f"> {SECONDS} s" if before is None else f"{1e3 * before:.2f} ms"
         print(f"{name:50} {first:>10} {1e3 * after:>7.2f} ms", flush=True)
 
