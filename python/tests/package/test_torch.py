@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import json
 import pathlib
 import random
 import re
@@ -74,6 +75,24 @@ def test_placements_are_cuts():
     assert spec.cuts == (Cut(0, "dp", segments=2), Cut(0, "tp"))
     assert from_placements(iter([PARTIAL, placement("Shard", dim=-1)]), MESH) == MeshShardingSpec(
         MESH, [Cut(-1, "tp")], partial={"dp": "max"})
+
+
+def test_placements_cut_as_torch_recorded_it():
+    checked = 0
+    for case in json.loads((PAGE.parents[1] / "tests/data/dtensor.json").read_text())["cases"]:
+        placements = []
+        for written in case["placements"]:
+            kind, _, arguments = written.rstrip(")").partition("(")
+            numbers = [int(one) for one in arguments.split(",") if one]
+            placements.append(REPLICATE if kind == "R" else placement("Shard", dim=numbers[0])
+                              if kind == "S" else placement(
+                                  "_StridedShard", dim=numbers[0], split_factor=numbers[1]))
+        mesh = Mesh({str(axis): size for axis, size in enumerate(case["mesh"])})
+        shards = from_placements(placements, mesh).build_metadata(case["sizes"]).shards_metadata
+        assert [(one.shard_sizes, one.shard_offsets) for one in shards] == [
+            (one["local_shape"], one["global_offset"]) for one in case["answer"]["ok"]]
+        checked += 1
+    assert checked == 200
 
 
 def test_placements_that_are_not_understood_are_refused_by_name():
