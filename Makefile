@@ -13,6 +13,7 @@ CASES ?=
 RUNTIMES ?=
 SECONDS ?= 60
 CALLS ?= 200000
+MACHINES ?=
 TARGETS ?=
 
 # Rust's tests, and the library that is built for them, compiled faster.
@@ -24,7 +25,7 @@ INSTALL := target/install
 # Runs a command with its output in a file, and shows that only if the command fails: $(call quietly,file,command)
 quietly = $(2) > $(1) 2>&1 || { cat $(1); exit 1; }
 
-.PHONY: help build command install uninstall demo test test-rust test-c test-python test-python-in-one-piece test-runtimes bench bench-plan bench-comm bench-files bench-geometry bench-python fuzz fuzz-python clean
+.PHONY: help build command install uninstall demo test test-rust test-c test-python test-python-in-one-piece test-runtimes bench bench-plan bench-comm bench-files bench-geometry bench-python fuzz fuzz-python wheels clean
 
 help:
 	@echo "make demo    shard a tensor, show who owns what, put it together again"
@@ -41,6 +42,7 @@ help:
 	@echo "make bench-python  what a view, a call and a million boxes cost from Python"
 	@echo "make fuzz SECONDS=60  each fuzz target for so many seconds; TARGETS='npy' for some"
 	@echo "make fuzz-python CALLS=200000  public functions of the package with random objects"
+	@echo "make wheels  wheels for Linux in target/wheels, for x86_64 and aarch64; MACHINES=x86_64 for one"
 	@echo "make build   target/release/libshardspec.{so,a} and include/shardspec.h"
 	@echo "make command target/release/shardspec, the command"
 	@echo "make install PREFIX=/usr/local    into a prefix; DESTDIR= is put before it"
@@ -142,6 +144,9 @@ bench-python: build .venv/.ready
 
 fuzz:
 	tools/fuzz.sh $(SECONDS) $(TARGETS)
+
+wheels:
+	$(PYTHON) tools/wheels.py $(MACHINES)
 
 fuzz-python: build .venv/.ready
 	PYTHONPATH=python .venv/bin/python -X faulthandler python/tests/package/fuzz_calls.py $(CALLS)

@@ -17,6 +17,10 @@ HEADERS = ("shardspec.h", "shardspec_dlpack.h", "shardspec_mpi.h", "shardspec.js
            "shardspec.schema.json", "shardspec.cdef.h")
 
 
+TARGET = "SHARDSPEC_TARGET"
+"""Rust's name of the machine that a wheel is for, if that is not this one. tools/wheels.py sets it."""
+
+
 class SharedLibrary(BuildHookInterface):
     """Builds the library, and names the wheel after the systems that can load it."""
 
@@ -61,7 +65,8 @@ def native_build(root):
 def build_library(root):
     """The shared library, where cargo says that it put it."""
     cargo = os.environ.get("CARGO", "cargo")
-    command = [cargo, "build", "--release", "--locked", "--message-format",
+    target = ["--target", os.environ[TARGET]] if os.environ.get(TARGET) else []
+    command = [cargo, "build", "--release", "--locked", "--lib", *target, "--message-format",
                "json-render-diagnostics"]
     try:
         done = subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE, text=True)
@@ -78,7 +83,7 @@ def build_library(root):
 
 def without_debug_info(library, place):
     """Copies the library, without debug information where there is a tool to take it out."""
-    if sys.platform == "darwin" or shutil.which("strip") is None:
+    if os.environ.get(TARGET) or sys.platform == "darwin" or shutil.which("strip") is None:
         shutil.copyfile(library, place)
     else:
         subprocess.run(["strip", "--strip-unneeded", "-o", str(place), str(library)], check=True)
@@ -95,4 +100,5 @@ def platform_tag(binaries):
     needed = [version for binary in binaries
               for version in re.findall(rb"GLIBC_(\d+)\.(\d+)", binary.read_bytes())]
     major, minor = max((int(major), int(minor)) for major, minor in needed)
-    return f"manylinux_{major}_{minor}_{platform.machine()}"
+    machine = os.environ.get(TARGET, platform.machine()).partition("-")[0]
+    return f"manylinux_{major}_{minor}_{machine}"
