@@ -5,6 +5,7 @@ not needed: any object with the buffer protocol or `__dlpack__` is a tensor. The
 library of the same name.
 """
 
+from . import _interpreter as _interpreter  # First: it may refuse this Python.
 from ._library import lib
 from ._transport import Message
 from .checkpoint import Checkpoint, ReadReport, StoredTensor, choose_readers

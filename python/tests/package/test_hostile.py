@@ -167,6 +167,38 @@ shardspec.held = late
 """)
 
 
+SUB = """
+try:
+    import _interpreters as module
+    run = module.exec
+except ImportError:
+    import _xxsubinterpreters as module
+    run = module.run_string
+import shardspec
+sub = module.create()
+run(sub, '''
+import sys
+sys.path[:0] = %r
+try:
+    import shardspec
+except ImportError as error:
+    print(error)
+''' % (sys.path,))
+module.destroy(sub)
+print(shardspec.empty((2,), "int8").tolist())
+"""
+
+
+def test_sub_interpreters_and_pythons_without_a_lock_are_refused_at_import():
+    printed = ends_well(f"import sys\n{SUB}")
+    assert printed.splitlines() == [
+        "shardspec can't be used in a sub-interpreter: its callbacks enter the main interpreter; import it there",
+        "[0, 0]"]
+    printed = ends_well("import sys\nsys._is_gil_enabled = lambda: False\ntry:\n    import shardspec\n"
+                        "except ImportError as error:\n    print(error)\n")
+    assert "PYTHON_GIL=1" in printed
+
+
 def test_a_tensor_keeps_what_it_is_a_view_of():
     class Array(numpy.ndarray):
         pass
