@@ -106,6 +106,30 @@ pub struct ShapeArguments {
 #[derive(Debug, Clone)]
 pub struct Sizes(pub Vec<i64>);
 
+/// How pictures are drawn.
+#[derive(Debug, Args)]
+pub struct PictureArguments {
+    /// Draw with ASCII characters only
+    #[arg(long)]
+    pub ascii: bool,
+    /// How many columns a picture has; by default, those of the terminal
+    #[arg(long, value_name = "COLUMNS", value_parser = clap::value_parser!(u16).range(40..=400))]
+    pub width: Option<u16>,
+    /// The dimensions to draw: rows and columns, such as 0,2, or columns alone
+    #[arg(long, value_name = "DIMS", value_delimiter = ',')]
+    pub axes: Vec<usize>,
+    /// The part of the tensor to draw: a range for each dimension, such as 0:64,0:128
+    #[arg(long, value_name = "RANGES", value_parser = window)]
+    pub window: Option<Window>,
+}
+
+/// A part of a tensor: where it starts, and how long it is.
+#[derive(Debug, Clone)]
+pub struct Window {
+    pub offsets: Vec<i64>,
+    pub sizes: Vec<i64>,
+}
+
 #[derive(Debug, Args)]
 pub struct ShowArguments {
     /// A checkpoint: a file, or a directory
@@ -120,6 +144,11 @@ pub struct ShowArguments {
     /// List every chunk of the tensors, and every shard of a layout
     #[arg(long)]
     pub all: bool,
+    /// Draw each tensor: its layout, or the chunks in the files. Without a checkpoint, the layout is drawn
+    #[arg(long, short)]
+    pub picture: bool,
+    #[command(flatten)]
+    pub drawing: PictureArguments,
     #[command(flatten)]
     pub layout: LayoutArguments,
     #[command(flatten)]
@@ -166,6 +195,11 @@ pub struct PlanArguments {
     /// The destination layout, written as for `show`. May be repeated
     #[arg(long, value_name = "LAYOUT", required = true)]
     pub to: Vec<String>,
+    /// Draw which elements change their owner as well
+    #[arg(long, requires = "sizes")]
+    pub diff: bool,
+    #[command(flatten)]
+    pub drawing: PictureArguments,
     #[command(flatten)]
     pub shape: ShapeArguments,
 }
@@ -212,6 +246,20 @@ pub struct DigestArguments {
     /// How many bytes of tensors may be in memory at a time
     #[arg(long, value_name = "BYTES", default_value = "64MiB", value_parser = units::parse_bytes)]
     pub memory: usize,
+}
+
+/// A part of a tensor: `0:64,0:128`.
+fn window(text: &str) -> Result<Window, String> {
+    let range = |part: &str| {
+        let (start, end) = part.split_once(':')?;
+        let (start, end) = (start.trim().parse::<i64>().ok()?, end.trim().parse::<i64>().ok()?);
+        Some((start, end.checked_sub(start)?))
+    };
+    let inner = text.trim().trim_start_matches('[').trim_end_matches(']');
+    let ranges: Option<Vec<(i64, i64)>> = inner.split(',').map(range).collect();
+    let (offsets, sizes) =
+        ranges.ok_or("write a range for each dimension, such as 0:64,0:128")?.into_iter().unzip();
+    Ok(Window { offsets, sizes })
 }
 
 /// Sizes of a tensor: `4096,1024`, `[4096, 1024]`, `4096x1024`, or `[]` for a scalar.

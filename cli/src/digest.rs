@@ -61,7 +61,7 @@ fn of_checkpoint(
             Some(layout) => {
                 let built = layout.build(tensor.sizes(), Some(tensor.dtype()));
                 let built = built.map_err(|error| {
-                    Failure::of(format!("tensor {:?}: {}", tensor.name(), layout.spec), &error)
+                    Failure::of(format!("tensor {:?}: {}", tensor.name(), layout), &error)
                 })?;
                 Some(units::hex(built.shards().fingerprint()))
             }
@@ -92,9 +92,9 @@ fn of_layout(layouts: &Layouts, arguments: &DigestArguments, output: &mut Output
     };
     let dtype = layout::dtype(&arguments.shape)?;
     let built = layout.build(&sizes.0, dtype);
-    let metadata = built.map_err(|error| Failure::of(&layout.spec, &error))?;
+    let metadata = built.map_err(|error| Failure::of(layout, &error))?;
     let fingerprint = units::hex(metadata.shards().fingerprint());
-    output.line(format!("{fingerprint}  {}  {}", units::sizes(&sizes.0), layout.spec));
+    output.line(format!("{fingerprint}  {}  {}", units::sizes(&sizes.0), layout));
     output.json(&json!({
         "sizes": sizes.0,
         "layout": layout.json(),

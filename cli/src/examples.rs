@@ -23,7 +23,8 @@ Layouts:
   'dim 0 over tp by balanced; pad dim 0 to a multiple of 8'   words, as `show` prints them
   fsdp=8 hsdp=2x4 tp:column=4 tp:row=4 replicated=2 whole     names, each with a mesh of its own
   '*.bias -> replicated=4'      for tensors whose names match; the first that matches decides
-  @layouts.txt                  a file with one of these in each line; # begins a comment"
+  @layouts.txt                  a file with one of these in each line; # begins a comment
+  @spec.json                    the JSON document of a spec, as the library writes it"
     };
 }
 

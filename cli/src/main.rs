@@ -13,6 +13,7 @@ mod failure;
 mod layout;
 mod man;
 mod output;
+mod picture;
 mod plan;
 mod progress;
 mod show;

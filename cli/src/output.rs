@@ -42,6 +42,11 @@ impl Output {
         self.color && !self.json
     }
 
+    /// Whether the answer is read on a terminal.
+    pub fn is_terminal(&self) -> bool {
+        stdout().is_terminal()
+    }
+
     /// A text in a colour, where colours may be written.
     pub fn painted(&self, paint: Paint, text: &str) -> String {
         let code = match paint {

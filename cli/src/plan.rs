@@ -13,6 +13,7 @@ use crate::checkpoint::{self, bytes_of_elements};
 use crate::failure::Failure;
 use crate::layout::{self, Layout, Layouts};
 use crate::output::Output;
+use crate::picture::{self, Subject};
 use crate::show::owner_of;
 use crate::table::{Align, Table};
 use crate::units;
@@ -130,19 +131,27 @@ pub fn run(arguments: &PlanArguments, output: &mut Output) -> Answer {
                 let plan = plan_of(&set, tensor, &from, &to)?;
                 traffic.add(&plan, Some(tensor.dtype()))?;
             }
+            table(&traffic, output);
             (format!("{path}: {}", units::count(tensors.len(), "tensor")), true)
         }
         (None, Some(sizes)) => {
             let (from, to) = (from.one("--from")?, to.one("--to")?);
             let dtype = layout::dtype(&arguments.shape)?;
             let built = |layout: &Layout| {
-                layout.build(&sizes.0, dtype).map_err(|error| Failure::of(&layout.spec, &error))
+                layout.build(&sizes.0, dtype).map_err(|error| Failure::of(layout, &error))
             };
-            let plan = ReshardPlan::new(&built(from)?, &built(to)?);
-            traffic.add(&plan.map_err(|error| Failure::of("", &error))?, dtype)?;
-            output.line(format!("from {}", from.spec));
-            output.line(format!("to   {}", to.spec));
+            let (source, destination) = (built(from)?, built(to)?);
+            let plan = ReshardPlan::new(&source, &destination);
+            let plan = plan.map_err(|error| Failure::of("", &error))?;
+            traffic.add(&plan, dtype)?;
+            output.line(format!("from {from}"));
+            output.line(format!("to   {to}"));
             output.line("");
+            if arguments.diff {
+                let subject = Subject::Difference(&source, &destination);
+                picture::print(subject, &arguments.drawing, output)?;
+            }
+            picture::print(Subject::Plan(&plan), &arguments.drawing, output)?;
             let dtype_text = dtype.map_or(String::new(), |dtype| format!(" {dtype}"));
             (format!("tensor {}{dtype_text}", units::sizes(&sizes.0)), dtype.is_some())
         }
@@ -175,15 +184,18 @@ fn plan_of(
     })
 }
 
-fn print(subject: &str, traffic: &Traffic, has_bytes: bool, output: &mut Output) {
-    let (moved, kept, messages) = traffic.sums();
-    let (sources, destinations) = (traffic.sources(), traffic.destinations());
-    if sources.len() <= MAX_OWNERS && destinations.len() <= MAX_OWNERS {
-        matrix(traffic, has_bytes).lines().iter().for_each(|line| output.line(line));
+/// The sum over some tensors, as a table.
+fn table(traffic: &Traffic, output: &mut Output) {
+    if traffic.sources().len().max(traffic.destinations().len()) <= MAX_OWNERS {
+        matrix(traffic).lines().iter().for_each(|line| output.line(line));
     } else {
-        list(traffic, has_bytes, output);
+        list(traffic, output);
     }
     output.line("");
+}
+
+fn print(subject: &str, traffic: &Traffic, has_bytes: bool, output: &mut Output) {
+    let (moved, kept, messages) = traffic.sums();
     output.line(format!(
         "{subject}: {} in {} between owners, {} stay where they are",
         moved.text(has_bytes),
@@ -215,7 +227,7 @@ fn print(subject: &str, traffic: &Traffic, has_bytes: bool, output: &mut Output)
 }
 
 /// A row for each source and a column for each destination. What stays is in brackets.
-fn matrix(traffic: &Traffic, has_bytes: bool) -> Table {
+fn matrix(traffic: &Traffic) -> Table {
     let (sources, destinations) = (traffic.sources(), traffic.destinations());
     let mut columns = vec![("from \\ to", Align::Left)];
     columns.extend(destinations.iter().map(|owner| (owner.1.as_str(), Align::Right)));
@@ -226,8 +238,8 @@ fn matrix(traffic: &Traffic, has_bytes: bool) -> Table {
             let key = (source.clone(), (*destination).clone());
             row.push(match traffic.routes.get(&key) {
                 None => "-".to_owned(),
-                Some(amount) if source == *destination => format!("({})", amount.text(has_bytes)),
-                Some(amount) => amount.text(has_bytes),
+                Some(amount) if source == *destination => format!("({})", amount.text(true)),
+                Some(amount) => amount.text(true),
             });
         }
         table.push(row);
@@ -236,13 +248,13 @@ fn matrix(traffic: &Traffic, has_bytes: bool) -> Table {
 }
 
 /// The routes with the most traffic.
-fn list(traffic: &Traffic, has_bytes: bool, output: &mut Output) {
+fn list(traffic: &Traffic, output: &mut Output) {
     let mut routes: Vec<_> = traffic.routes.iter().filter(|(key, _)| key.0 != key.1).collect();
     routes.sort_by_key(|(_, amount)| std::cmp::Reverse((amount.bytes, amount.elements)));
     let columns = [("from", Align::Left), ("to", Align::Left), ("moves", Align::Right)];
     let mut table = Table::new(&columns);
     for ((source, destination), amount) in routes.iter().take(MAX_ROUTES) {
-        table.push(vec![source.1.clone(), destination.1.clone(), amount.text(has_bytes)]);
+        table.push(vec![source.1.clone(), destination.1.clone(), amount.text(true)]);
     }
     table.lines().iter().for_each(|line| output.line(line));
     if let Some(more) = routes.len().checked_sub(MAX_ROUTES).filter(|more| *more > 0) {

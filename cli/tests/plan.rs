@@ -35,11 +35,19 @@ fn the_matrix_says_what_moves_and_what_stays() {
         "from tp=4: dimension 0 over tp by chunk\n\
          to   tp=2: dimension 0 over tp by chunk\n\
          \n\
-         from \\ to   rank:0  rank:1\n\
-         rank:0     (4 KiB)       -\n\
-         rank:1       4 KiB       -\n\
-         rank:2           -   4 KiB\n\
-         rank:3           -   4 KiB\n\
+         What moves: 12 KiB between owners, 4 KiB stay, in 4 pieces\n\
+         \n  \
+         from / to   rank 0  rank 1    sent\n  \
+         ──────────────────────────────────\n  \
+         rank 0     (4 KiB)       -     0 B\n  \
+         rank 1       4 KiB       -   4 KiB\n  \
+         rank 2           -   4 KiB   4 KiB\n  \
+         rank 3           -   4 KiB   4 KiB\n  \
+         ──────────────────────────────────\n  \
+         received     4 KiB   8 KiB  12 KiB\n\
+         \n  \
+         row: from, column: to, amounts in bytes\n  \
+         (n) stays with its owner, and is in no sum\n\
          \n\
          tensor [8, 1024] bfloat16: 12 KiB in 3 messages between owners, 4 KiB stay where they are\n"
     );

@@ -151,6 +151,56 @@ fn one_layout_may_be_written_in_many_ways() {
 }
 
 #[test]
+fn pictures_are_drawn_where_they_are_asked_for() {
+    let folder = Folder::new();
+    write_model(&folder, "model");
+    let base = ["show", "--sizes", "8,12", "--layout", "tp=2: S(1)"];
+    let drawn = stdout(&folder, &base);
+    assert!(drawn.contains("│   rank 0   │   rank 1   │") && !drawn.contains('\x1b'), "{drawn}");
+    let colored = stdout(&folder, &[&base[..], &["--color", "always"]].concat());
+    assert!(colored.contains("\x1b[") && colored.contains("rank 1"), "{colored}");
+    let ascii = stdout(&folder, &[&base[..], &["--ascii"]].concat());
+    assert!(ascii.is_ascii(), "{ascii}");
+    let part = stdout(&folder, &[&base[..], &["--window", "0:2,0:6", "--width", "60"]].concat());
+    assert!(part.contains("rank 0   ") && !part.contains("│   rank 1   │"), "{part}");
+    let done = run(&folder, &[&base[..], &["--window", "0:9,0:6"]].concat());
+    assert!(done.code == 2 && done.stderr.contains("no part of dimension 0"), "{done:?}");
+    let chunks = stdout(&folder, &["show", "model", "-t", "w", "--picture"]);
+    assert!(
+        chunks.contains("\nw\n") && chunks.contains("model-00002-of-00002.safetensors"),
+        "{chunks}"
+    );
+    let layout = stdout(&folder, &["show", "model", "-t", "w", "--picture", "-l", "fsdp=2"]);
+    assert!(layout.contains("rank 1"), "{layout}");
+    let plan = ["plan", "--sizes", "8,12", "--from", "2: S(0)", "--to", "2: S(1)", "--diff"];
+    assert!(stdout(&folder, &plan).contains("What changes owner"));
+}
+
+#[test]
+fn the_document_of_a_spec_is_a_layout() {
+    let folder = Folder::new();
+    write_model(&folder, "model");
+    let (_, value) = json(&folder, &["show", "--sizes", "8,6", "-l", "dp=2,tp=2: S(0)_S(0, 2)"]);
+    let document = value["layout"]["document"].to_string();
+    assert!(document.contains("\"kind\":\"shardspec.spec\""), "{document}");
+    std::fs::write(folder.join("spec.json"), document).unwrap();
+    let (_, again) = json(&folder, &["show", "--sizes", "8,6", "--layout", "@spec.json"]);
+    assert_eq!(again, value);
+    let chunks = r#"{"kind":"shardspec.spec","version":1,"chunk":{"dim":0,"placements":["rank:0/cpu","w1/cpu"]}}"#;
+    std::fs::write(folder.join("chunks.json"), chunks).unwrap();
+    let (code, value) = json(&folder, &["show", "model", "-t", "w", "-l", "w -> @chunks.json"]);
+    assert_eq!((code, &value["owners"][0]["owner"]), (0, &"w1".into()));
+    std::fs::write(folder.join("chunks.json"), chunks.replace("chunk", "chink")).unwrap();
+    let done = run(&folder, &["show", "model", "-l", "@chunks.json"]);
+    assert_eq!(done.code, 3);
+    assert!(
+        done.stderr.contains("chunks.json") && done.stderr.contains("chink"),
+        "{}",
+        done.stderr
+    );
+}
+
+#[test]
 fn a_wrong_layout_is_refused_with_what_is_wrong() {
     let folder = Folder::new();
     std::fs::write(folder.join("bad.txt"), "--mesh tp=2\n# fine\nw -> S(0)\nb -> S(0\n").unwrap();

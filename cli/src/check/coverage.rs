@@ -69,7 +69,7 @@ pub fn run(layouts: &Layouts, arguments: &CheckArguments, output: &mut Output) -
             if let Err(error) = layout.build(&sizes.0, dtype) {
                 problems.push_error(None, &error);
             }
-            format!("tensor {}, {}", units::sizes(&sizes.0), layout.spec)
+            format!("tensor {}, {}", units::sizes(&sizes.0), layout)
         }
         (None, None) => return Err(Failure::usage("pass a checkpoint, or --sizes and --layout")),
     };
@@ -116,7 +116,7 @@ fn check_layout(
     let metadata = match layout.build(tensor.sizes(), Some(tensor.dtype())) {
         Ok(metadata) => metadata,
         Err(error) => {
-            let message = format!("tensor {name:?}: {}: {error}", layout.spec);
+            let message = format!("tensor {name:?}: {}: {error}", layout);
             problems.push(Some(name), failure::name(&error), message);
             return Ok(());
         }

@@ -37,7 +37,8 @@ pub fn run(
     let is_known = layouts
         .rules
         .iter()
-        .any(|rule| rule.layout.spec.mesh().axes().iter().any(|own| own.name() == axis));
+        .filter_map(|rule| rule.layout.over_mesh())
+        .any(|spec| spec.mesh().axes().iter().any(|own| own.name() == axis));
     if !is_known {
         return Err(Failure::usage(format!("--degrees {axis}: no mesh of a layout has this axis")));
     }
@@ -45,8 +46,9 @@ pub fn run(
     for degree in 1..=arguments.max_degree {
         let mut reasons = BTreeMap::<String, Vec<String>>::new();
         for ((rule, sizes), names) in &groups {
-            let Some(rule) = layouts.rules.get(*rule) else { continue };
-            match is_legal(&rule.layout.spec, axis, degree, sizes) {
+            let rule = layouts.rules.get(*rule);
+            let Some(spec) = rule.and_then(|rule| rule.layout.over_mesh()) else { continue };
+            match is_legal(spec, axis, degree, sizes) {
                 Ok(()) => {}
                 Err(error) => {
                     let reason = format!("sizes {sizes:?}: {}", reason(&error));

@@ -7,25 +7,27 @@ mod mesh;
 mod text;
 mod words;
 
+use std::fmt;
 use std::path::Path;
 
 use serde_json::{Value, json};
 use shardspec::files::write::name_matches;
+use shardspec::interchange::{BuiltInSpec, spec_from_json, spec_to_json};
 use shardspec::model::{
     DataType, MeshLayout, MeshShardingSpec, Result as ModelResult, ShardedTensorMetadata,
     ShardingSpec, TensorProperties, TensorShape,
 };
 
 use crate::arguments::{LayoutArguments, ShapeArguments};
-use crate::failure::Failure;
+use crate::failure::{Failure, Reason};
 
 /// Between a pattern and its layout.
 const ARROW: &str = "->";
 
-/// A layout over a mesh.
+/// A layout of tensors of any sizes.
 #[derive(Debug, Clone)]
 pub struct Layout {
-    pub spec: MeshShardingSpec,
+    spec: BuiltInSpec,
     /// Whether vectors are replicated: biases of layers whose input is cut.
     keeps_vectors: bool,
 }
@@ -48,32 +50,58 @@ pub struct Layouts {
 
 impl Layout {
     fn new(spec: MeshShardingSpec) -> Self {
-        Self { spec, keeps_vectors: false }
+        Self { spec: BuiltInSpec::Mesh(spec), keeps_vectors: false }
     }
 
-    /// The spec for a tensor of so many dimensions. A tensor without dimensions can't be cut.
-    fn spec_for(&self, ndim: usize) -> ModelResult<MeshShardingSpec> {
-        if ndim == 0 || (ndim == 1 && self.keeps_vectors) {
-            return MeshShardingSpec::new(self.spec.mesh().clone(), MeshLayout::default());
+    /// The layout over a mesh, if it is one.
+    pub fn over_mesh(&self) -> Option<&MeshShardingSpec> {
+        match &self.spec {
+            BuiltInSpec::Mesh(spec) => Some(spec),
+            BuiltInSpec::Chunk(_) | BuiltInSpec::Enumerable(_) => None,
         }
-        Ok(self.spec.clone())
     }
 
-    /// The shards of a tensor.
+    /// The shards of a tensor. A tensor without dimensions can't be cut: it is replicated over the mesh.
     pub fn build(
         &self, sizes: &[i64], dtype: Option<DataType>,
     ) -> ModelResult<ShardedTensorMetadata> {
         let properties = TensorProperties { dtype, ..TensorProperties::default() };
-        self.spec_for(sizes.len())?.build_metadata(TensorShape::new(sizes), properties)
+        let shape = TensorShape::new(sizes);
+        match (self.over_mesh(), sizes) {
+            (Some(spec), []) => uncut(spec)?.build_metadata(shape, properties),
+            (Some(spec), [_]) if self.keeps_vectors => {
+                uncut(spec)?.build_metadata(shape, properties)
+            }
+            _ => self.spec.as_spec().build_metadata(shape, properties),
+        }
     }
 
-    /// What every command says of a layout.
+    /// What every command says of a layout. `document` is the spec as the library writes it.
     pub fn json(&self) -> Value {
-        let axes = self.spec.mesh().axes().iter();
-        let axes: Vec<Value> =
-            axes.map(|axis| json!({"name": axis.name(), "size": axis.size()})).collect();
-        json!({"mesh": axes, "text": self.spec.to_string()})
+        let axes = self.over_mesh().map(|spec| {
+            let axes = spec.mesh().axes().iter();
+            axes.map(|axis| json!({"name": axis.name(), "size": axis.size()})).collect::<Vec<_>>()
+        });
+        let document = spec_to_json(self.spec.as_spec()).ok();
+        let document: Option<Value> = document.and_then(|text| serde_json::from_str(&text).ok());
+        json!({"mesh": axes, "text": self.to_string(), "document": document})
     }
+}
+
+/// In words.
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.spec {
+            BuiltInSpec::Mesh(spec) => write!(f, "{spec}"),
+            BuiltInSpec::Chunk(spec) => write!(f, "{spec}"),
+            BuiltInSpec::Enumerable(spec) => write!(f, "{spec}"),
+        }
+    }
+}
+
+/// The same mesh, and a whole tensor on each of its devices.
+fn uncut(spec: &MeshShardingSpec) -> ModelResult<MeshShardingSpec> {
+    MeshShardingSpec::new(spec.mesh().clone(), MeshLayout::default())
 }
 
 impl Layouts {
@@ -99,6 +127,11 @@ impl Layouts {
             Some((pattern, text)) => (pattern.trim(), text.trim()),
             None => ("*", value.trim()),
         };
+        if let Some(path) = text.strip_prefix('@') {
+            let layout = document(path, &read(path)?)?;
+            self.rules.push(LayoutRule { pattern: pattern.to_owned(), place, layout });
+            return Ok(());
+        }
         let layout = text::parse(text, mesh).map_err(|problem| {
             Failure::usage(format!("{place} {text:?}: {problem}"))
                 .hint("`shardspec show --help` lists the ways to write a layout")
@@ -107,10 +140,16 @@ impl Layouts {
         Ok(())
     }
 
-    /// A file with a layout in each line. `--mesh MESH` is for the lines behind it.
+    /// A file with the JSON document of a spec, or with a layout in each line. `--mesh MESH` is for the lines
+    /// behind it.
     fn read_file(&mut self, path: &str, mesh: Option<&str>) -> Result<(), Failure> {
-        let text = std::fs::read_to_string(Path::new(path))
-            .map_err(|error| Failure::system(path, "reading the layouts", &error))?;
+        let text = read(path)?;
+        if text.trim_start().starts_with('{') && text.contains("\"kind\"") {
+            let layout = document(path, &text)?;
+            let (pattern, place) = ("*".to_owned(), path.to_owned());
+            self.rules.push(LayoutRule { pattern, place, layout });
+            return Ok(());
+        }
         let mut mesh = mesh;
         for (number, line) in (1..).zip(text.lines()) {
             let line = without_comment(line).trim();
@@ -144,6 +183,19 @@ impl Layouts {
             ))),
         }
     }
+}
+
+/// The text of a file.
+fn read(path: &str) -> Result<String, Failure> {
+    std::fs::read_to_string(Path::new(path))
+        .map_err(|error| Failure::system(path, "reading the layouts", &error))
+}
+
+/// The layout of a JSON document.
+fn document(path: &str, text: &str) -> Result<Layout, Failure> {
+    let spec = spec_from_json(text.as_bytes())
+        .map_err(|error| Failure::of(path, &error).because(Reason::File))?;
+    Ok(Layout { spec, keeps_vectors: false })
 }
 
 /// The element type of `--dtype`.

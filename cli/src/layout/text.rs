@@ -138,7 +138,7 @@ fn layout_of(name: &str, size: Option<&str>, dim: Option<i64>) -> Result<Layout,
         MeshShardingSpec::new(Mesh::new(&axes)?, layout)
     };
     let spec = build().map_err(|error| error.to_string())?;
-    Ok(Layout { spec, keeps_vectors: name == "tp:row" })
+    Ok(Layout { keeps_vectors: name == "tp:row", ..Layout::new(spec) })
 }
 
 fn example(name: &str) -> &'static str {
@@ -154,4 +154,75 @@ fn descriptor(text: &str, mesh: Mesh) -> Result<MeshShardingSpec, String> {
         .and_then(|numbers| <[i64; 9]>::try_from(numbers).ok())
         .ok_or("a descriptor of ScaLAPACK is nine integers: DTYPE,CTXT,M,N,MB,NB,RSRC,CSRC,LLD")?;
     parse_descriptor(&numbers, mesh, 0).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_of_a_text_says_its_notation() {
+        for (text, expected) in [
+            ("S(0)R", Form::Notation(Notation::DTensor)),
+            ("(Shard(dim=0), Replicate())", Form::Notation(Notation::DTensor)),
+            ("[S(0), R]", Form::Notation(Notation::DTensor)),
+            ("P(sum)S(0)", Form::Notation(Notation::DTensor)),
+            ("Partial(sum)", Form::Notation(Notation::DTensor)),
+            ("_S(0, 2)S(0)", Form::Notation(Notation::DTensor)),
+            ("P('dp')", Form::Notation(Notation::Jax)),
+            ("P()", Form::Notation(Notation::Jax)),
+            ("P(None, ('a', 'b'))", Form::Notation(Notation::Jax)),
+            ("PartitionSpec('x')", Form::Notation(Notation::Jax)),
+            ("{replicated}", Form::Notation(Notation::Xla)),
+            ("sharding<@mesh, []>", Form::Notation(Notation::Shardy)),
+            ("dim 0 over tp", Form::Words),
+            ("partial tp (sum)", Form::Words),
+            ("words: replicated", Form::Words),
+            ("jax: P('dp')", Form::Notation(Notation::Jax)),
+        ] {
+            assert_eq!(form_of(text).map(|(form, _)| form), Ok(expected), "{text}");
+        }
+        assert!(form_of("magic").is_err() && form_of("numpy: S(0)").is_err());
+    }
+
+    #[test]
+    fn no_text_ends_the_program() {
+        let seeds = [
+            "dp=2,tp=4: RS(0)",
+            "tp=4: P('tp', None)",
+            "2x2: {devices=[2,2]<=[4]}",
+            "tp=2: sharding<@mesh, [{\"tp\"}, {}]>",
+            "tp=2: dim 0 over tp by chunk, even in 2 equal segments; pad dim 1 to a multiple of 8",
+            "tp=2: dim 0 over tp by segments [4 by chunk, 2 by cyclic of 1]",
+            "p=2,q=2: scalapack:1,0,8,8,2,2,0,0,4",
+            "hsdp=2x4",
+            "tp:row=4",
+        ];
+        let mut state = 0x5eed_u64;
+        let mut random = |limit: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % limit.max(1)
+        };
+        for _ in 0..20_000 {
+            let seed: Vec<char> = seeds[random(seeds.len())].chars().collect();
+            let mut text = seed.clone();
+            for _ in 0..random(4) + 1 {
+                let at = random(text.len());
+                match random(3) {
+                    0 => drop(text.remove(at)),
+                    1 => text.insert(at, ['9', ':', '=', '(', ',', 'é', ' ', '-'][random(8)]),
+                    _ => text[at] = seed[random(seed.len())],
+                }
+                if text.is_empty() {
+                    break;
+                }
+            }
+            let text: String = text.into_iter().collect();
+            if let Ok(layout) = parse(&text, Some("tp=2")) {
+                let _ = layout.build(&[8, 6], None);
+            }
+        }
+    }
 }

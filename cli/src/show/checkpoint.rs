@@ -10,6 +10,7 @@ use crate::checkpoint;
 use crate::failure::Failure;
 use crate::layout::Layouts;
 use crate::output::Output;
+use crate::picture::{self, Subject};
 use crate::table::{Align, Table};
 use crate::units;
 
@@ -21,12 +22,20 @@ pub fn run(path: &str, arguments: &ShowArguments, output: &mut Output) -> Answer
     let set = checkpoint::open(path)?;
     let tensors = checkpoint::chosen(&set, &arguments.tensors)?;
     let mut owners = OwnerBytes::default();
+    let mut built = Vec::new();
     for tensor in &tensors {
-        if let Some(layout) = layouts.of(tensor.name()) {
-            let built = layout.build(tensor.sizes(), Some(tensor.dtype()));
-            owners.add(&built.map_err(|error| {
-                Failure::of(format!("tensor {:?}: {}", tensor.name(), layout.spec), &error)
-            })?);
+        let metadata = match layouts.of(tensor.name()) {
+            None => None,
+            Some(layout) => {
+                let metadata = layout.build(tensor.sizes(), Some(tensor.dtype()));
+                Some(metadata.map_err(|error| {
+                    Failure::of(format!("tensor {:?}: {layout}", tensor.name()), &error)
+                })?)
+            }
+        };
+        metadata.iter().for_each(|metadata| owners.add(metadata));
+        if arguments.picture {
+            built.push(metadata);
         }
     }
     if output.is_json() {
@@ -41,6 +50,15 @@ pub fn run(path: &str, arguments: &ShowArguments, output: &mut Output) -> Answer
     }
     if arguments.files {
         files(&set, output);
+    }
+    for (tensor, metadata) in tensors.iter().zip(&built) {
+        output.line("");
+        output.line(tensor.name());
+        let subject = match metadata {
+            Some(metadata) => Subject::Layout(metadata),
+            None => Subject::Shards(tensor.chunks(), tensor.sizes()),
+        };
+        picture::print(subject, &arguments.drawing, output)?;
     }
     if !layouts.is_empty() {
         output.line("");
@@ -95,7 +113,7 @@ fn table(set: &FileSet, tensors: &[&StoredTensor], layouts: &Layouts) -> Table {
         ];
         if !layouts.is_empty() {
             let layout = layouts.of(tensor.name());
-            row.push(layout.map_or("whole".to_owned(), |layout| layout.spec.to_string()));
+            row.push(layout.map_or("whole".to_owned(), |layout| layout.to_string()));
         }
         table.push(row);
     }

@@ -11,6 +11,7 @@ use crate::checkpoint::bytes_of_elements;
 use crate::failure::Failure;
 use crate::layout::{self, Layouts};
 use crate::output::Output;
+use crate::picture::{self, Subject};
 use crate::table::{Align, Table};
 use crate::units;
 
@@ -22,7 +23,7 @@ pub fn run(arguments: &ShowArguments, output: &mut Output) -> Answer {
     };
     let dtype = layout::dtype(&arguments.shape)?;
     let built = layout.build(&sizes.0, dtype);
-    let metadata = built.map_err(|error| Failure::of(&layout.spec, &error))?;
+    let metadata = built.map_err(|error| Failure::of(layout, &error))?;
     let mut owners = OwnerBytes::default();
     owners.add(&metadata);
     let fingerprint = units::hex(metadata.shards().fingerprint());
@@ -40,8 +41,9 @@ pub fn run(arguments: &ShowArguments, output: &mut Output) -> Answer {
         }));
         return Ok(true);
     }
-    output.line(format!("{}, {}", tensor(&metadata, dtype), layout.spec));
+    output.line(format!("{}, {}", tensor(&metadata, dtype), layout));
     output.line("");
+    picture::print(Subject::Layout(&metadata), &arguments.drawing, output)?;
     shards(&metadata, dtype, arguments.all, output);
     Ok(true)
 }
