@@ -2,6 +2,9 @@
 
 - The stripped library is small, has the ABI version in its name, and needs nothing but the C runtime.
 - Every export but two that can't fail is one call of `guard`, so that no panic crosses the border.
+- What is linked in or runs while building has licences of the list in deny.toml, one version of each
+  crate, and comes from crates.io.
+- How often `unsafe` stands in each folder, as a table. tests/house checks the arguments for it.
 """
 
 import json
@@ -53,5 +56,54 @@ def check_guards():
     return f"{exports} exports guarded"
 
 
+def is_allowed(expression, allowed):
+    """Whether a licence expression can be met by allowed licences."""
+    any_of = re.split(r"\s+OR\s+|/", expression.replace("(", "").replace(")", ""))
+    if " AND " in expression:
+        # Such as "(MIT OR Apache-2.0) AND Unicode-3.0": each part has to be met.
+        return all(is_allowed(part.strip(), allowed) for part in re.split(r"\s+AND\s+", expression))
+    return any(name.strip() in allowed for name in any_of)
+
+
+def check_dependencies():
+    rules = (ROOT / "deny.toml").read_text()
+    allowed = re.findall(r'"([^"]+)"', re.search(r"(?m)^allow = \[([^]]*)\]", rules)[1])
+    (registry,) = re.findall(r'allow-registry = \["([^"]+)"\]', rules)
+    found = json.loads(output("cargo", "metadata", "--manifest-path", str(ROOT / "Cargo.toml"),
+                              "--locked", "--offline", "--format-version", "1"))
+    nodes = {node["id"]: node for node in found["resolve"]["nodes"]}
+    reached, open_ids = set(), [found["resolve"]["root"]]
+    while open_ids:
+        for dependency in nodes[open_ids.pop()]["deps"]:
+            is_needed = any(kind["kind"] != "dev" for kind in dependency["dep_kinds"])
+            if is_needed and dependency["pkg"] not in reached:
+                reached.add(dependency["pkg"])
+                open_ids.append(dependency["pkg"])
+    names = set()
+    for package in (package for package in found["packages"] if package["id"] in reached):
+        name, license = package["name"], package["license"] or "none"
+        assert is_allowed(license, allowed), f"{name} has the licence {license}; deny.toml allows {allowed}"
+        assert package["source"] == f"registry+{registry}", f"{name} comes from {package['source']}"
+        assert name not in names, f"there are two versions of {name} among the library's dependencies"
+        names.add(name)
+    assert {"libc", "thiserror"} <= names, sorted(names)
+    return f"{len(names)} crates in the library and its build: licences, sources and versions are right"
+
+
+def unsafe_per_folder():
+    counts = {}
+    for source in sorted((ROOT / "src").rglob("*.rs")):
+        code = re.sub(r"//[^\n]*", "", source.read_text())
+        top = source.relative_to(ROOT / "src").parts[0].removesuffix(".rs")
+        number, arguments = counts.get(top, (0, 0))
+        counts[top] = (number + len(re.findall(r"\bunsafe\b", code)),
+                       arguments + source.read_text().count("// SAFETY:"))
+    lines = [f"  {folder:14} {number:5} unsafe {arguments:5} arguments"
+             for folder, (number, arguments) in counts.items()]
+    return "\n".join(["unsafe code in src:", *lines])
+
+
 print(check_binary())
 print(check_guards())
+print(check_dependencies())
+print(unsafe_per_folder())
