@@ -285,8 +285,10 @@ unsafe fn problem_places(problems: *mut shardspec_error, capacity: usize) -> Out
     let mut places = try_with_capacity(capacity)?;
     for at in 0..capacity {
         let place = problems.wrapping_add(at);
-        let is_whole =
-            (&raw const (*place).struct_size).read() == size_of::<shardspec_error>() as u64;
+        // SAFETY: `out_slice` found `problems` not null and aligned, and its contract is that `capacity`
+        // elements are there, of which `place` is one. Each begins with its size, which the caller has set.
+        let size = unsafe { (&raw const (*place).struct_size).read() };
+        let is_whole = size == size_of::<shardspec_error>() as u64;
         match Report::open(place) {
             Ok(report) if is_whole => places.push(report),
             _ => {

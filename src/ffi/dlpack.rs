@@ -124,12 +124,15 @@ unsafe fn end<T>(manager_ctx: *mut c_void) {
 
 unsafe extern "C-unwind" fn delete(tensor: *mut c_void) {
     let tensor = tensor.cast::<shardspec_managed_tensor>();
-    passing(|| end::<shardspec_managed_tensor>((*tensor).manager_ctx));
+    // SAFETY: `tensor` is the one that has this deleter, which `lend` made in this form, and a deleter is
+    // called once: the contract of `end`.
+    passing(|| unsafe { end::<shardspec_managed_tensor>((*tensor).manager_ctx) });
 }
 
 unsafe extern "C-unwind" fn delete_legacy(tensor: *mut c_void) {
     let tensor = tensor.cast::<shardspec_legacy_managed_tensor>();
-    passing(|| end::<shardspec_legacy_managed_tensor>((*tensor).manager_ctx));
+    // SAFETY: as in `delete`, `tensor` has this deleter and the older form: the contract of `end`.
+    passing(|| unsafe { end::<shardspec_legacy_managed_tensor>((*tensor).manager_ctx) });
 }
 
 /// The form of DLPack 1, for [`lend`].

@@ -192,13 +192,20 @@ unsafe fn taking<'a>(
 }
 
 /// The view of a managed tensor, if its memory may be used as a local shard's.
+///
+/// # Safety
+///
+/// `tensor` points to a managed tensor of any version, which begins with the version.
 unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostView> {
-    let (major, minor) = ((*tensor).major, (*tensor).minor);
+    // SAFETY: the contract of `managed_view` is that these fields of `tensor` are there in all versions.
+    let (major, minor) = unsafe { ((*tensor).major, (*tensor).minor) };
     if major != SHARDSPEC_DLPACK_MAJOR_VERSION {
         let what = text!("the managed tensor is of DLPack {major}.{minor}; pass one of version 1");
         return Err(Error::Unsupported { what }.into());
     }
-    let tensor = &*tensor;
+    // SAFETY: the contract of `managed_view` is that a managed tensor of this version is at `tensor`, of
+    // which all versions with this major number have the same fields.
+    let tensor = unsafe { &*tensor };
     if tensor.flags & SHARDSPEC_DLPACK_FLAG_READ_ONLY != 0 {
         return Err(Error::Transfer(TransferError::ReadOnly { what: Text::from("shards") }).into());
     }

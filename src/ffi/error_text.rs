@@ -34,7 +34,9 @@ pub unsafe extern "C-unwind" fn shardspec_error_init(
             let problem = text!("{size} is below {SHARDSPEC_ERROR_SHORT_SIZE}, a short error's");
             return Err(Error::invalid("size", problem).into());
         }
-        (&raw mut (*err).struct_size).write(size as u64);
+        // SAFETY: `out` found `err` not null and aligned, and its contract is that an error may be written
+        // there: of `size` bytes, which are enough for this field.
+        unsafe { (&raw mut (*err).struct_size).write(size as u64) };
         report(err)?.clear();
         Ok(())
     })

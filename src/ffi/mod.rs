@@ -2,6 +2,12 @@
 //!
 //! One file of exports for each noun of the header; `border` is what they are made of. Each file
 //! becomes one section of `include/shardspec.h`, headed by the text at its top.
+//!
+//! All exports have one contract, which is the first page of the header (`abi/first_page.txt`): a pointer
+//! that is not NULL points to as much memory of its type as its length or its `struct_size` says, which
+//! does not change or is not used otherwise during the call. Exports pass each pointer to a function of
+//! `border`, whose `# Safety` section is that contract for one kind of argument. So calls of these
+//! functions need no argument of their own. What follows a pointer itself has one.
 
 #![allow(
     non_camel_case_types,

@@ -185,9 +185,13 @@ pub unsafe extern "C-unwind" fn shardspec_struct_init(
         out_slice("out", out.cast::<u8>(), size)?;
         let known = Known::find(name)?;
         known.check(out, size)?;
-        out.cast::<u8>().write_bytes(0, size);
-        if known.has_size {
-            out.cast::<u64>().write(size as u64);
+        // SAFETY: the contract of `out_slice` is that `size` bytes may be written at `out`, and `check`
+        // refused a size that the struct never had, and an address that is not aligned for its size.
+        unsafe {
+            out.cast::<u8>().write_bytes(0, size);
+            if known.has_size {
+                out.cast::<u64>().write(size as u64);
+            }
         }
         match known.name {
             ERROR => {

@@ -231,7 +231,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard(
         let part = transfer::view_shard(&metadata, index, &whole)?;
         shape_place.fill(part.shape());
         strides_place.fill_with(part.element_strides());
-        place.set(c_view(&part, (*full).device, shape, strides));
+        // SAFETY: `view_argument` read the view at `full`, so it is not null and is aligned, and the contract
+        // of `input` is that it does not change.
+        let device = unsafe { (*full).device };
+        place.set(c_view(&part, device, shape, strides));
         Ok(())
     })
 }
