@@ -103,7 +103,8 @@ pub(crate) unsafe fn text<'a>(argument: &'static str, pointer: *const c_char) ->
 pub(crate) unsafe fn text_slice<'a>(
     argument: &'static str, pointer: *const c_char, len: usize,
 ) -> Outcome<&'a [u8]> {
-    // SAFETY: the caller's promise is passed on; c_char and u8 differ in sign only.
+    // SAFETY: the contract of `text_slice` is that of `slice`, with the same `pointer` and `len`: a `c_char`
+    // and a byte differ in sign only, and every bit pattern is a value of both.
     unsafe { slice(argument, pointer.cast(), len) }
 }
 
