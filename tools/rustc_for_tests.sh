@@ -6,7 +6,7 @@
 # seconds by themselves are.
 case " $* " in
 *" --crate-name shardspec "* | *" --crate-name build_script_build "*) exec "$@" ;;
-*" --crate-name copy_properties "* | *" --crate-name validation_properties "*) exec "$@" ;;
+*" --crate-name copy_"* | *" --crate-name storage "* | *" --crate-name validation_properties "*) exec "$@" ;;
 *" --test "*) exec "$@" -C opt-level=0 ;;
 *) exec "$@" ;;
 esac
