@@ -121,6 +121,18 @@ def test_the_tests_of_tensors_pass_without_the_module_in_c(installed, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_without_a_compiler_or_headers_the_package_is_built_without_the_module_in_c(tmp_path):
+    script = ROOT / "python/native/build.py"
+    done = run(sys.executable, script, tmp_path, environment={"CC": "no-such-compiler"})
+    assert done.returncode == 0 and not list(tmp_path.iterdir())
+    assert "arrays are passed more slowly: " in done.stderr
+    # Python's headers are where sysconfig says.
+    program = (f"import runpy, sysconfig; sysconfig.get_path = lambda name: {str(tmp_path)!r}; "
+               f"print(runpy.run_path({str(script)!r})['build']({str(tmp_path)!r}))")
+    done = run(sys.executable, "-c", program)
+    assert done.stdout == "None\n" and "install the headers of Python" in done.stderr
+
+
 def test_without_cargo_the_build_says_what_is_missing(tmp_path):
     done = run(sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", ROOT,
                "-w", tmp_path, environment={"CARGO": "no-such-cargo"})

@@ -2,10 +2,12 @@
 
 import array
 import copy
+import gc
 import os
 import pickle
 import subprocess
 import sys
+import tracemalloc
 
 import numpy
 import pytest
@@ -172,6 +174,42 @@ def test_the_module_in_c_refuses_what_is_no_room():
         native.many(bytearray(48), (3,), False, lambda number: 1 // 0, [])
     with pytest.raises(AttributeError):
         native.many(bytearray(48), (3,), False, lambda number: 3, [])
+
+
+@pytest.mark.skipif(native is None, reason="the module in C was not built, or is turned off")
+def test_views_leave_nothing_behind():
+    from shardspec._views import views
+
+    class Fails:
+        def __dlpack__(self, **arguments):
+            raise BufferError("no")
+
+    tensors = [numpy.zeros((2, 3)), bytearray(8), as_tensor(numpy.zeros(4)), numpy.zeros(3, ">i4"), b"1"]
+
+    def work():
+        for tensor in tensors:
+            view("x", tensor)
+        views(str, tensors, write=False)
+        for wrong in (3, Fails()):
+            with pytest.raises((TypeError, BufferError)):
+                views(str, [*tensors, wrong], write=False)
+        with pytest.raises(BufferError):
+            views(str, tensors, write=True)
+
+    work()
+    before = [sys.getrefcount(tensor) for tensor in tensors], sys.getrefcount(None)
+    tracemalloc.start()
+    work()
+    gc.collect()
+    first = tracemalloc.get_traced_memory()[0]
+    for _ in range(300):
+        work()
+    gc.collect()
+    grown = tracemalloc.get_traced_memory()[0] - first
+    tracemalloc.stop()
+    assert [sys.getrefcount(tensor) for tensor in tensors] == before[0]
+    assert abs(sys.getrefcount(None) - before[1]) < 100 and grown < 20_000
+    tensors[1].extend(b"1")  # Nothing holds its buffer any more.
 
 
 def test_python_alone_does_the_same():
