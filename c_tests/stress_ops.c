@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { THREADS = 8, NAMES = 12, CONTEXTS = 1 << 16, SHARED = 16, DEEPEST = 3 };
+enum { THREADS = 16, NAMES = 12, CONTEXTS = 1 << 16, SHARED = 16, DEEPEST = 3 };
 
 #define ADD(number, by) __atomic_add_fetch(&(number), by, __ATOMIC_SEQ_CST)
 #define LOAD(number) __atomic_load_n(&(number), __ATOMIC_SEQ_CST)
