@@ -88,10 +88,14 @@ static void *zeros(int64_t count) {
 /* A transfer that a request prepares: `out.transfer`. */
 static shardspec_status prepared_by_request(const shardspec_comm *comm, const shardspec_comm_tensor *tensors, size_t count,
                                             const shardspec_comm_options *options) {
-  out.transfer = NULL;
+  /* A request that ends with an error has a transfer that is NULL or can't run. */
+  shardspec_transfer *transfer = NULL;
   shardspec_status status = completed(
-      shardspec_transfer_prepare_start(comm, tensors, count, options, &out.transfer, &started_request, &err));
-  if (status != SHARDSPEC_OK) CHECK(shardspec_transfer_free(out.transfer, NULL) == SHARDSPEC_OK);
+      shardspec_transfer_prepare_start(comm, tensors, count, options, &transfer, &started_request, &err));
+  if (status == SHARDSPEC_OK)
+    out.transfer = transfer;
+  else
+    CHECK(shardspec_transfer_free(transfer, NULL) == SHARDSPEC_OK);
   return status;
 }
 
