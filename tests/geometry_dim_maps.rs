@@ -198,3 +198,18 @@ fn stretches_up_to_the_largest_index_are_counted_and_joined_without_overflow() {
     let map = DimMap::new(4, vec![stretch(0, 0), stretch(1, 2)]).unwrap();
     assert_eq!(listed(&map), [0, far, 1, far + 1]);
 }
+
+#[test]
+fn stretches_that_take_too_long_to_be_compared_are_refused_at_once() {
+    // Blocks that drift towards each other by one index a turn.
+    let (length, count) = (1i64 << 30, 600_000_000);
+    let stretch = |start, local, step| Stretch::new([start, local], length, count, [step, length]);
+    let one = stretch(0, 0, 1 << 32).unwrap();
+    let other = stretch(length, length * count, (1 << 32) + 1).unwrap();
+    let map = DimMap::new(i64::MAX, vec![one, other]);
+    assert_eq!(map, Err(GeometryError::TooManyBlocks));
+    // Each lies across each other one.
+    let row = |row| Stretch::new([row, 2 * row], 1, 2, [10_000, 10_000]).unwrap();
+    let rows: Vec<Stretch> = (0..4000).map(row).collect();
+    assert_eq!(DimMap::new(20_000, rows), Err(GeometryError::TooManyBlocks));
+}

@@ -56,6 +56,12 @@ impl BlockTrain {
         self.start + number * self.step
     }
 
+    /// How many steps [`Self::meet`] takes, about.
+    pub(super) fn steps_to_meet(&self, other: &Self) -> i64 {
+        let distances = (self.length + other.length - 1) / gcd(self.step, other.step) + 1;
+        self.count.min(other.count).min(distances)
+    }
+
     /// `found` is called for each set of blocks that this one and another have in common, in no
     /// particular order.
     pub(super) fn meet(

@@ -14,6 +14,10 @@ use super::stretch::MapSide;
 use super::{GeometryError, GeometryResult, Stretch};
 use crate::memory::{Memory, TryVec, try_collect, try_to_vec, try_with_capacity};
 
+/// Steps that it may take to find out that stretches share nothing: stretches that lie across each other
+/// are compared two by two, and those at steps that do not divide each other block by block.
+const MAX_STEPS: i64 = 1 << 22;
+
 /// The indices of one dimension that a shard has, in the order of the shard's buffer, as stretches.
 /// Places of the buffer that no stretch covers are holes: they hold no element.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -84,7 +88,7 @@ impl DimMap {
     /// and two that have an index or a place in common.
     ///
     /// Takes `n * log(n)` for `n` stretches, and a comparison for each two that lie across each other
-    /// on one side.
+    /// on one side. Refused is what takes more than [`MAX_STEPS`].
     pub fn new(length: i64, stretches: Vec<Stretch>) -> GeometryResult<Self> {
         if stretches.iter().any(|stretch| stretch.blocks(MapSide::Local).end() > length) {
             return Err(GeometryError::PastTheEnd);
@@ -264,11 +268,15 @@ impl DimMap {
 
     /// Refuses stretches that meet on one side.
     fn check_disjoint(&self, side: MapSide) -> GeometryResult<()> {
-        let mut meet = false;
+        let (mut meet, mut left) = (false, MAX_STEPS);
         for stretch in &self.stretches {
             let blocks = stretch.blocks(side);
             for other in self.near(side, blocks.start, blocks.end()) {
                 if !std::ptr::eq(stretch, other) {
+                    left = left.saturating_sub(blocks.steps_to_meet(&other.blocks(side)));
+                    if left < 0 {
+                        return Err(GeometryError::TooManyBlocks);
+                    }
                     blocks.meet(&other.blocks(side), &mut |_| {
                         meet = true;
                         Ok(())
