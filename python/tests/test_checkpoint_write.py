@@ -12,6 +12,10 @@ import pytest
 import shardspec
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+import abi  # noqa: E402
+
+SCHEMA = json.loads((ROOT / "docs/schema/layout.schema.json").read_text())
 RANKS = ["rank:0", "rank:1", "rank:2"]
 
 
@@ -52,7 +56,9 @@ def read(path):
         data = file.read_bytes()
         start = 8 + int.from_bytes(data[:8], "little")
         header = json.loads(data[8:start])
-        layouts = json.loads(header.pop("__metadata__")["shardspec"])["tensors"]
+        document = json.loads(header.pop("__metadata__")["shardspec"])
+        assert not abi.mistakes(document, SCHEMA, SCHEMA)
+        layouts = document["tensors"]
         for name, entry in header.items():
             kind = {"F32": "<f4", "I64": "<i8", "F16": "<f2", "BOOL": "?"}[entry["dtype"]]
             begin, end = entry["data_offsets"]

@@ -7,7 +7,7 @@ use crate::error::status::*;
 use crate::error::{Describe, Error, Numbers};
 use crate::geometry::Region;
 use crate::interchange::InterchangeError;
-use crate::memory::Text;
+use crate::memory::{Text, text};
 
 /// The error of a file, or of what a set of files holds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,6 +97,20 @@ impl FilesError {
             return error;
         };
         Self::InvalidFile { file: Text::copy(file), offset: Some(at as u64), problem }.into()
+    }
+
+    /// The refusal of a text that a file has besides its tensors, as one of the file.
+    pub(super) fn in_text_of(file: &str, error: Error) -> Error {
+        match error {
+            Error::Interchange(InterchangeError::Invalid { argument, problem, .. }) => {
+                let problem = text!("its {argument}: {problem}");
+                Self::InvalidFile { file: Text::copy(file), offset: None, problem }.into()
+            }
+            Error::Interchange(InterchangeError::Unknown { argument, what, .. }) => {
+                Error::Unsupported { what: text!("{file}: its {argument}: {what}") }
+            }
+            other => other,
+        }
     }
 }
 

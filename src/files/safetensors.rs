@@ -14,7 +14,7 @@ use super::formats::{Format, Place};
 use super::numbered::missing_names;
 use super::system::{OpenFile, SystemPath};
 use crate::geometry::{MAX_NDIM, checked_numel};
-use crate::interchange::InterchangeError;
+use crate::interchange::document::{DocumentKind, Frame};
 use crate::interchange::json::JsonReader;
 use crate::memory::{Text, TryVec, text, try_boxed_str};
 use crate::model::{DataType, Error, Result};
@@ -261,8 +261,9 @@ impl Header {
     /// How large the tensors are, if the file says so.
     fn tensor_sizes(&self, file: &str) -> Result<Option<NumbersByTensor>> {
         self.of_text(LAYOUT, file, |json| {
-            let mut sizes = Map::default();
+            let (mut sizes, mut frame) = (Map::default(), Frame::new(DocumentKind::File));
             json.object(|json, field| match field {
+                "kind" | "version" => frame.field(json, field),
                 "tensors" => {
                     sizes = numbers_by_tensor(json, "sizes")?;
                     Ok(())
@@ -282,7 +283,7 @@ impl Header {
         };
         let mut json = JsonReader::new(text.as_bytes(), name, 0);
         let value = read(&mut json).and_then(|value| json.end().map(|()| value));
-        value.map(Some).map_err(|error| in_text(file, error))
+        value.map(Some).map_err(|error| FilesError::in_text_of(file, error))
     }
 }
 
@@ -303,15 +304,6 @@ fn numbers_by_tensor(json: &mut JsonReader<'_>, name: &str) -> Result<NumbersByT
         Ok(())
     })?;
     Ok(all)
-}
-
-/// The refusal of a text of a file, as one of the file.
-fn in_text(file: &str, error: Error) -> Error {
-    let Error::Interchange(InterchangeError::Invalid { argument, problem, .. }) = error else {
-        return error;
-    };
-    let problem = text!("its {argument}: {problem}");
-    FilesError::InvalidFile { file: Text::copy(file), offset: None, problem }.into()
 }
 
 /// One tensor of a header, behind its name.

@@ -10,14 +10,16 @@ const VERSION: u64 = 1;
 
 /// What a document describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum DocumentKind {
+pub(crate) enum DocumentKind {
     Spec,
     Metadata,
     Plan,
+    /// What a file of a checkpoint has of its tensors.
+    File,
 }
 
 impl DocumentKind {
-    const ALL: [Self; 3] = [Self::Spec, Self::Metadata, Self::Plan];
+    const ALL: [Self; 4] = [Self::Spec, Self::Metadata, Self::Plan, Self::File];
 
     /// Its name in a document.
     fn name(self) -> &'static str {
@@ -25,6 +27,7 @@ impl DocumentKind {
             Self::Spec => "shardspec.spec",
             Self::Metadata => "shardspec.metadata",
             Self::Plan => "shardspec.plan",
+            Self::File => "shardspec.file",
         }
     }
 }
@@ -58,13 +61,7 @@ pub(super) struct DocumentWriter<'a> {
 impl<'a> DocumentWriter<'a> {
     /// The start of a document whose arrays stand in the text.
     pub(super) fn new(kind: DocumentKind) -> Memory<Self> {
-        let mut json = JsonWriter::default();
-        json.write("{")?;
-        json.field("kind")?;
-        json.text(kind.name())?;
-        json.field("version")?;
-        json.format(format_args!("{VERSION}"))?;
-        Ok(Self { json, behind: None })
+        Ok(Self { json: begin(kind)?, behind: None })
     }
 
     /// The start of a document whose long arrays stand behind the text.
@@ -137,8 +134,19 @@ impl<'a> DocumentWriter<'a> {
     }
 }
 
+/// The start of a document: its kind and its version.
+pub(crate) fn begin(kind: DocumentKind) -> Memory<JsonWriter> {
+    let mut json = JsonWriter::default();
+    json.write("{")?;
+    json.field("kind")?;
+    json.text(kind.name())?;
+    json.field("version")?;
+    json.format(format_args!("{VERSION}"))?;
+    Ok(json)
+}
+
 /// The fields that every document has.
-pub(super) struct Frame {
+pub(crate) struct Frame {
     expected: DocumentKind,
     kind: Option<()>,
     version: Option<()>,
@@ -146,12 +154,12 @@ pub(super) struct Frame {
 
 impl Frame {
     /// Those of a document of this kind.
-    pub(super) fn new(expected: DocumentKind) -> Self {
+    pub(crate) fn new(expected: DocumentKind) -> Self {
         Self { expected, kind: None, version: None }
     }
 
     /// Reads a field that is none of the kind's own.
-    pub(super) fn field(&mut self, json: &mut JsonReader<'_>, name: &str) -> Result<()> {
+    pub(crate) fn field(&mut self, json: &mut JsonReader<'_>, name: &str) -> Result<()> {
         let expected = self.expected;
         match name {
             "kind" => json.once(name, &mut self.kind, |json| check_kind(json, expected)),

@@ -18,7 +18,7 @@
 mod binary;
 mod cuts;
 mod dim_maps;
-mod document;
+pub(crate) mod document;
 pub(crate) mod error;
 pub(crate) mod json;
 mod mesh;

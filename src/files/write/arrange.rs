@@ -1,6 +1,6 @@
 //! Which file of a checkpoint holds what, and where. Every rank finds the same answer from the layouts.
 
-use super::header::{self, EntryToWrite};
+use super::header::{self, EntryToWrite, WrittenPart};
 use super::owners::WritingOwners;
 use crate::files::safetensors::name_of_dtype;
 use crate::geometry::checked_numel;
@@ -168,7 +168,11 @@ impl Arrangement {
             entries.push(entry);
         }
         let number = number.saturating_add(1);
-        let header = header::header(&entries, (number, count), self.is_divided)?;
+        let owner =
+            chunks.first().filter(|chunk| chunk.offsets.is_some()).map(|chunk| chunk.file.1);
+        let owner = owner.and_then(|owner| self.owners.get(owner as usize)).map(Text::as_str);
+        let part = WrittenPart { number, count, owner };
+        let header = header::header(&entries, part, self.is_divided)?;
         let name = match (self.is_divided, count) {
             (true, _) => {
                 try_format(format_args!("shard-{number:05}-model-00001-of-00001.safetensors"))

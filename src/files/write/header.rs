@@ -3,6 +3,7 @@
 //! Source: the format's description in the `safetensors` repository; `DCP_SHARDING_INFO` of torch's
 //! `torch/distributed/checkpoint/_hf_utils.py`.
 
+use crate::interchange::document::{DocumentKind, begin};
 use crate::interchange::json::JsonWriter;
 use crate::memory::{Memory, TryVec};
 
@@ -21,10 +22,21 @@ pub(super) struct EntryToWrite<'a> {
     pub(super) bytes: u64,
 }
 
-/// A header with its length before it: entries one behind the other, in this order. `part` is which file
-/// of how many this is, counted from 1; `is_divided`: whether entries are chunks of tensors.
+/// Which file of a checkpoint a header is of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WrittenPart<'a> {
+    /// Its number, counted from 1.
+    pub(super) number: usize,
+    /// How many files there are.
+    pub(super) count: usize,
+    /// Who has its chunks, unless all have written it.
+    pub(super) owner: Option<&'a str>,
+}
+
+/// A header with its length before it: entries one behind the other, in this order. `is_divided`: whether
+/// entries are chunks of tensors.
 pub(super) fn header(
-    entries: &[EntryToWrite<'_>], part: (usize, usize), is_divided: bool,
+    entries: &[EntryToWrite<'_>], part: WrittenPart<'_>, is_divided: bool,
 ) -> Memory<Vec<u8>> {
     let mut json = JsonWriter::default();
     json.write("{\"__metadata__\":{\"format\":\"pt\"")?;
@@ -69,12 +81,17 @@ fn sharding_info(entries: &[EntryToWrite<'_>]) -> Memory<String> {
     Ok(json.into_string())
 }
 
-/// What this library adds: how large each tensor is, and how many files there are.
-fn layout(entries: &[EntryToWrite<'_>], (number, count): (usize, usize)) -> Memory<String> {
-    let mut json = JsonWriter::default();
-    json.format(format_args!(
-        "{{\"version\":1,\"file\":{number},\"file_count\":{count},\"tensors\":"
-    ))?;
+/// What this library adds: how large each tensor is and what this file has of it, whose file this is, and
+/// how many files there are.
+fn layout(entries: &[EntryToWrite<'_>], part: WrittenPart<'_>) -> Memory<String> {
+    let WrittenPart { number, count, owner } = part;
+    let mut json = begin(DocumentKind::File)?;
+    json.format(format_args!(",\"file\":{number},\"file_count\":{count}"))?;
+    if let Some(owner) = owner {
+        json.field("owner")?;
+        json.text(owner)?;
+    }
+    json.field("tensors")?;
     json.list('{', entries, |json, entry| {
         json.text(entry.name)?;
         json.write(":{\"sizes\":")?;
@@ -117,7 +134,8 @@ mod tests {
             bytes: 12,
         };
         let other = EntryToWrite { name: "w", dtype: "F32", bytes: 24, ..entry };
-        let bytes = header(&[entry, other], (2, 3), true).unwrap();
+        let part = WrittenPart { number: 2, count: 3, owner: Some("rank:1") };
+        let bytes = header(&[entry, other], part, true).unwrap();
         let length = u64::from_le_bytes(bytes[..8].try_into().unwrap());
         assert_eq!((length % 8, length as usize), (0, bytes.len() - 8));
         let json: serde_json::Value = serde_json::from_slice(&bytes[8..]).unwrap();
@@ -129,6 +147,8 @@ mod tests {
         let layout: serde_json::Value = serde_json::from_str(text("shardspec")).unwrap();
         assert_eq!(layout["tensors"]["w"]["sizes"], serde_json::json!([4, 3]));
         assert_eq!((&layout["file"], &layout["file_count"]), (&2.into(), &3.into()));
+        let names = ["kind", "owner"].map(|name| layout[name].as_str().unwrap());
+        assert_eq!((names, &layout["version"]), (["shardspec.file", "rank:1"], &1.into()));
     }
 
     #[test]
