@@ -3286,8 +3286,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_numroc(
  *
  * The file docs/layouts-as-text.md describes the fields. A JSON Schema of the texts is
  * docs/schema/layout.schema.json. The bytes are the same text with the long arrays behind it as
- * numbers of 32 or 64 bits. They have a checksum. For a million shards they are several times
- * faster than the text.
+ * numbers of 32 or 64 bits. They have a checksum. Layouts of very many shards are faster to write
+ * and to read as bytes than as text.
  *
  * The functions that read check everything: a text from an unknown source is safe to read. The
  * error's `index` is the number of the byte that is wrong, counted from 0. What is read is checked
