@@ -98,6 +98,7 @@ fn check_all(name: &str, draw: impl Fn(&PictureOptions<'_>) -> String) {
     check_golden(&format!("{name}.txt"), &picture);
     let ascii = draw(&PictureOptions { ascii: true, color: true, ..text });
     assert!(ascii.is_ascii() && ascii.len() <= MAX_PICTURE_SIZE, "{name}:\n{ascii}");
+    check_golden(&format!("{name}.color.txt"), &draw(&PictureOptions { color: true, ..text }));
     for (theme, suffix) in [(Theme::Light, "light"), (Theme::Dark, "dark")] {
         let picture = draw(&PictureOptions { format: PictureFormat::Svg, theme, ..text });
         assert!(picture.len() <= MAX_PICTURE_SIZE, "{name}: {} bytes", picture.len());
@@ -223,6 +224,23 @@ fn the_pictures_of_the_guide_are_those_of_the_library() {
     check_golden(&format!("{guide}/matrix.svg"), &draw_metadata(&from, &options).unwrap());
     let plan = ReshardPlan::new(&from, &to).unwrap();
     check_golden(&format!("{guide}/traffic.svg"), &draw_plan(&plan, &options).unwrap());
+}
+
+#[test]
+fn an_owner_of_many_shards_is_compared_in_bounded_time() {
+    // 14,400 and 8,100 shards of one owner: more than a hundred million pairs, of which few meet.
+    let one_owner = |side: i64, count: i64| {
+        let shards = grid_of_boxes(count, count, side);
+        let ranks = (0..count * count).map(|_| Placement::on_rank(0).unwrap());
+        let placements = Placements::new(ranks).unwrap();
+        let (offsets, sizes) = (shards.offsets().to_vec(), shards.sizes().to_vec());
+        let shards = Shards::new(2, offsets, sizes, placements).unwrap();
+        let whole = [side * count; 2];
+        ShardedTensorMetadata::new(shards, &whole, TensorProperties::default()).unwrap()
+    };
+    let (from, to) = (one_owner(3, 120), one_owner(4, 90));
+    let picture = draw_diff(&from, &to, &PictureOptions::default()).unwrap();
+    assert!(picture.contains("What changes owner: 0 % of the elements"), "{picture}");
 }
 
 /// Boxes of a matrix in a grid, each on a rank of its own.

@@ -43,26 +43,91 @@ pub(super) fn each_kept(
     let steps = MEETINGS_OF_SHARD.saturating_mul(products.into_iter().fold(0, u64::saturating_add));
     let mut common = CommonCounter { grid, steps: steps.saturating_add(MEETINGS), ..empty(grid) };
     let equal = pair.source.shards.equal()?;
+    let mut sources = SourceOrder::default();
     for (owner, shards) in pair.to.groups() {
-        let sources = pair.from.of(owner);
+        let own = pair.from.of(owner);
         // A replica of an earlier shard of the owner adds nothing.
         let is_first = |shard: &u32| {
             let first = equal.get(*shard as usize).map(|(first, _)| first);
-            first.is_none_or(|first| first == *shard || sources.binary_search(&first).is_err())
+            first.is_none_or(|first| first == *shard || own.binary_search(&first).is_err())
         };
-        for source in sources.iter().filter(|shard| is_first(shard)) {
-            for from in pair.source.products_of(*source) {
-                for to in shards.iter().flat_map(|&shard| pair.destination.products_of(shard)) {
-                    let sides = [(pair.source, from), (pair.destination, to)];
-                    let mut own = |cell, elements| found(owner, cell, elements);
-                    if !common.count(sides, &mut own)? {
-                        return Ok(false);
-                    }
+        let products = own.iter().filter(|shard| is_first(shard));
+        sources.sort(pair.source, products.flat_map(|&shard| pair.source.products_of(shard)))?;
+        for to in shards.iter().flat_map(|&shard| pair.destination.products_of(shard)) {
+            for &(_, _, from) in sources.near(pair.destination, to) {
+                let sides = [(pair.source, from), (pair.destination, to)];
+                let mut own = |cell, elements| found(owner, cell, elements);
+                if !common.count(sides, &mut own)? {
+                    return Ok(false);
                 }
             }
         }
     }
     Ok(true)
+}
+
+/// The products of an owner in the source, by where they start in the dimension in which most of them
+/// start apart.
+#[derive(Default)]
+struct SourceOrder {
+    dim: usize,
+    /// Where each starts, how far it and those before it reach, and its number.
+    rows: Vec<(i64, i64, usize)>,
+}
+
+impl SourceOrder {
+    fn sort(
+        &mut self, list: &DrawnShards<'_>, products: impl Iterator<Item = usize>,
+    ) -> Memory<()> {
+        self.rows.clear();
+        self.rows.try_extend(products.map(|product| (0, 0, product)))?;
+        let mut most = 0;
+        let mut best = 0;
+        // Few products are compared with all.
+        let ndim = if self.rows.len() > 8 { list.sizes.len() } else { 1 };
+        for dim in 0..ndim {
+            self.sort_by(list, dim);
+            let starts = self.rows.chunk_by(|a, b| a.0 == b.0).count();
+            if starts > most {
+                (most, best) = (starts, dim);
+            }
+        }
+        self.dim = best;
+        if ndim > 1 {
+            self.sort_by(list, best);
+        }
+        let mut reach = 0;
+        for row in &mut self.rows {
+            reach = row.1.max(reach);
+            row.1 = reach;
+        }
+        Ok(())
+    }
+
+    fn sort_by(&mut self, list: &DrawnShards<'_>, dim: usize) {
+        for row in &mut self.rows {
+            (row.0, row.1) = hull(list.dim(row.2, dim).0);
+        }
+        self.rows.sort_unstable();
+    }
+
+    /// The products that may have something of a product of the destination.
+    fn near(&self, list: &DrawnShards<'_>, product: usize) -> &[(i64, i64, usize)] {
+        let (start, end) = hull(list.dim(product, self.dim).0);
+        let first = self.rows.partition_point(|row| row.1 <= start);
+        let last = self.rows.partition_point(|row| row.0 < end);
+        // Without dimensions, all have the one element.
+        if list.sizes.is_empty() { &self.rows } else { self.rows.get(first..last).unwrap_or(&[]) }
+    }
+}
+
+/// Where the indices of a dimension begin and end.
+fn hull(extent: DimExtent<'_>) -> (i64, i64) {
+    let start = match extent {
+        DimExtent::Interval(start, _) => start,
+        DimExtent::Map(map) => map.stretches().iter().map(Stretch::global_start).min().unwrap_or(0),
+    };
+    (start, extent.end())
 }
 
 /// Counts what two products have in common, by cells.

@@ -13,6 +13,8 @@ use crate::memory::{Memory, TryVec, try_filled};
 /// many owners.
 pub(super) struct Legend {
     pub(super) rows: Vec<OwnerRow>,
+    /// How many lines there may be.
+    room: usize,
     /// How many owners have no line.
     pub(super) omitted: usize,
     /// The largest sum of a line's first two numbers.
@@ -61,8 +63,8 @@ impl OwnerTotals {
 impl Legend {
     /// The legend of a layout, with at most `most` lines.
     pub(super) fn of_layout(layouts: &Layouts<'_>, most: usize) -> Result<Self> {
-        let mut all: Vec<(u32, OwnerTotals)> = Vec::new();
-        let mut empty_shards = 0u64;
+        let count = layouts.by_owner.first().map_or(0, |owners| owners.groups().count());
+        let mut legend = Self::new(count, most);
         let whole = whole(layouts.sizes())?;
         if let (Some(list), Some(owners)) = (layouts.lists.first(), layouts.by_owner.first()) {
             let mut counter = Counter::new(list, &whole);
@@ -70,13 +72,14 @@ impl Legend {
                 let mut totals = OwnerTotals::default();
                 for &shard in shards {
                     let of_shard = shard_totals(list, &mut counter, shard)?;
-                    empty_shards = empty_shards.saturating_add(u64::from(of_shard.elements == 0));
+                    let is_empty = u64::from(of_shard.elements == 0);
+                    legend.empty_shards = legend.empty_shards.saturating_add(is_empty);
                     totals.add(of_shard);
                 }
-                all.try_push((owner, totals))?;
+                legend.push(owner, totals)?;
             }
         }
-        Ok(Self { empty_shards, ..Self::of_owners(&all, most)? })
+        Ok(legend)
     }
 
     /// The legend of what changes between two layouts.
@@ -107,46 +110,47 @@ impl Legend {
                 }
             }
         }
-        let mut all: Vec<(u32, OwnerTotals)> = Vec::new();
+        let mut legend = Self::new(count, most);
         let [before, after] = &held;
         let numbers = before.iter().zip(after).zip(kept.iter().zip(&shards));
         for (owner, ((&before, &after), (&kept, &shards))) in (0u32..).zip(numbers) {
             let kept = kept.min(after);
             let (more, given) = (after.saturating_sub(kept), before.saturating_sub(kept).max(0));
             let totals = OwnerTotals { shards, elements: kept, more, given, outside: 0 };
-            all.try_push((owner, totals))?;
-        }
-        Ok(Self::of_owners(&all, most)?)
-    }
-
-    fn of_owners(all: &[(u32, OwnerTotals)], most: usize) -> Memory<Self> {
-        let are_few = all.len() <= most;
-        let mut legend = Self {
-            rows: Vec::new(),
-            omitted: 0,
-            most: 1,
-            owner_count: all.len(),
-            total: OwnerTotals::default(),
-            empty_shards: 0,
-        };
-        // The last line of a full legend is for the rest.
-        let most = if are_few { most } else { most.saturating_sub(1).max(1) };
-        for &(owner, totals) in all {
-            legend.total.add(totals);
-            let held = totals.elements.saturating_add(totals.more);
-            legend.most = legend.most.max(held);
-            let is_next =
-                |row: &OwnerRow| row.totals == totals && row.last.checked_add(1) == Some(owner);
-            let has_room = legend.rows.len() < most;
-            match legend.rows.last_mut() {
-                Some(row) if !are_few && legend.omitted == 0 && is_next(row) => row.last = owner,
-                _ if has_room => {
-                    legend.rows.try_push(OwnerRow { first: owner, last: owner, totals })?;
-                }
-                _ => legend.omitted = legend.omitted.saturating_add(1),
-            }
+            legend.push(owner, totals)?;
         }
         Ok(legend)
+    }
+
+    /// A legend of `count` owners, with at most `most` lines.
+    fn new(count: usize, most: usize) -> Self {
+        // The last line of a full legend is for the rest.
+        let room = if count <= most { most } else { most.saturating_sub(1).max(1) };
+        Self {
+            rows: Vec::new(),
+            room,
+            omitted: 0,
+            most: 1,
+            owner_count: count,
+            total: OwnerTotals::default(),
+            empty_shards: 0,
+        }
+    }
+
+    /// Adds the next owner.
+    fn push(&mut self, owner: u32, totals: OwnerTotals) -> Memory<()> {
+        self.total.add(totals);
+        let held = totals.elements.saturating_add(totals.more);
+        self.most = self.most.max(held);
+        let (has_room, are_few) = (self.rows.len() < self.room, self.owner_count <= self.room);
+        let is_next =
+            |row: &OwnerRow| row.totals == totals && row.last.checked_add(1) == Some(owner);
+        match self.rows.last_mut() {
+            Some(row) if !are_few && self.omitted == 0 && is_next(row) => row.last = owner,
+            _ if has_room => self.rows.try_push(OwnerRow { first: owner, last: owner, totals })?,
+            _ => self.omitted = self.omitted.saturating_add(1),
+        }
+        Ok(())
     }
 }
 

@@ -35,11 +35,12 @@ pub(super) struct OwnerGroup {
 }
 
 impl<'a> Matrix<'a> {
-    /// The traffic of a plan between at most `most` groups on each side.
-    pub(super) fn new(plan: &'a ReshardPlan, most: usize) -> Result<Self> {
+    /// The traffic of a plan between at most so many groups of sources and of destinations.
+    pub(super) fn new(plan: &'a ReshardPlan, most: [usize; 2]) -> Result<Self> {
+        let [most_sources, most_destinations] = most;
         let owners = OwnerTable::of_processes(&[&**plan.source(), &**plan.destination()])?;
-        let (sources, source_numbers) = groups(&owners, 0, plan, most)?;
-        let (destinations, destination_numbers) = groups(&owners, 1, plan, most)?;
+        let (sources, source_numbers) = groups(&owners, 0, plan, most_sources)?;
+        let (destinations, destination_numbers) = groups(&owners, 1, plan, most_destinations)?;
         let len = sources.len().saturating_mul(destinations.len());
         let (moves, stays) = (try_filled(0i128, len)?, try_filled(0i128, len)?);
         let bits = plan.dtype().map(|dtype| dtype.element_bits());
@@ -70,7 +71,11 @@ impl<'a> Matrix<'a> {
                 .saturating_mul(matrix.destinations.len())
                 .saturating_add(number(&destination_numbers, destination));
             // Shards without placements count as the shards of one owner.
-            let is_same = source == destination || !matrix.owners.has_placement(source);
+            let has_placement = [source, destination].map(|own| matrix.owners.has_placement(own));
+            let is_same = match has_placement {
+                [true, true] => source == destination,
+                [from, to] => !from && !to,
+            };
             let sums = if is_same { &mut matrix.stays } else { &mut matrix.moves };
             if let Some(sum) = sums.get_mut(at) {
                 *sum = sum.saturating_add(elements);

@@ -6,8 +6,8 @@ use crate::draw::kept::{LayoutPair, kept_in_cells};
 use crate::draw::options::PictureOptions;
 use crate::draw::owner_table::{OwnerTable, ShardsByOwner};
 use crate::draw::space::DrawnShards;
-use crate::error::Result;
-use crate::memory::{Memory, TryVec, try_collect};
+use crate::error::{Error, Result};
+use crate::memory::{Memory, Text, TryVec, try_collect};
 
 /// A grid and its cells, row by row.
 #[derive(Debug)]
@@ -132,6 +132,11 @@ pub(super) fn panels(
         if let Some(panels) = drawer.panels(limits)? {
             found.panels = panels;
             return Ok(found);
+        }
+        if limits.rows == 1 && limits.columns == 1 && limits.summary == 1 {
+            let what = "an owner has too many shards in both layouts to draw which elements change \
+                        their owner; draw the plan between the layouts";
+            return Err(Error::Unsupported { what: Text::from(what) });
         }
         // Shards that lie across each other in too many cells are drawn in fewer.
         limits = Limits {

@@ -8,7 +8,7 @@ use crate::draw::text_matrix::entry;
 use crate::memory::Memory;
 
 /// The most groups of owners on each side.
-pub(super) const MAX_GROUPS: usize = 24;
+pub(super) const MAX_GROUPS: [usize; 2] = [24; 2];
 /// The largest and the least width of a cell, and what all of them have together.
 const MAX_WIDTH: i64 = 84;
 const MIN_WIDTH: i64 = 24;

@@ -13,12 +13,12 @@ const NAME: usize = 12;
 /// The most sources.
 const MAX_GROUPS: usize = 16;
 
-/// How many groups of owners a line has room for.
-pub(super) fn groups(options: &PictureOptions<'_>) -> usize {
+/// How many groups of sources and of destinations there may be: a line has room for some destinations.
+pub(super) fn groups(options: &PictureOptions<'_>) -> [usize; 2] {
     let room = options.width.saturating_sub(INDENT + NAME + 2);
     // Each column has a blank before it; the last one is for the sums.
     let columns = room.checked_div(AMOUNT + 1).unwrap_or(1);
-    columns.saturating_sub(1).clamp(1, MAX_GROUPS)
+    [MAX_GROUPS, columns.saturating_sub(1).clamp(1, MAX_GROUPS)]
 }
 
 /// A matrix as lines of text: a row for each source, a column for each destination.
