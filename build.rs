@@ -57,6 +57,7 @@ const SECTIONS: &[&str] = &[
     "digest",
     "plan",
     "traffic",
+    "draw",
     "checkpoint",
     "checkpoint_write",
     "dlpack",

@@ -51,6 +51,11 @@ const INITS: &[(&str, &str, &str)] = &[
         "options",
     ),
     ("shardspec_checkpoint_rule", "Initialises a rule without a layout", "rule"),
+    (
+        "shardspec_draw_options",
+        "Initialises options for text of 80 columns without colours",
+        "options",
+    ),
 ];
 
 /// The value of a number in a struct that is not set.

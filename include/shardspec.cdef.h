@@ -20,6 +20,7 @@ typedef struct shardspec_mesh_layout shardspec_mesh_layout;
 typedef struct shardspec_stretch shardspec_stretch;
 typedef struct shardspec_plan shardspec_plan;
 typedef struct shardspec_run shardspec_run;
+typedef struct shardspec_draw_options shardspec_draw_options;
 typedef struct shardspec_checkpoint shardspec_checkpoint;
 typedef struct shardspec_checkpoint_read_options shardspec_checkpoint_read_options;
 typedef struct shardspec_checkpoint_item shardspec_checkpoint_item;
@@ -166,6 +167,12 @@ enum { SHARDSPEC_NOTATION_XLA = 3 };
 enum { SHARDSPEC_NOTATION_SHARDY = 4 };
 enum { SHARDSPEC_SCALAPACK_ENTRY_COUNT = 9 };
 enum { SHARDSPEC_INTERVAL = 4294967295 };
+enum { SHARDSPEC_MAX_PICTURE_SIZE = 262144 };
+enum { SHARDSPEC_PICTURE_TEXT = 0 };
+enum { SHARDSPEC_PICTURE_SVG = 1 };
+enum { SHARDSPEC_THEME_AUTO = 0 };
+enum { SHARDSPEC_THEME_LIGHT = 1 };
+enum { SHARDSPEC_THEME_DARK = 2 };
 enum { SHARDSPEC_CHECKPOINT_MAX_PROBLEMS = 1024 };
 enum { SHARDSPEC_CHECKPOINT_FILES_OF_OWNERS = 0 };
 enum { SHARDSPEC_CHECKPOINT_FILES_ONE = 1 };
@@ -336,6 +343,19 @@ struct shardspec_run {
   int64_t destination_stride;
   int64_t block_length;
   int64_t block_count;
+};
+struct shardspec_draw_options {
+  uint64_t struct_size;
+  int32_t format;
+  int32_t theme;
+  int32_t color;
+  int32_t ascii;
+  size_t width;
+  const size_t *axes;
+  size_t axis_count;
+  const int64_t *window_offsets;
+  const int64_t *window_sizes;
+  size_t window_ndim;
 };
 struct shardspec_checkpoint_read_options {
   uint64_t struct_size;
@@ -943,6 +963,20 @@ shardspec_status shardspec_plan_suggest_placements(
 shardspec_status shardspec_metadata_relabel(
     const shardspec_metadata *metadata, const uint32_t *placement_indices, size_t placement_count,
     shardspec_metadata **out, shardspec_error *err);
+shardspec_status shardspec_metadata_draw(
+    const shardspec_metadata *metadata, const shardspec_draw_options *options, char *buffer,
+    size_t capacity, size_t *needed, shardspec_error *err);
+shardspec_status shardspec_shards_draw(
+    const shardspec_shards *shards, const int64_t *sizes, size_t ndim,
+    const shardspec_draw_options *options, char *buffer, size_t capacity, size_t *needed,
+    shardspec_error *err);
+shardspec_status shardspec_metadata_draw_diff(
+    const shardspec_metadata *source, const shardspec_metadata *destination,
+    const shardspec_draw_options *options, char *buffer, size_t capacity, size_t *needed,
+    shardspec_error *err);
+shardspec_status shardspec_plan_draw(
+    const shardspec_plan *plan, const shardspec_draw_options *options, char *buffer,
+    size_t capacity, size_t *needed, shardspec_error *err);
 shardspec_status shardspec_checkpoint_open(
     const char *path, shardspec_checkpoint **out, shardspec_error *err);
 shardspec_status shardspec_checkpoint_free(shardspec_checkpoint *checkpoint, shardspec_error *err);

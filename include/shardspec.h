@@ -44,6 +44,7 @@
  *     Digests                                           shardspec_metadata_digest
  *     Plans                                             shardspec_plan_new
  *     Traffic of a plan                                 shardspec_plan_shard_traffic
+ *     Pictures of layouts and plans                     shardspec_metadata_draw
  *     Checkpoints                                       shardspec_checkpoint_open
  *     Writing checkpoints, and converting them          shardspec_checkpoint_write
  *     DLPack                                            shardspec_managed_tensor_new
@@ -4567,6 +4568,205 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_suggest_placem
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_relabel(
     const shardspec_metadata *metadata, const uint32_t *placement_indices, size_t placement_count,
     shardspec_metadata **out, shardspec_error *err);
+
+/* ================================================================================================
+ * Pictures of layouts and plans.
+ *
+ * A picture shows who owns what of a tensor, which elements change their owner between two
+ * layouts, or how much a plan moves from which owner to which. A picture is text for a terminal
+ * or an SVG document.
+ *
+ *   char picture[SHARDSPEC_MAX_PICTURE_SIZE];
+ *   shardspec_metadata_draw(metadata, NULL, picture, sizeof picture, NULL, &err);
+ *   puts(picture);
+ *
+ * A text has a frame for each area with the same owners. The numbers at the frame are indices of
+ * the tensor. A list of the owners follows, with the number of elements of each. An SVG shows the
+ * same, and each owner also has a colour and a hatching that do not depend on colour vision.
+ *
+ * If the tensor has too many shards, the picture has two parts. In the first part, a cell of the
+ * picture has the elements of several shards. The second part shows the beginning of the tensor
+ * with one shard in each cell. No picture has more than `SHARDSPEC_MAX_PICTURE_SIZE` bytes.
+ *
+ * The library does not read the environment. The caller decides whether the terminal has colours,
+ * for example with `isatty` and the variable `NO_COLOR`.
+ */
+
+/** Maximum number of bytes of a picture, with its NUL. */
+#define SHARDSPEC_MAX_PICTURE_SIZE 262144
+/** Lines of text, in UTF-8 or ASCII. */
+#define SHARDSPEC_PICTURE_TEXT 0
+/** An SVG document. */
+#define SHARDSPEC_PICTURE_SVG 1
+/**
+ * An SVG on a light background, or on a dark one if the reader's program prefers dark colours
+ * (`prefers-color-scheme`).
+ */
+#define SHARDSPEC_THEME_AUTO 0
+/** An SVG on a light background. */
+#define SHARDSPEC_THEME_LIGHT 1
+/** An SVG on a dark background. */
+#define SHARDSPEC_THEME_DARK 2
+
+typedef struct shardspec_draw_options shardspec_draw_options;
+
+/** Options of a picture. Zeros are the defaults. */
+struct shardspec_draw_options {
+  /** `sizeof(shardspec_draw_options)`. */
+  uint64_t struct_size;
+  /** A `SHARDSPEC_PICTURE_...` constant. 0 means text. */
+  int32_t format;
+  /**
+   * The background of an SVG: a `SHARDSPEC_THEME_...` constant. 0 means AUTO. A text has no
+   * background.
+   */
+  int32_t theme;
+  /**
+   * With 1, a text has colours: ANSI escape sequences with 256 colours. With 0, a text has no
+   * colours.
+   */
+  int32_t color;
+  /** With 1, a text consists of ASCII only. With 0, a text has lines and blocks of Unicode. */
+  int32_t ascii;
+  /** Maximum number of columns of a text: 40 to 400. 0 means 80. */
+  size_t width;
+  /**
+   * The dimensions that the picture shows: the dimension of the rows and that of the columns.
+   * With one dimension, the picture has one row. With NULL, the picture shows the last two
+   * dimensions that are cut. Plans ignore this field.
+   */
+  const size_t *axes;
+  /** Number of dimensions in `axes`: 1 or 2. If it is 0, `axes` may be NULL. */
+  size_t axis_count;
+  /**
+   * With `window_sizes`, the part of the tensor that the picture shows: its first index in each
+   * dimension. With NULL, the picture shows the whole tensor. Plans ignore this field.
+   */
+  const int64_t *window_offsets;
+  /** The size of that part in each dimension. */
+  const int64_t *window_sizes;
+  /**
+   * Number of values in `window_offsets` and in `window_sizes`: the number of dimensions of the
+   * tensor. If it is 0, both may be NULL.
+   */
+  size_t window_ndim;
+};
+
+/**
+ * Initialises options for text of 80 columns without colours: `shardspec_draw_options options = SHARDSPEC_DRAW_OPTIONS_INIT;`
+ */
+#define SHARDSPEC_DRAW_OPTIONS_INIT { sizeof(shardspec_draw_options), 0, 0, 0, 0, 0, NULL, 0, NULL, NULL, 0 }
+
+/**
+ * Draws who owns what of a tensor. Replicas, padding and empty shards are marked. The function
+ * writes the picture to `buffer`, NUL-terminated and in UTF-8. `options` may be NULL: text of 80
+ * columns without colours.
+ *
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with its
+ * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+ * `SHARDSPEC_MAX_PICTURE_SIZE` bytes are always enough.
+ *
+ * Time: about n * log(n) for n shards.
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT if an option is not allowed or the window is not a part of the tensor;
+ * INDEX_OUT_OF_RANGE if `options->axes` has a dimension that the tensor does not have;
+ * BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity needed);
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_draw(
+    const shardspec_metadata *metadata, const shardspec_draw_options *options, char *buffer,
+    size_t capacity, size_t *needed, shardspec_error *err);
+
+/**
+ * Draws who owns what, for any list of shards of a tensor. `sizes` holds the `ndim` sizes of the
+ * tensor. The shards need not cover the tensor, and may overlap. The picture marks gaps, overlaps
+ * and elements outside of the tensor, so it shows why a list of shards is refused as metadata. The
+ * function writes the picture to `buffer`, NUL-terminated and in UTF-8. `options` may be NULL: text
+ * of 80 columns without colours.
+ *
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with its
+ * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+ * `SHARDSPEC_MAX_PICTURE_SIZE` bytes are always enough.
+ *
+ * Time: about n * log(n) for n shards.
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT if an option is not allowed, a size is negative, `ndim` is above 32 or
+ * the window is not a part of the tensor; NDIM_MISMATCH if the shards are those of a tensor with
+ * another number of dimensions; SHAPE_MISMATCH if they are flattened shards of a tensor of other
+ * sizes; OVERFLOW if the number of elements does not fit in 64 bits; INDEX_OUT_OF_RANGE if
+ * `options->axes` has a dimension that the tensor does not have; BUFFER_TOO_SMALL if `capacity` is
+ * too small (the error's `limit` is the capacity needed); INVALID_HANDLE, NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_draw(
+    const shardspec_shards *shards, const int64_t *sizes, size_t ndim,
+    const shardspec_draw_options *options, char *buffer, size_t capacity, size_t *needed,
+    shardspec_error *err);
+
+/**
+ * Draws which elements change their owner between two layouts of a tensor. An element stays if one
+ * of its owners in `destination` is also an owner of the element in `source`. The function writes
+ * the picture to `buffer`, NUL-terminated and in UTF-8. `options` may be NULL: text of 80 columns
+ * without colours.
+ *
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with its
+ * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+ * `SHARDSPEC_MAX_PICTURE_SIZE` bytes are always enough.
+ *
+ * Time: about n * log(n) for n shards, plus time in proportion to the pairs of shards that an owner
+ * has in both layouts.
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: SHAPE_MISMATCH or NDIM_MISMATCH if the two tensors have different sizes; DTYPE_MISMATCH
+ * if both state an element type and the two differ; UNSUPPORTED if flattened dimensions are cut
+ * into more than 4,194,304 blocks; INVALID_ARGUMENT if an option is not allowed or the window is not
+ * a part of the tensor; INDEX_OUT_OF_RANGE if `options->axes` has a dimension that the tensor does
+ * not have; BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+ * needed); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_draw_diff(
+    const shardspec_metadata *source, const shardspec_metadata *destination,
+    const shardspec_draw_options *options, char *buffer, size_t capacity, size_t *needed,
+    shardspec_error *err);
+
+/**
+ * Draws how much a plan moves from which owner to which, as a matrix. A row is an owner that is
+ * read, and a column is an owner that is written. Amounts are bytes if the plan knows the element
+ * type, and else elements. If there are many owners, neighbouring owners have a common row or
+ * column. The function writes the picture to `buffer`, NUL-terminated and in UTF-8. `options` may be
+ * NULL: text of 80 columns without colours.
+ *
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with its
+ * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+ * `SHARDSPEC_MAX_PICTURE_SIZE` bytes are always enough.
+ *
+ * Time: in proportion to the number of pieces of the plan.
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT if an option is not allowed; BUFFER_TOO_SMALL if `capacity` is too small
+ * (the error's `limit` is the capacity needed); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_draw(
+    const shardspec_plan *plan, const shardspec_draw_options *options, char *buffer,
+    size_t capacity, size_t *needed, shardspec_error *err);
 
 /* ================================================================================================
  * Checkpoints: tensors in files.

@@ -36,6 +36,7 @@
 #include "shardspec/comm.hpp"
 #include "shardspec/custom_spec.hpp"
 #include "shardspec/dlpack.hpp"
+#include "shardspec/draw.hpp"
 #include "shardspec/mesh.hpp"
 #include "shardspec/metadata.hpp"
 #include "shardspec/op.hpp"

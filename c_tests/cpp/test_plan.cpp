@@ -171,6 +171,29 @@ static void replicas_share_the_work_and_what_nobody_has_is_named() {
   CHECK(status_of(ss::plan::between(copies, more, std::nothrow)) == SHARDSPEC_GAP);
 }
 
+static void pictures_are_text_or_svg() {
+  const ss::metadata rows = layout(0, 2), columns = layout(1, 2);
+  const std::string text = rows.draw();
+  CHECK(text.find("rank 1") != std::string::npos && text.find('\x1b') == std::string::npos);
+  ss::draw_options svg(ss::picture::svg);
+  svg.background = ss::theme::dark;
+  CHECK(rows.draw(svg).find("<svg") == 0);
+  ss::draw_options some;
+  some.color = true, some.ascii = true, some.width = 60;
+  some.axes = {1, 0};
+  some.window_offsets = {0, 2}, some.window_sizes = {4, 4};
+  const std::string colored = rows.draw(some);
+  CHECK(colored.find('\x1b') != std::string::npos && colored.find("dim 1 down, dim 0 across") != std::string::npos);
+  CHECK(rows.draw_diff(columns).find("50 % of the elements") != std::string::npos);
+  CHECK(ss::plan::between(rows, columns).draw().find("15 elements between owners") != std::string::npos);
+  const ss::shard_list gap = ss::shard_list::of({{{0}, {3}, "rank:0"}});
+  CHECK(gap.draw({5}).find("Gap: 2 elements without an owner.") != std::string::npos);
+  some.window_sizes = {4};
+  CHECK(status_of(rows.draw(some, std::nothrow)) == SHARDSPEC_INVALID_ARGUMENT);
+  some.window_sizes = {4, 5};
+  CHECK_REFUSED(INVALID_ARGUMENT, rows.draw(some));
+}
+
 static void every_call_on_an_empty_handle_is_refused() {
   const ss::plan plan;
   const ss::metadata metadata;
@@ -194,6 +217,9 @@ static void every_call_on_an_empty_handle_is_refused() {
   CHECK(status_of(plan.shard_runs(0, 0, 1, quiet)) == missing);
   CHECK(status_of(plan.rank_runs(0, 0, {}, quiet)) == missing);
   CHECK(status_of(plan.suggest_placements(quiet)) == missing);
+  CHECK(status_of(plan.draw({}, quiet)) == missing && status_of(list.draw({1}, {}, quiet)) == missing);
+  CHECK(status_of(metadata.draw({}, quiet)) == missing);
+  CHECK(status_of(metadata.draw_diff(metadata, {}, quiet)) == missing);
 }
 
 int main() {
@@ -207,5 +233,6 @@ int main() {
   some_destinations_take_what_they_need_by_index();
   what_can_not_be_executed_writes_nothing();
   replicas_share_the_work_and_what_nobody_has_is_named();
+  pictures_are_text_or_svg();
   every_call_on_an_empty_handle_is_refused();
 }

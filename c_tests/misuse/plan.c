@@ -113,6 +113,80 @@ static void misuse_execute(void) {
   for (size_t i = 0; i < 6; i++) CHECK(memory[0][i] == 0 && memory[1][i] == 0);
 }
 
+/* Options that no picture has. */
+static void misuse_draw_options(void) {
+  static const int64_t start[] = {0, 0}, beyond[] = {4, 4}, negative[] = {-1, 0};
+  static const size_t axes[] = {0, 1, 1}, past_end[] = {0, 2}, twice[] = {1, 1};
+#define DRAW(status, misuse, field, value)                                                         \
+  do {                                                                                             \
+    shardspec_draw_options wrong = SHARDSPEC_DRAW_OPTIONS_INIT;                                    \
+    wrong.field = value;                                                                           \
+    MISUSE(status, misuse, shardspec_metadata_draw, metadata, &wrong, NULL, 0, &out.needed);       \
+    MISUSE(status, misuse, shardspec_metadata_draw_diff, metadata, other, &wrong, NULL, 0, &out.needed); \
+  } while (0)
+  DRAW(INVALID_ARGUMENT, "options of 4 bytes", struct_size, 4);
+  DRAW(INVALID_ARGUMENT, "format 2", format, 2);
+  DRAW(INVALID_ARGUMENT, "theme 3", theme, 3);
+  DRAW(INVALID_ARGUMENT, "color 2", color, 2);
+  DRAW(INVALID_ARGUMENT, "ascii -1", ascii, -1);
+  DRAW(INVALID_ARGUMENT, "width 39", width, 39);
+  DRAW(INVALID_ARGUMENT, "width 401", width, 401);
+  DRAW(NULL_ARGUMENT, "NULL axes", axis_count, 1);
+  DRAW(NULL_ARGUMENT, "NULL window", window_ndim, 2);
+  DRAW(INVALID_ARGUMENT, "three axes", axes, axes; wrong.axis_count = 3);
+  DRAW(INVALID_ARGUMENT, "an axis twice", axes, twice; wrong.axis_count = 2);
+  DRAW(INDEX_OUT_OF_RANGE, "axis 2 of 2", axes, past_end; wrong.axis_count = 2);
+  DRAW(INVALID_ARGUMENT, "a window of 1 dimension", window_offsets, start; wrong.window_sizes = beyond; wrong.window_ndim = 1);
+  DRAW(INVALID_ARGUMENT, "a window beyond the tensor", window_offsets, start; wrong.window_sizes = beyond; wrong.window_ndim = 2);
+  DRAW(INVALID_ARGUMENT, "a negative window", window_offsets, negative; wrong.window_sizes = TENSOR; wrong.window_ndim = 2);
+  DRAW(INVALID_ARGUMENT, "an empty window", window_offsets, start; wrong.window_sizes = start; wrong.window_ndim = 2);
+}
+
+static void misuse_pictures(shardspec_plan *freed_plan) {
+  static const int64_t narrow[] = {4, 2}, negative[] = {-4, 3}, huge[] = {INT64_MAX, 3};
+  shardspec_draw_options wrong = SHARDSPEC_DRAW_OPTIONS_INIT;
+  shardspec_metadata *freed, *narrower;
+  shardspec_shards *all, *freed_shards;
+  wrong.width = 39;
+  CHECK_OK(shardspec_spec_build_metadata(chunk, TENSOR, 2, NULL, &freed, &err));
+  CHECK_OK(shardspec_metadata_free(freed, &err));
+  CHECK_OK(shardspec_spec_build_metadata(chunk, narrow, 2, NULL, &narrower, &err));
+  CHECK_OK(shardspec_shards_new_from_metadata(metadata, &all, &err));
+  CHECK_OK(shardspec_shards_new_from_metadata(metadata, &freed_shards, &err));
+  CHECK_OK(shardspec_shards_free(freed_shards, &err));
+  misuse_draw_options();
+
+  wrong_handles_for(freed, metadata, placement, chunk);
+  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_draw, H, NULL, NULL, 0, &out.needed);
+  WRONG_TEXT(shardspec_metadata_draw, metadata, NULL, BUFFER, CAPACITY, &out.needed);
+  WRONG_ERROR(shardspec_metadata_draw, metadata, NULL, NULL, 0, &out.needed);
+
+  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_draw_diff, H, other, NULL, NULL, 0, &out.needed);
+  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_draw_diff, metadata, H, NULL, NULL, 0, &out.needed);
+  MISUSE(SHAPE_MISMATCH, "another tensor", shardspec_metadata_draw_diff, metadata, narrower, NULL, NULL, 0, &out.needed);
+  WRONG_TEXT(shardspec_metadata_draw_diff, metadata, other, NULL, BUFFER, CAPACITY, &out.needed);
+  WRONG_ERROR(shardspec_metadata_draw_diff, metadata, other, NULL, NULL, 0, &out.needed);
+
+  wrong_handles_for(freed_shards, all, metadata, chunk);
+  WRONG_HANDLE(shardspec_shards, NULL_ARGUMENT, shardspec_shards_draw, H, TENSOR, 2, NULL, NULL, 0, &out.needed);
+  MISUSE(NULL_ARGUMENT, "NULL sizes", shardspec_shards_draw, all, NULL, 2, NULL, NULL, 0, &out.needed);
+  MISUSE(NDIM_MISMATCH, "one dimension", shardspec_shards_draw, all, TENSOR, 1, NULL, NULL, 0, &out.needed);
+  MISUSE(INVALID_ARGUMENT, "a negative size", shardspec_shards_draw, all, negative, 2, NULL, NULL, 0, &out.needed);
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX dimensions", shardspec_shards_draw, all, TENSOR, SIZE_MAX, NULL, NULL, 0, &out.needed);
+  MISUSE(OVERFLOW, "too many elements", shardspec_shards_draw, all, huge, 2, NULL, NULL, 0, &out.needed);
+  MISUSE(INVALID_ARGUMENT, "width 39", shardspec_shards_draw, all, TENSOR, 2, &wrong, NULL, 0, &out.needed);
+  WRONG_TEXT(shardspec_shards_draw, all, TENSOR, 2, NULL, BUFFER, CAPACITY, &out.needed);
+  WRONG_ERROR(shardspec_shards_draw, all, TENSOR, 2, NULL, NULL, 0, &out.needed);
+
+  wrong_handles_for(freed_plan, plan, metadata, chunk);
+  WRONG_HANDLE(shardspec_plan, NULL_ARGUMENT, shardspec_plan_draw, H, NULL, NULL, 0, &out.needed);
+  MISUSE(INVALID_ARGUMENT, "width 39", shardspec_plan_draw, plan, &wrong, NULL, 0, &out.needed);
+  WRONG_TEXT(shardspec_plan_draw, plan, NULL, BUFFER, CAPACITY, &out.needed);
+  WRONG_ERROR(shardspec_plan_draw, plan, NULL, NULL, 0, &out.needed);
+  CHECK_OK(shardspec_shards_free(all, &err));
+  CHECK_OK(shardspec_metadata_free(narrower, &err));
+}
+
 void misuse_plans(void) {
   static const int64_t nodes[] = {0, 1};
   shardspec_plan *freed;
@@ -168,6 +242,7 @@ void misuse_plans(void) {
   WRONG_ERROR(shardspec_plan_pieces_of_destination, plan, 0, &out.size, &out.needed);
   misuse_execute();
   misuse_execute_sharded_tensors();
+  misuse_pictures(freed);
   CHECK_OK(shardspec_plan_free(plan, &err));
   CHECK_OK(shardspec_metadata_free(other, &err));
   CHECK_OK(shardspec_spec_free(turned, &err));

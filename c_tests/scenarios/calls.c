@@ -218,6 +218,7 @@ const scenario scenarios[] = {
     SCENARIO(flattened_shards_and_copies_of_views),
     SCENARIO(plans),
     SCENARIO(refused_plans),
+    SCENARIO(pictures),
     SCENARIO(plans_with_replicas),
     SCENARIO(plans_are_executed),
     SCENARIO(traffic_and_runs),

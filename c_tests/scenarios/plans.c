@@ -53,6 +53,34 @@ void plans(void) {
   drop_metadata(source), drop_metadata(destination);
 }
 
+/* Pictures of layouts, of what changes between two of them, and of a plan. */
+void pictures(void) {
+  static char picture[SHARDSPEC_MAX_PICTURE_SIZE];
+  const int64_t sizes[] = {4, 6};
+  shardspec_draw_options svg = SHARDSPEC_DRAW_OPTIONS_INIT;
+  svg.format = SHARDSPEC_PICTURE_SVG, svg.theme = SHARDSPEC_THEME_DARK;
+  shardspec_metadata *source = rows(2, 3), *destination = columns(2, 3);
+  CALL(OK, shardspec_metadata_draw, source, NULL, picture, sizeof picture, &out.size);
+  CHECK(strlen(picture) + 1 == out.size && strstr(picture, "rank 1"));
+  CALL(OK, shardspec_metadata_draw, source, &svg, picture, sizeof picture, NULL);
+  CHECK(strstr(picture, "<svg") == picture && strstr(picture, "</svg>"));
+  CALL(OK, shardspec_metadata_draw_diff, source, destination, NULL, picture, sizeof picture, NULL);
+  CALL(OK, shardspec_plan_new, source, destination, &out.plan);
+  shardspec_plan *plan = out.plan;
+  CALL(OK, shardspec_plan_draw, plan, NULL, picture, sizeof picture, NULL);
+  CALL(OK, shardspec_plan_draw, plan, &svg, picture, sizeof picture, NULL);
+  FREE(shardspec_plan_free, plan);
+  CALL(OK, shardspec_shards_new_from_arrays, OFFSETS, SIZES, NULL, 2, 3, RANKS, 3, &out.shards);
+  shardspec_shards *shards = out.shards;
+  CALL(OK, shardspec_shards_draw, shards, sizes, 2, NULL, picture, sizeof picture, NULL);
+  CHECK(strstr(picture, "Gap: ") && strstr(picture, "Overlap: "));
+  FREE(shardspec_shards_free, shards);
+  svg.width = 39;
+  CALL(INVALID_ARGUMENT, shardspec_metadata_draw, source, &svg, picture, sizeof picture, NULL);
+  CALL(BUFFER_TOO_SMALL, shardspec_metadata_draw, source, NULL, picture, 1, NULL);
+  drop_metadata(source), drop_metadata(destination);
+}
+
 void refused_plans(void) {
   shardspec_metadata *source = rows(3, 7), *destination = columns(4, 8);
   shardspec_shards *few, *more;

@@ -191,6 +191,7 @@ DECLARE(checkpoints_are_written);
 DECLARE(flattened_shards_and_copies_of_views);
 DECLARE(plans);
 DECLARE(refused_plans);
+DECLARE(pictures);
 DECLARE(plans_with_replicas);
 DECLARE(plans_are_executed);
 DECLARE(traffic_and_runs);

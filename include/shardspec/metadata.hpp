@@ -3,6 +3,7 @@
 #ifndef SHARDSPEC_METADATA_HPP
 #define SHARDSPEC_METADATA_HPP
 
+#include "draw.hpp"
 #include "mesh.hpp"
 #include "view.hpp"
 
@@ -212,6 +213,17 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
   answer<metadata, P> with_dim_names(const texts &dim_names, P = P()) const {
     return detail::handle<metadata, P>(shardspec_metadata_new_with_dim_names, get(), dim_names.data(),
                                        dim_names.size());
+  }
+
+  /// A picture of who owns what.
+  template <class P = default_policy>
+  answer<std::string, P> draw(const draw_options &options = {}, P = P()) const {
+    return detail::drawn<P>(options, shardspec_metadata_draw, get());
+  }
+  /// A picture of which elements change their owner from this layout to another one.
+  template <class P = default_policy>
+  answer<std::string, P> draw_diff(const metadata &destination, const draw_options &options = {}, P = P()) const {
+    return detail::drawn<P>(options, shardspec_metadata_draw_diff, get(), destination.get());
   }
 
   /// The placement of one shard, as an object.

@@ -107,6 +107,12 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
     return detail::handle<plan, P>(shardspec_plan_new_on_nodes, get(), nodes.data(), nodes.size());
   }
 
+  /// A picture of how much moves from which owner to which.
+  template <class P = default_policy>
+  answer<std::string, P> draw(const draw_options &options = {}, P = P()) const {
+    return detail::drawn<P>(options, shardspec_plan_draw, get());
+  }
+
   template <class P = default_policy> answer<std::size_t, P> piece_count(P = P()) const {
     return detail::value<std::size_t, P>(shardspec_plan_piece_count, get());
   }

@@ -106,6 +106,12 @@ class shard_list : public detail::unique<shardspec_shards, shardspec_shards_free
     return detail::handle<shard_list, P>(shardspec_shards_new_from_metadata, whole.get());
   }
 
+  /// A picture of who owns what of a tensor of these sizes, with gaps and overlaps.
+  template <class P = default_policy>
+  answer<std::string, P> draw(slice<std::int64_t> sizes, const draw_options &options = {}, P = P()) const {
+    return detail::drawn<P>(options, shardspec_shards_draw, get(), sizes.data(), sizes.size());
+  }
+
   /// A copy of the list in which some shards have dim maps in place of intervals.
   template <class P = default_policy>
   answer<shard_list, P> with_dim_maps(const dim_map_table &maps, P = P()) const {

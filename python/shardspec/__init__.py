@@ -56,7 +56,7 @@ from .plan import Piece, Plan, Run, StridedPiece, relabel
 from .properties import MEM_FORMAT_ENCODING, TensorProperties
 from .shard import ShardMetadata
 from .shard_arrays import ShardArrays
-from .shard_list import Gap, Overlap, find_gaps, find_overlaps
+from .shard_list import Gap, Overlap, draw_shards, find_gaps, find_overlaps
 from .sharded_tensor import Shard, ShardedTensor
 from .spec import (
     ChunkShardingSpec,
@@ -135,6 +135,7 @@ __all__ = [
     "custom_ops",
     "custom_sharding_spec_op",
     "dispatch_custom_op",
+    "draw_shards",
     "empty",
     "find_gaps",
     "find_overlaps",

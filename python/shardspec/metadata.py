@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, overload
 
-from . import copies
+from . import copies, pictures
 from ._arrays import described, integers, listed, pointer, room, text, texts
 from ._arrays import index as integer
 from ._handle import Handle
@@ -157,6 +157,33 @@ class ShardedTensorMetadata(Handle):
         indices = (ctypes.c_size_t * needed.value)()
         function(self, owner, indices, needed.value, None)
         return list(indices)
+
+    def draw(self, format: pictures.Format = "text", *, theme: pictures.Theme = "auto",
+             color: bool | None = None, ascii: bool = False, width: int | None = None,
+             axes: Iterable[int] = (), window: Sequence[slice] | None = None) -> str:
+        """Returns a picture of who owns what, as text or as SVG.
+
+        `color` is about text. With None, the text has colours if `sys.stdout` is a terminal and
+        `NO_COLOR` is not set. `axes` holds the dimension of the rows and that of the columns.
+        `window` holds a slice for each dimension: the part of the tensor to draw.
+        """
+        return pictures.draw(lib.metadata_draw, self, format=format, theme=theme, color=color,
+                             ascii=ascii, width=width, axes=axes, window=window, size=self.size)
+
+    def draw_diff(self, destination: ShardedTensorMetadata, format: pictures.Format = "text", *,
+                  theme: pictures.Theme = "auto", color: bool | None = None, ascii: bool = False,
+                  width: int | None = None, axes: Iterable[int] = (),
+                  window: Sequence[slice] | None = None) -> str:
+        """Returns a picture of which elements change their owner from this layout to another.
+
+        The options are those of `draw`.
+        """
+        return pictures.draw(lib.metadata_draw_diff, self, destination, format=format, theme=theme,
+                             color=color, ascii=ascii, width=width, axes=axes, window=window,
+                             size=self.size)
+
+    def _repr_svg_(self) -> str:
+        return pictures.svg(lib.metadata_draw, self)
 
     def scatter(self, full: Any, shards: Sequence[Any] | None = None, *, max_threads: int = 0,
                 hint: copies.Hint | None = None) -> list[Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, overload
 
-from . import copies
+from . import copies, pictures
 from ._arrays import index as integer
 from ._arrays import indices, integers, listed, pointer, room
 from ._handle import Handle
@@ -138,6 +138,19 @@ class Plan(Handle):
         with ShardList(first) as sources, ShardList(second) as destinations:
             self._own(lib.answer(ctypes.c_void_p, lib.plan_new_from_shards, sources,
                                  destinations))
+
+    def draw(self, format: pictures.Format = "text", *, theme: pictures.Theme = "auto",
+             color: bool | None = None, ascii: bool = False, width: int | None = None) -> str:
+        """Returns a picture of how much moves from which owner to which, as text or as SVG.
+
+        `color` is about text. With None, the text has colours if `sys.stdout` is a terminal and
+        `NO_COLOR` is not set.
+        """
+        return pictures.draw(lib.plan_draw, self, format=format, theme=theme, color=color,
+                             ascii=ascii, width=width, axes=(), window=None, size=())
+
+    def _repr_svg_(self) -> str:
+        return pictures.svg(lib.plan_draw, self)
 
     def __len__(self) -> int:
         return int(lib.answer(ctypes.c_size_t, lib.plan_piece_count, self))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from . import pictures
 from ._arrays import index as integer
 from ._arrays import integers, pointer, room, tuples
 from ._handle import Handle
@@ -119,6 +120,21 @@ def find_gaps(shards: Layout, tensor_sizes: Iterable[int], limit: int | None = N
 
         count, boxes = _up_to(limit, ask)
     return [Gap(*box) for box in zip(*(tuples(numbers, ndim, count) for numbers in boxes))]
+
+
+def draw_shards(shards: Layout, tensor_sizes: Iterable[int], format: pictures.Format = "text", *,
+                theme: pictures.Theme = "auto", color: bool | None = None, ascii: bool = False,
+                width: int | None = None, axes: Iterable[int] = (),
+                window: Sequence[slice] | None = None) -> str:
+    """Returns a picture of who owns what of a tensor, of any list of shards.
+
+    The picture marks gaps and overlaps. The options are those of `ShardedTensorMetadata.draw`.
+    """
+    whole = integers("tensor_sizes", tensor_sizes)
+    with ShardList(layout_of("shards", shards, len(whole))) as some:
+        return pictures.draw(lib.shards_draw, some, pointer(whole), len(whole), format=format,
+                             theme=theme, color=color, ascii=ascii, width=width, axes=axes,
+                             window=window, size=whole)
 
 
 def _up_to(limit: int | None,

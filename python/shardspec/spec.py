@@ -5,10 +5,10 @@ from __future__ import annotations
 import abc
 import ctypes
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import copies
+from . import copies, pictures
 from ._arrays import described, listed, text
 from ._callbacks import callback, hash_of, keep, kept, question, table
 from ._handle import Handle
@@ -53,6 +53,17 @@ class ShardingSpec(abc.ABC):
 
         Without properties, the metadata states no element type, and data of any type may be moved.
         """
+
+    def draw(self, tensor_sizes: Iterable[int], format: pictures.Format = "text", *,
+             theme: pictures.Theme = "auto", color: bool | None = None, ascii: bool = False,
+             width: int | None = None, axes: Iterable[int] = (),
+             window: Sequence[slice] | None = None) -> str:
+        """Returns a picture of who owns what of a tensor of these sizes.
+
+        The options are those of `ShardedTensorMetadata.draw`.
+        """
+        return self.build_metadata(tensor_sizes).draw(
+            format, theme=theme, color=color, ascii=ascii, width=width, axes=axes, window=window)
 
     def shard(self, tensor: Any, src_rank: int = 0, process_group: Any = None) -> ShardedTensor:
         """Cuts the tensor of rank `src_rank` into the local shards of every rank.

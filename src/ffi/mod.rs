@@ -43,6 +43,7 @@ pub mod decline;
 pub mod digest;
 pub mod dlpack;
 pub mod dlpack_shards;
+pub mod draw;
 pub mod dtype;
 pub mod error;
 pub mod error_text;

@@ -28,6 +28,7 @@ use crate::ffi::comm_tensor::shardspec_comm_tensor;
 use crate::ffi::custom_placement::shardspec_placement_vtable;
 use crate::ffi::custom_spec::shardspec_spec_vtable;
 use crate::ffi::dlpack::{shardspec_legacy_managed_tensor, shardspec_managed_tensor};
+use crate::ffi::draw::shardspec_draw_options;
 use crate::ffi::dtype::shardspec_dtype;
 use crate::ffi::error::{SHARDSPEC_ERROR_SHORT_SIZE, shardspec_error, shardspec_status};
 use crate::ffi::error_text::shardspec_error_init;
@@ -139,6 +140,7 @@ const STRUCTS: &[Known] = &[
     Known::growing::<shardspec_checkpoint_tensor>(),
     Known::growing::<shardspec_checkpoint_write_options>(),
     Known::growing::<shardspec_checkpoint_rule>(),
+    Known::growing::<shardspec_draw_options>(),
 ];
 
 const ERROR: &str = "shardspec_error";

@@ -1,0 +1,78 @@
+"""How pictures are drawn: options, and when a terminal has colours."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from ._arrays import index as integer
+from ._arrays import indices, integers, pointer
+from ._library import lib
+from .properties import named
+
+Options = lib.header.type("draw_options")
+FORMATS = named("PICTURE_")
+THEMES = named("THEME_")
+Window = Sequence[slice]
+
+
+def draw(function: Any, *arguments: Any, format: str, theme: str, color: bool | None, ascii: bool,
+         width: int | None, axes: Iterable[int], window: Window | None, size: Sequence[int]) -> str:
+    """The picture that a function of the library draws."""
+    numbers = (FORMATS, "format", format), (THEMES, "theme", theme)
+    chosen = [_number(known, argument, value) for known, argument, value in numbers]
+    if color is None:
+        color = has_color(sys.stdout)
+    kept = indices("axes", axes)
+    offsets, sizes = _window(window, size)
+    columns = 0 if width is None else integer("width", width)
+    if width is not None and not 40 <= columns <= 400:
+        raise lib.refused("INVALID_ARGUMENT", f"width: {columns} is not between 40 and 400")
+    options = Options(ctypes.sizeof(Options), *chosen, bool(color), bool(ascii), columns,
+                      kept, len(kept), pointer(offsets), pointer(sizes), len(offsets))
+    return lib.text(function, *arguments, ctypes.byref(options))
+
+
+def has_color(stream: Any) -> bool:
+    """Whether a stream is a terminal with colours: it is one, `TERM` is not "dumb", and `NO_COLOR`
+    is not set."""
+    isatty = getattr(stream, "isatty", None)
+    return bool(isatty and isatty() and not os.environ.get("NO_COLOR")
+                and os.environ.get("TERM") != "dumb")
+
+
+def svg(function: Any, *arguments: Any) -> str:
+    """The picture that a notebook shows."""
+    return draw(function, *arguments, format="svg", theme="auto", color=False, ascii=False,
+                width=None, axes=(), window=None, size=())
+
+
+def _number(known: dict[str, int], argument: str, value: Any) -> int:
+    if value not in known:
+        raise lib.refused("INVALID_ARGUMENT", f"{argument}: {value!r} is none of "
+                          f"{', '.join(map(repr, known))}")
+    return known[value]
+
+
+def _window(window: Window | None, size: Sequence[int]) -> tuple[Any, Any]:
+    """Where a window starts, and how long it is."""
+    if window is None:
+        return integers("window", ()), integers("window", ())
+    if len(window) != len(size):
+        raise lib.refused("INVALID_ARGUMENT", f"window: {len(window)} slices; pass one for each of "
+                          f"the {len(size)} dimensions")
+    starts, lengths = [], []
+    for part, length in zip(window, size, strict=True):
+        start, stop, step = part.indices(length)
+        if step != 1:
+            raise lib.refused("INVALID_ARGUMENT", f"window: {part} has a step; pass one without")
+        starts.append(start)
+        lengths.append(max(stop - start, 0))
+    return integers("window", starts), integers("window", lengths)
+
+
+Format = Literal["text", "svg"]
+Theme = Literal["auto", "light", "dark"]
