@@ -18,11 +18,16 @@ from .errors import FAMILIES, ShardspecError
 # Arguments that torch calls otherwise, as Python does too, by the functions that have them.
 RANKS = {"source_rank": "src_rank", "destination_rank": "dst_rank"}
 SHARDS, INDICES = {"shards": "shards_metadata"}, {"placement_indices": "indices"}
+MOVES, DATA = {"tensor_count": "moves"}, {"bytes": "data"}
+STARTED = RANKS | MOVES
 AXES = {"axis_names": "axes", "axis_sizes": "axes"}
 RULES = {f"SHARDSPEC_RULE_{rule}": f"the rule {rule.lower()!r}"
          for rule in ("CHUNK", "BALANCED", "SIZES", "WEIGHTS", "CYCLIC")}
 PYTHON_NAMES = {
     "comm_scatter": RANKS, "comm_gather": RANKS, "sharded_tensor_new_from_rank": RANKS,
+    "comm_scatter_start": RANKS, "comm_gather_start": RANKS, "request_wait": STARTED, "request_test": STARTED,
+    "transfer_run": MOVES, "transfer_start": MOVES,
+    "spec_new_from_bytes": DATA, "metadata_new_from_bytes": DATA,
     "chunk_split_size": {"chunk_count": "chunks"},
     "chunk_dim_size": {"index": "idx"},
     "chunk_sharding_params": {"dim_size": "sharding_dim_size", "chunk_count": "world_size"},
@@ -33,7 +38,7 @@ PYTHON_NAMES = {
     "spec_new_mesh": RULES, "cut_check": RULES,
 }
 
-WORDS = {"shards", "sizes", "text"}
+WORDS = {"bytes", "shards", "sizes", "text"}
 """Names of arguments that are words of messages, too."""
 
 HERE = pathlib.Path(__file__).resolve().parent
