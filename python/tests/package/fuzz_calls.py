@@ -71,7 +71,7 @@ class Exporter:
         elif kind == 3:
             tensor.device.device_type = self.rng.choice([0, 2, 10, -1])
         else:
-            tensor.dtype.bits, tensor.dtype.lanes = self.rng.choice([(0, 1), (64, 0), (255, 65535)])
+            tensor.dtype.bits, tensor.dtype.lanes = self.rng.choice([(0, 1), (64, 0), (0, 0)])
         return capsule
 
 
