@@ -129,8 +129,8 @@ def choice(argument: str, value: Any, names: Mapping[Any, Any]) -> Any:
     if value is not None and not isinstance(value, str):
         raise TypeError(f"{argument}: a text, not {described(value)}")
     if value not in names:
-        known = " or ".join(repr(name) for name in names if name is not None)
-        raise lib.refused("INVALID_ARGUMENT", f"{argument}: {value!r} is not {known}")
+        known = " nor ".join(repr(name) for name in names if name is not None)
+        raise lib.refused("INVALID_ARGUMENT", f"{argument}: {value!r} is neither {known}")
     return names[value]
 
 
