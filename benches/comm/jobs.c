@@ -4,7 +4,9 @@
  *   mpiexec -n 2 bench FILE.json
  *   mpiexec -n 4 bench FILE.json
  *
- * The program by hand knows every offset before it starts, and keeps its memory from run to run. */
+ * The program by hand knows every offset before it starts, and keeps its memory from run to run. The last
+ * cases have no program by hand: they compare a started transfer, with work between its tests, to the
+ * transfer and the work one after the other. */
 #include "bench.h"
 
 enum { MAX_TENSORS = 5000 };
@@ -165,6 +167,24 @@ static void check(const char *name, void (*run)(void)) {
 
 static FILE *json;
 
+/* Writes a row of the results, of which the first rank has the medians. */
+static void report(const char *name, const char *kind, double median, const char *base, const char *key, double base_median) {
+  if (rank > 0) return;
+  printf("%-34s %-15s %8.2f ms   %.2f of %s\n", name, kind, 1e3 * median, median / base_median, base);
+  fprintf(json, "%s  {\"case\": \"%s\", \"kind\": \"%s\", \"processes\": %d, \"tensors\": %zu, \"seconds\": %.6f, \"%s\": %.6f}",
+          ftell(json) > 2 ? ",\n" : "", name, kind, size, count, median, key, base_median);
+}
+
+static void drop_case(void) {
+  for (size_t i = 0; i < count; i++) free(from[i].data), free(to[i].data);
+  for (int peer = 0; peer < size; peer++) {
+    free(packs[peer]), free(unpacks[peer]);
+    packs[peer] = unpacks[peer] = NULL;
+    pack_counts[peer] = unpack_counts[peer] = 0;
+  }
+  count = 0;
+}
+
 static void measure(const char *name, int each) {
   const char *const kinds[] = {"by hand", "prepared", "once", "one by one"};
   void (*const programs[])(void) = {by_hand, prepared, once, one_by_one};
@@ -181,21 +201,86 @@ static void measure(const char *name, int each) {
     }
   for (int kind = 0; kind < kind_count; kind++) {
     qsort(times[kind], TURNS, sizeof times[kind][0], ascending);
-    if (rank > 0) continue;
-    double median = times[kind][TURNS / 2], hand = times[0][TURNS / 2];
-    printf("%-34s %-11s %8.2f ms   %.2f of by hand\n", name, kinds[kind], 1e3 * median, median / hand);
-    fprintf(json, "%s  {\"case\": \"%s\", \"kind\": \"%s\", \"processes\": %d, \"tensors\": %zu, \"seconds\": %.6f, \"by_hand_seconds\": %.6f}",
-            ftell(json) > 2 ? ",\n" : "", name, kinds[kind], size, count, median, hand);
+    report(name, kinds[kind], times[kind][TURNS / 2], "by hand", "by_hand_seconds", times[0][TURNS / 2]);
   }
   must(shardspec_transfer_free(transfer, &err));
   free(sent), free(received);
-  for (size_t i = 0; i < count; i++) free(from[i].data), free(to[i].data);
-  for (int peer = 0; peer < size; peer++) {
-    free(packs[peer]), free(unpacks[peer]);
-    packs[peer] = unpacks[peer] = NULL;
-    pack_counts[peer] = unpack_counts[peer] = 0;
+  drop_case();
+}
+
+/* The work of a program beside its transfer: so many parts of some 0.1 ms each. Rank 0 does so many of them
+ * before the transfer begins. */
+static int work_parts, late_parts;
+
+static void work_some(void) {
+  static volatile float sink;
+  float sums[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+  for (int turn = 0; turn < 12000; turn++)
+    for (int i = 0; i < 8; i++) sums[i] = sums[i] * 0.999f + 1.0f;
+  for (int i = 0; i < 8; i++) sink = sink + sums[i];
+}
+
+static int parts_before(void) { return rank == 0 ? late_parts : 0; }
+
+static void work(int parts) {
+  for (int i = 0; i < parts; i++) work_some();
+}
+
+static void all_work(void) { work(work_parts); }
+
+static void one_after_the_other(void) {
+  work(parts_before());
+  prepared();
+  work(work_parts - parts_before());
+}
+
+static void started_and(int tests) {
+  shardspec_request *request;
+  int32_t done = 0;
+  work(parts_before());
+  must(shardspec_transfer_start(transfer, comm, NULL, 0, &request, &err));
+  for (int i = parts_before(); i < work_parts; i++) {
+    work_some();
+    if (tests && !done) must(shardspec_request_test(request, &done, &err));
   }
-  count = 0;
+  must(shardspec_request_wait(request, &err));
+  must(shardspec_request_free(request, &err));
+}
+
+static void started_and_tested(void) { started_and(1); }
+static void started_and_waited_for(void) { started_and(0); }
+
+static double median_of(void (*program)(void)) {
+  double times[TURNS];
+  for (int turn = 0; turn < TURNS; turn++) times[turn] = seconds(program);
+  qsort(times, TURNS, sizeof times[0], ascending);
+  return times[TURNS / 2];
+}
+
+/* A started transfer with work of about the same time between its tests, against both one after the
+ * other. With `late`, rank 0 does half of its work before it begins the transfer, and the others do all of
+ * theirs after that. */
+static void overlap(const char *name, int late) {
+  const char *const kinds[] = {"then work", "tested", "not tested"};
+  void (*const programs[])(void) = {one_after_the_other, started_and_tested, started_and_waited_for};
+  double times[3][TURNS];
+  must(shardspec_transfer_prepare(comm, tensors, count, NULL, &transfer, &err));
+  for (int kind = 0; kind < 3; kind++) check(kinds[kind], programs[kind]);
+  work_parts = 100;
+  work_parts = (int)(100 * median_of(prepared) / median_of(all_work)) + 1;
+  MPI_Bcast(&work_parts, 1, MPI_INT, 0, MPI_COMM_WORLD);
+  late_parts = late ? work_parts / 2 : 0;
+  for (int turn = 0; turn < TURNS; turn++)
+    for (int kind = 0; kind < 3; kind++) {
+      int first = (turn + kind) % 3;
+      times[first][turn] = seconds(programs[first]);
+    }
+  for (int kind = 0; kind < 3; kind++) {
+    qsort(times[kind], TURNS, sizeof times[kind][0], ascending);
+    report(name, kinds[kind], times[kind][TURNS / 2], "one after the other", "in_turn_seconds", times[0][TURNS / 2]);
+  }
+  work_parts = late_parts = 0;
+  must(shardspec_transfer_free(transfer, &err));
 }
 
 /* Drops metadata that the tensors of a case share. */
@@ -255,6 +340,19 @@ static void model(void) {
   for (int kind = 0; kind < 5; kind++) drop(rows[kind], columns[kind]);
 }
 
+static void overlaps(void) {
+  const int64_t sizes[] = {4096, 4096}; /* 64 MiB */
+  shardspec_metadata *rows = chunks(0, sizes), *columns = chunks(1, sizes);
+  add_tensor(rows, columns);
+  sent = allocate(lay_out(packs, pack_counts, sent_bytes, sent_at));
+  received = allocate(lay_out(unpacks, unpack_counts, received_bytes, received_at));
+  overlap("work beside a transfer, 64 MiB", 0);
+  overlap("the same, rank 0 begins later", 1);
+  free(sent), free(received);
+  drop_case();
+  drop(rows, columns);
+}
+
 int main(int argc, char **argv) {
   MPI_Init(&argc, &argv);
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
@@ -271,6 +369,7 @@ int main(int argc, char **argv) {
   fused_qkv();
   block_cyclic();
   model();
+  overlaps();
   if (rank == 0) fprintf(json, "\n]\n"), fclose(json);
   must(shardspec_comm_free(comm, &err));
   MPI_Finalize();

@@ -45,6 +45,7 @@ static void run_all(int64_t size) {
   RUN(placements_without_a_rank_are_refused_with_their_text);
   RUN(batches_of_any_layouts_arrive);
   RUN(a_prepared_transfer_runs_again_on_the_same_and_on_other_buffers);
+  RUN(tensors_that_share_layouts_arrive);
   RUN(tensors_that_differ_are_named_on_all);
   RUN(wrong_tensors_of_one_rank_are_named_on_all);
   RUN(an_unknown_element_type_of_a_batch_is_told_on_all);

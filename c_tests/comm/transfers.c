@@ -495,3 +495,64 @@ void a_plan_for_some_destinations_is_refused_on_all(shardspec_comm *comm, shards
   CHECK_OK(shardspec_plan_free(some, &err));
   free_batch(&b);
 }
+
+/* A batch whose tensors all have the same two metadata objects. */
+static void make_alike(batch *b, const shardspec_comm *comm) {
+  int64_t size = size_of(comm), owners[64];
+  owners_from(owners, 2 * size, size, 0);
+  memset(b, 0, sizeof *b);
+  while (b->count < MOST) {
+    size_t i = b->count;
+    cut_in_chunks(&b->from[i], comm, 2 * size + 1, 5, 0, owners, (size_t)(2 * size));
+    cut_in_chunks(&b->to[i], comm, 2 * size + 1, 5, 1, owners, (size_t)size);
+    add_tensor(b);
+    b->tensors[i].source = b->from[0].metadata;
+    b->tensors[i].destination = b->to[0].metadata;
+  }
+}
+
+/* What a tensor has in common with those before it is not read again, and what it has not is. */
+void tensors_that_share_layouts_arrive(shardspec_comm *comm, shardspec_error *rank_err) {
+  int64_t size = size_of(comm), rank = rank_of(comm), wrong_shape[] = {1, 4}, strides[64][2];
+  batch b;
+  make_alike(&b, comm);
+  reset_batch(&b);
+  /* Strides that say what is said without them, and an offset of the first byte. */
+  cut *one = &b.from[4];
+  for (size_t i = 0; i < one->count; i++) {
+    strides[i][0] = one->shards[i].shape[1], strides[i][1] = 1;
+    one->shards[i].strides = strides[i];
+  }
+  for (size_t i = 0; i < b.to[6].count; i++) {
+    shardspec_tensor_view *view = &b.to[6].shards[i];
+    if (view->data == NULL) continue;
+    view->data = (char *)view->data - 16, view->byte_offset = 16;
+  }
+  CHECK_OK(shardspec_comm_transfer(comm, b.tensors, b.count, NULL, &err));
+  for (size_t i = 0; i < b.to[6].count; i++) {
+    shardspec_tensor_view *view = &b.to[6].shards[i];
+    if (view->data == NULL) continue;
+    view->data = (char *)view->data + 16, view->byte_offset = 0;
+  }
+  check_batch(&b);
+  for (int kind = 0; kind < 5; kind++) {
+    static const shardspec_status wanted[] = {SHARDSPEC_DTYPE_MISMATCH, SHARDSPEC_SHAPE_MISMATCH, SHARDSPEC_NULL_ARGUMENT,
+                                              SHARDSPEC_UNSUPPORTED_DEVICE, SHARDSPEC_ALIASED};
+    shardspec_tensor_view *view = &b.from[7].shards[0], kept = *view;
+    reset_batch(&b);
+    if (rank == 0) {
+      if (kind == 0) view->dtype.bits = 64;
+      if (kind == 1) view->shape = wrong_shape;
+      if (kind == 2) view->data = NULL;
+      if (kind == 3) view->device.device_type = SHARDSPEC_DLPACK_DEVICE_CUDA_HOST - 1;
+      if (kind == 4) view->data = b.to[3].shards[0].data;
+    }
+    CHECK_STATUS(shardspec_comm_transfer(comm, b.tensors, b.count, NULL, &err),
+                 rank == 0 ? wanted[kind] : SHARDSPEC_DISAGREEMENT);
+    CHECK_MESSAGE(kind == 4 ? "tensors[" : "tensors[7] 'layers.7.weight'");
+    *view = kept;
+    check_batch_untouched(&b);
+  }
+  CHECK(size > 0);
+  free_batch(&b);
+}

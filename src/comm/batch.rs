@@ -243,6 +243,16 @@ impl BatchViews {
         let tensor = self.batch.tensors.get(piece.tensor)?;
         Some((&tensor.moves, self.shards.get(piece.tensor)?))
     }
+
+    /// The moves and the shards of two pieces, where these are the same one of two tensors with the same
+    /// layouts.
+    fn same_moves(
+        &self, piece: &PeerPiece, other: &PeerPiece,
+    ) -> Option<(&TensorMoves, &TensorShards, &TensorShards)> {
+        let ((moves, shards), (its_moves, its_shards)) = (self.tensor(piece)?, self.tensor(other)?);
+        let is_same = piece.number == other.number && std::ptr::eq(moves, its_moves);
+        is_same.then_some((moves, shards, its_shards))
+    }
 }
 
 impl Views for BatchViews {
@@ -262,10 +272,7 @@ impl Views for BatchViews {
     fn same_shards(
         &self, direction: Direction, piece: &PeerPiece, other: &PeerPiece,
     ) -> Option<[*mut u8; 2]> {
-        let ((moves, shards), (its_moves, its_shards)) = (self.tensor(piece)?, self.tensor(other)?);
-        if piece.number != other.number || !std::ptr::eq(moves, its_moves) {
-            return None;
-        }
+        let (moves, shards, its_shards) = self.same_moves(piece, other)?;
         match direction {
             Direction::Sends => {
                 moves.same_shards(direction, piece.number, &shards.source, &its_shards.source)
@@ -275,6 +282,12 @@ impl Views for BatchViews {
                 moves.same_shards(direction, piece.number, own, its)
             }
         }
+    }
+
+    fn same_pairs(&self, piece: &PeerPiece, other: &PeerPiece) -> Option<[[*mut u8; 2]; 2]> {
+        let (moves, shards, its_shards) = self.same_moves(piece, other)?;
+        let its = (&*its_shards.source, &*its_shards.destination);
+        moves.same_pairs(piece.number, (&shards.source, &shards.destination), its)
     }
 
     fn pair<'v>(&'v self, piece: &PeerPiece, rooms: &'v mut [StrideRoom; 2]) -> [ViewRef<'v>; 2] {

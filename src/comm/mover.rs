@@ -297,6 +297,7 @@ impl Mover {
     fn lay_out_copies(&mut self) -> Result<Option<CopyList>> {
         let mut list = CopyList::new(FullSide::Source);
         let mut bytes = 0;
+        self.copies.like = None;
         while bytes < COPIED_AT_ONCE
             && let Some(pushed) =
                 self.copies.push_next(&self.work.copies, &*self.buffers.views, &mut list)?
@@ -329,6 +330,8 @@ struct LocalCopies {
     next: usize,
     /// The rest of the one before.
     blocks: Option<(Blocks, Blocks)>,
+    /// A piece, and its copy in the list.
+    like: Option<(usize, usize)>,
 }
 
 impl LocalCopies {
@@ -347,11 +350,19 @@ impl LocalCopies {
             let Some(piece) = copies.get(self.next) else {
                 return Ok(None);
             };
+            self.next += 1;
+            if let Some((before, copy)) = self.like
+                && let Some(shards) = views.same_pairs(piece, &copies[before])
+            {
+                list.push_again(copy, shards, piece.bytes)?;
+                return Ok(Some(piece.bytes));
+            }
             let mut rooms = [STRIDE_ROOM; 2];
             let [from, to] = views.pair(piece, &mut rooms);
-            self.next += 1;
             if from.bytes() <= COPIED_AT_ONCE {
+                let copy = list.len();
                 list.push_views(from, to)?;
+                self.like = (list.len() > copy).then_some((self.next - 1, copy));
                 return Ok(Some(from.bytes()));
             }
             let blocks = |view: ViewRef<'_>| Blocks::new(view.into(), COPIED_AT_ONCE);

@@ -127,6 +127,17 @@ impl TensorMoves {
         shards.number_of(shard)
     }
 
+    /// The same of a piece that stays on this rank: the shards that it comes from, and those that it goes
+    /// to.
+    pub(super) fn same_pairs(
+        &self, number: usize, (have, want): (&LocalShards, &LocalShards),
+        (its_have, its_want): (&LocalShards, &LocalShards),
+    ) -> Option<[[*mut u8; 2]; 2]> {
+        let piece = self.plans.incoming.piece(number)?;
+        let (from, to) = (have.number_of(piece.source)?, want.number_of(piece.destination)?);
+        Some([have.like(from, its_have)?, want.like(to, its_want)?])
+    }
+
     /// Where a piece that stays on this rank comes from, and where it goes.
     pub(super) fn pair<'v>(
         &'v self, number: usize, (have, want): (&'v LocalShards, &'v LocalShards),

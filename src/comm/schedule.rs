@@ -55,6 +55,13 @@ pub(super) trait Views: Send + Sync {
         None
     }
 
+    /// The same of two pieces that stay on this rank: the shards that they come from, and those that they
+    /// go to.
+    fn same_pairs(&self, piece: &PeerPiece, other: &PeerPiece) -> Option<[[*mut u8; 2]; 2]> {
+        let _ = (piece, other);
+        None
+    }
+
     /// Where a piece that stays on this rank comes from, and where it goes.
     fn pair<'v>(&'v self, piece: &PeerPiece, rooms: &'v mut [StrideRoom; 2]) -> [ViewRef<'v>; 2];
 }

@@ -10,7 +10,7 @@ use super::view::HostView;
 use super::view_ref::ViewRef;
 use crate::error::try_with_capacity;
 use crate::host::copy_list::Units;
-use crate::memory::{Shared, TryVec, text, try_collect};
+use crate::memory::{Memory, Shared, TryVec, text, try_collect};
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::shards::Shards;
 use crate::model::{DataType, Error, Result};
@@ -36,18 +36,41 @@ impl ShardArguments {
 /// layout does not have are stored.
 #[derive(Debug)]
 pub struct LocalShards {
+    /// All but where they are.
+    forms: Shared<ShardForms>,
+    firsts: Firsts,
+}
+
+/// What the views of shards are, wherever these are. Tensors of a batch share it where it is the same.
+#[derive(Debug)]
+struct ShardForms {
     layout: Shared<Shards>,
     arguments: ShardArguments,
     dtype: Option<DataType>,
     /// Those of the element type.
     units: Units,
-    firsts: Vec<*mut u8>,
     /// In the views' units, a number for each shard and dimension.
     strides: Vec<i64>,
     /// Ascending. Shards are counted by 32 bits. Empty where they are the first of the layout.
     indices: Vec<u32>,
     /// Where each was among those that came in. Empty where they came in order.
     positions: Vec<u32>,
+}
+
+/// The first byte of each shard. Memory for one would take longer than all else here.
+#[derive(Debug)]
+enum Firsts {
+    One(*mut u8),
+    Several(Vec<*mut u8>),
+}
+
+impl Firsts {
+    fn all(&self) -> &[*mut u8] {
+        match self {
+            Self::One(first) => std::slice::from_ref(first),
+            Self::Several(all) => all,
+        }
+    }
 }
 
 /// The shards of one tensor that one rank has, and those that it gets: all of them.
@@ -69,7 +92,8 @@ unsafe impl Sync for LocalShards {}
 #[derive(Debug)]
 pub struct LocalShardsBuilder {
     /// In the order in which they came.
-    shards: LocalShards,
+    forms: ShardForms,
+    firsts: Vec<*mut u8>,
 }
 
 impl LocalShards {
@@ -78,17 +102,16 @@ impl LocalShards {
     pub fn builder(
         layout: &Shared<Shards>, arguments: ShardArguments, dtype: Option<DataType>, count: usize,
     ) -> Result<LocalShardsBuilder> {
-        let shards = Self {
+        let forms = ShardForms {
             layout: layout.clone(),
             arguments,
             dtype,
             units: Units { width: 0, per_byte: 1 },
-            firsts: try_with_capacity("views of shards", count)?,
             strides: try_with_capacity("views of shards", count.saturating_mul(layout.ndim()))?,
             indices: Vec::new(),
             positions: Vec::new(),
         };
-        Ok(LocalShardsBuilder { shards })
+        Ok(LocalShardsBuilder { forms, firsts: try_with_capacity("views of shards", count)? })
     }
 
     /// The shards that have these indices in the metadata.
@@ -104,28 +127,28 @@ impl LocalShards {
 
     /// The layout that they are shards of.
     pub fn layout(&self) -> &Shared<Shards> {
-        &self.layout
+        &self.forms.layout
     }
 
     /// How refusals name the arguments that they came in.
     pub(crate) fn arguments(&self) -> ShardArguments {
-        self.arguments
+        self.forms.arguments
     }
 
     /// How many they are.
     pub fn len(&self) -> usize {
-        self.firsts.len()
+        self.firsts.all().len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.firsts.is_empty()
+        self.firsts.all().is_empty()
     }
 
     /// The index of shard `number` of these in the layout.
     #[inline]
     pub fn index(&self, number: usize) -> usize {
-        if self.indices.is_empty() { number } else { self.indices[number] as usize }
+        if self.forms.indices.is_empty() { number } else { self.forms.indices[number] as usize }
     }
 
     /// Their indices in the layout, ascending.
@@ -135,20 +158,20 @@ impl LocalShards {
 
     /// The number among these of shard `index` of the layout, if it is one of them.
     pub fn number_of(&self, index: usize) -> Option<usize> {
-        if self.indices.is_empty() {
+        if self.forms.indices.is_empty() {
             return (index < self.len()).then_some(index);
         }
-        self.indices.binary_search(&u32::try_from(index).ok()?).ok()
+        self.forms.indices.binary_search(&u32::try_from(index).ok()?).ok()
     }
 
     /// Where shard `number` of these was among those that came in.
     pub(super) fn position(&self, number: usize) -> usize {
-        if self.positions.is_empty() { number } else { self.positions[number] as usize }
+        if self.forms.positions.is_empty() { number } else { self.forms.positions[number] as usize }
     }
 
     /// The element type, if it was known before, or there are any shards.
     pub fn dtype(&self) -> Option<DataType> {
-        self.dtype
+        self.forms.dtype
     }
 
     /// Shard `number` of these.
@@ -159,18 +182,22 @@ impl LocalShards {
     /// Shard `number` of these, borrowed.
     #[inline]
     pub(crate) fn get(&self, number: usize) -> ViewRef<'_> {
-        let (ndim, index) = (self.layout.ndim(), self.index(number));
-        let shape = &self.layout.sizes()[index * ndim..][..ndim];
-        let strides = &self.strides[number * ndim..][..ndim];
+        let (ndim, index) = (self.forms.layout.ndim(), self.index(number));
+        let shape = &self.forms.layout.sizes()[index * ndim..][..ndim];
+        let strides = &self.forms.strides[number * ndim..][..ndim];
         // There is a type where there is a shard.
-        let dtype = self.dtype.unwrap_or(DataType::FLOAT32);
-        ViewRef::trusted(self.firsts[number], (dtype, self.units), shape, strides)
+        let dtype = self.forms.dtype.unwrap_or(DataType::FLOAT32);
+        ViewRef::trusted(self.firsts.all()[number], (dtype, self.forms.units), shape, strides)
     }
 
     /// Bytes of so many elements, one behind the other.
     pub(crate) fn bytes_of(&self, elements: usize) -> usize {
-        let units = elements.saturating_mul(self.units.width);
-        if self.units.per_byte == 1 { units } else { units.div_ceil(self.units.per_byte) }
+        let units = elements.saturating_mul(self.forms.units.width);
+        if self.forms.units.per_byte == 1 {
+            units
+        } else {
+            units.div_ceil(self.forms.units.per_byte)
+        }
     }
 
     /// The addresses that the bytes of all shards lie between, half-open. `None` where there are no
@@ -180,33 +207,24 @@ impl LocalShards {
         reaches.map(|reach| (reach.low, reach.high)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
-    /// Notes the index of the next shard, where it is not the first ones that are here.
-    fn push_index(&mut self, index: usize) -> Result<()> {
-        if self.indices.is_empty() {
-            self.indices = try_with_capacity("indices", self.firsts.capacity().max(1))?;
-            self.indices.extend(0..self.len() as u32);
-        }
-        Ok(self.indices.try_push(index as u32)?)
-    }
-
     /// Refuses shards of another layout than `expected`.
     pub(crate) fn check_layout(&self, expected: &Shared<Shards>) -> Result<()> {
-        if Shared::ptr_eq(&self.layout, expected) || self.layout == *expected {
+        if Shared::ptr_eq(&self.forms.layout, expected) || self.forms.layout == *expected {
             return Ok(());
         }
         let problem = "they are shards of another layout; pass those of this one";
-        Err(Error::invalid(self.arguments.views, problem))
+        Err(Error::invalid(self.forms.arguments.views, problem))
     }
 
     /// Refuses shards that are not of the same indices, element type and strides as `before`, which are
     /// of the same layout. `true` where any is in other memory.
     pub(crate) fn check_like(&self, before: &Self) -> Result<()> {
-        let ShardArguments { shard, views, .. } = self.arguments;
+        let ShardArguments { shard, views, .. } = self.forms.arguments;
         if !self.indices().eq(before.indices()) {
             let problem = "they are other shards than before; pass the same";
             return Err(Error::invalid(views, problem));
         }
-        if let Some(dtype) = before.dtype {
+        if let Some(dtype) = before.forms.dtype {
             self.check_dtype(dtype)?;
         }
         for number in 0..self.len() {
@@ -224,23 +242,53 @@ impl LocalShards {
     /// The first bytes of shard `number` of these, and of others of the same indices. `None` where the two
     /// have other strides or elements.
     pub(crate) fn like(&self, number: usize, others: &Self) -> Option<[*mut u8; 2]> {
-        let (own, its) = (self.get(number), others.get(number));
-        let is_like = self.units == others.units && own.strides == its.strides;
-        is_like.then(|| [self.firsts[number], others.firsts[number]])
+        let is_like = Shared::ptr_eq(&self.forms, &others.forms)
+            || self.forms.units == others.forms.units
+                && self.get(number).strides == others.get(number).strides;
+        is_like.then(|| [self.firsts.all()[number], others.firsts.all()[number]])
+    }
+
+    /// The shape of shard `number` of these, if it is in row-major order.
+    pub(crate) fn row_major_shape(&self, number: usize) -> Option<&[i64]> {
+        let own = self.get(number);
+        own.is_row_major().then_some(own.shape)
+    }
+
+    /// Shards of the same shapes and strides in other memory. `None` where they are not given in the order of
+    /// their indices, or one would not fit an address space there.
+    pub(crate) fn elsewhere(&self, firsts: &[*mut u8]) -> Memory<Option<Self>> {
+        if firsts.len() != self.len() || !self.forms.positions.is_empty() {
+            return Ok(None);
+        }
+        for (number, (new, old)) in firsts.iter().zip(self.firsts.all()).enumerate() {
+            let Some(reach) = self.get(number).extent() else {
+                return Ok(None);
+            };
+            let (before, behind) = (old.addr() - reach.low, reach.high - old.addr());
+            if new.addr() <= before || new.addr().checked_add(behind).is_none() {
+                return Ok(None);
+            }
+        }
+        let firsts = match firsts {
+            [one] => Firsts::One(*one),
+            all => Firsts::Several(try_collect(all.iter().copied())?),
+        };
+        Ok(Some(Self { forms: self.forms.clone(), firsts }))
     }
 
     /// Whether these shards are in the same memory as others of the same indices.
     pub(crate) fn is_in_memory_of(&self, other: &Self) -> bool {
-        self.firsts == other.firsts
+        self.firsts.all() == other.firsts.all()
     }
 
     /// Refuses shards of other elements than `expected`.
     pub(crate) fn check_dtype(&self, expected: DataType) -> Result<()> {
-        if self.is_empty() || self.dtype == Some(expected) {
+        if self.is_empty() || self.forms.dtype == Some(expected) {
             return Ok(());
         }
-        let check = self.view(0).check_dtype(self.arguments.shard, Some(self.index(0)), expected);
-        check.map_err(|error| error.at(self.arguments.views, self.position(0)))
+        let check =
+            self.view(0).check_dtype(self.forms.arguments.shard, Some(self.index(0)), expected);
+        check.map_err(|error| error.at(self.forms.arguments.views, self.position(0)))
     }
 }
 
@@ -253,44 +301,55 @@ impl LocalShardsBuilder {
     /// Adds shard `index` of the layout. Refuses a view of another shape or element type.
     #[inline]
     pub fn push(&mut self, index: usize, view: &HostView) -> Result<()> {
-        let shards = &mut self.shards;
-        let ShardArguments { shard, views, indices } = shards.arguments;
-        let at = shards.len();
-        let Some(shape) = shape_of(&shards.layout, index) else {
-            let (argument, index, count) = (indices, index as u64, shards.layout.len() as u64);
+        let (forms, at) = (&mut self.forms, self.firsts.len());
+        let ShardArguments { shard, views, indices } = forms.arguments;
+        let Some(shape) = shape_of(&forms.layout, index) else {
+            let (argument, index, count) = (indices, index as u64, forms.layout.len() as u64);
             return Err(Error::IndexOutOfRange { argument, index, count }.at(indices, at));
         };
-        let expected = *shards.dtype.get_or_insert(view.dtype());
+        let expected = *forms.dtype.get_or_insert(view.dtype());
         view.check_shape(shard, Some(index), shape)
             .and_then(|()| view.check_dtype(shard, Some(index), expected))
             .map_err(|error| error.at(views, at))?;
         if at == 0 {
-            shards.units = view.by_ref().units();
+            forms.units = view.by_ref().units();
         }
-        if index != at || !shards.indices.is_empty() {
-            shards.push_index(index)?;
+        if index != at || !forms.indices.is_empty() {
+            self.push_index(index)?;
         }
-        shards.firsts.try_push(view.first())?;
+        self.firsts.try_push(view.first())?;
         // A call to copy a few numbers would take longer.
-        view.strides().iter().try_for_each(|&stride| shards.strides.try_push(stride))?;
+        view.strides().iter().try_for_each(|&stride| self.forms.strides.try_push(stride))?;
         Ok(())
+    }
+
+    /// Notes the index of the next shard, where it is not the first ones that are here.
+    fn push_index(&mut self, index: usize) -> Result<()> {
+        let indices = &mut self.forms.indices;
+        if indices.is_empty() {
+            *indices = try_with_capacity("indices", self.firsts.capacity().max(1))?;
+            indices.extend(0..self.firsts.len() as u32);
+        }
+        Ok(indices.try_push(index as u32)?)
     }
 
     /// All that came in, by index. Refuses a shard that came twice.
     pub fn finish(self) -> Result<LocalShards> {
-        let Self { shards } = self;
-        let positions = order_of(&shards.indices, shards.arguments.indices)?;
+        let Self { forms, firsts } = self;
+        let positions = order_of(&forms.indices, forms.arguments.indices)?;
         if positions.is_empty() {
-            return Ok(shards);
+            let forms = Shared::try_new(forms)?;
+            return Ok(LocalShards { forms, firsts: Firsts::Several(firsts) });
         }
-        let ndim = shards.layout.ndim();
-        let indices = try_collect(positions.iter().map(|&at| shards.indices[at as usize]))?;
-        let firsts = try_collect(positions.iter().map(|&at| shards.firsts[at as usize]))?;
-        let mut strides = try_with_capacity("views of shards", shards.strides.len())?;
+        let ndim = forms.layout.ndim();
+        let indices = try_collect(positions.iter().map(|&at| forms.indices[at as usize]))?;
+        let firsts = try_collect(positions.iter().map(|&at| firsts[at as usize]))?;
+        let mut strides = try_with_capacity("views of shards", forms.strides.len())?;
         for &at in &positions {
-            strides.extend_from_slice(&shards.strides[at as usize * ndim..][..ndim]);
+            strides.extend_from_slice(&forms.strides[at as usize * ndim..][..ndim]);
         }
-        Ok(LocalShards { indices, firsts, strides, positions, ..shards })
+        let forms = Shared::try_new(ShardForms { indices, strides, positions, ..forms })?;
+        Ok(LocalShards { forms, firsts: Firsts::Several(firsts) })
     }
 }
 

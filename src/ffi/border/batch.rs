@@ -8,10 +8,10 @@ use crate::ffi::border::guard::{Outcome, Refusal};
 use crate::ffi::border::handle;
 use crate::ffi::border::pointer::{optional_text, slice};
 use crate::ffi::border::sized::sized_slice;
-use crate::ffi::border::views::local_shards;
+use crate::ffi::border::views::{local_shards, shards_elsewhere};
 use crate::ffi::comm_tensor::shardspec_comm_tensor;
 use crate::ffi::view::shardspec_tensor_view;
-use crate::memory::{OutOfMemory, Shared, Text, text};
+use crate::memory::{OutOfMemory, Shared, Text, TryVec, text};
 use crate::model::{DataType, Error, Shards};
 use crate::sync::seed::Map;
 use crate::transfer::{LocalShards, ShardArguments};
@@ -26,67 +26,97 @@ const DESTINATION_SHARDS: ListNames = ("destination_shards", "destination_shard_
 pub(crate) unsafe fn tensors_argument(
     comm: &dyn Communicator, tensors: *const shardspec_comm_tensor, count: usize,
 ) -> Outcome<Vec<BatchTensor>> {
-    let (mut index, mut moves) = (0usize, MovesByHandles::default());
+    let (mut index, mut known) = (0usize, KnownTensors::default());
     sized_slice("tensors", tensors, count)?.convert(|tensor| {
         let position = index;
         index = index.saturating_add(1);
         let tag = optional_text("tag", tensor.tag)?.unwrap_or("");
-        batch_tensor(comm, &tensor, tag, &mut moves).map_err(Refusal::in_tensor(position, tag))
+        batch_tensor(comm, &tensor, tag, &mut known).map_err(Refusal::in_tensor(position, tag))
     })
 }
 
 unsafe fn batch_tensor(
-    comm: &dyn Communicator, tensor: &shardspec_comm_tensor, tag: &str, known: &mut MovesByHandles,
+    comm: &dyn Communicator, tensor: &shardspec_comm_tensor, tag: &str, known: &mut KnownTensors,
 ) -> Outcome<BatchTensor> {
     if tensor.reserved != 0 {
         return Err(Error::invalid("reserved", "it is not 0; set it to 0").into());
     }
-    let moves = known.of(comm, tensor)?;
+    let KnownTensor { moves, shards: before } = known.of(comm, tensor)?;
     let (dtype, layouts) = (dtype_of(tensor)?, moves.layouts());
-    let known = dtype.or(layouts.dtype());
+    let stated = dtype.or(layouts.dtype());
     let (views, count) = (tensor.source_shards, tensor.source_shard_count);
-    let own = (layouts.source(), moves.own_sources());
-    let source = rank_shards(own, SOURCE_SHARDS, known, views, count)?;
+    let (own, like) =
+        ((layouts.source(), moves.own_sources()), before.as_ref().map(|it| &it.source));
+    let source = rank_shards_like(like, own, SOURCE_SHARDS, stated, views, count)?;
     let (views, count) = (tensor.destination_shards, tensor.destination_shard_count);
-    let (own, known) =
-        ((layouts.destination(), moves.own_destinations()), known.or(source.dtype()));
-    let destination = rank_shards(own, DESTINATION_SHARDS, known, views, count)?;
+    let own = (layouts.destination(), moves.own_destinations());
+    let (stated, like) = (stated.or(source.dtype()), before.as_ref().map(|it| &it.destination));
+    let destination = rank_shards_like(like, own, DESTINATION_SHARDS, stated, views, count)?;
     let (tag, shards) = (Shared::try_new(Text::copy(tag))?, TensorShards { source, destination });
+    let moves = moves.clone();
+    before.get_or_insert_with(|| shards.clone());
     Ok(BatchTensor { tag, moves, dtype, shards })
 }
 
-/// The moves of the tensors so far. Tensors that come with the same handles have the same layouts, and
-/// are not compared.
+/// The tensors so far. Tensors that come with the same handles have the same layouts, and are not
+/// compared.
 #[derive(Default)]
-struct MovesByHandles {
-    last: Option<(LayoutHandles, Shared<TensorMoves>)>,
-    by_handles: Map<LayoutHandles, Shared<TensorMoves>>,
+struct KnownTensors {
+    last: Option<(LayoutHandles, usize)>,
+    by_handles: Map<LayoutHandles, usize>,
+    all: Vec<KnownTensor>,
     known: KnownMoves,
+}
+
+/// What tensors with the same handles have in common.
+struct KnownTensor {
+    moves: Shared<TensorMoves>,
+    /// The shards of the first one.
+    shards: Option<TensorShards>,
 }
 
 /// The handles of a source, a destination and a plan. A handle that was freed is never given again.
 type LayoutHandles = [usize; 3];
 
-impl MovesByHandles {
+impl KnownTensors {
     unsafe fn of(
         &mut self, comm: &dyn Communicator, tensor: &shardspec_comm_tensor,
-    ) -> Outcome<Shared<TensorMoves>> {
+    ) -> Outcome<&mut KnownTensor> {
         let handles = [tensor.source.addr(), tensor.destination.addr(), tensor.plan.addr()];
-        if let Some((_, moves)) = self.last.as_ref().filter(|(last, _)| *last == handles) {
-            return Ok(moves.clone());
-        }
-        let moves = match self.by_handles.get(&handles) {
-            Some(moves) => moves.clone(),
+        let last = self.last.filter(|(last, _)| *last == handles).map(|(_, number)| number);
+        let number = match last.or_else(|| self.by_handles.get(&handles).copied()) {
+            Some(number) => number,
             None => {
-                let moves = self.known.of(comm, layouts_of(tensor)?)?;
+                let (moves, shards) = (self.known.of(comm, layouts_of(tensor)?)?, None);
                 self.by_handles.try_reserve(1).map_err(OutOfMemory::from)?;
-                self.by_handles.insert(handles, moves.clone());
-                moves
+                self.all.try_push(KnownTensor { moves, shards })?;
+                let number = self.all.len().saturating_sub(1);
+                self.by_handles.insert(handles, number);
+                number
             }
         };
-        self.last = Some((handles, moves.clone()));
-        Ok(moves)
+        self.last = Some((handles, number));
+        // There is one for each number.
+        let gone = || Error::invalid("tensors", "they changed during the call");
+        Ok(self.all.get_mut(number).ok_or_else(gone)?)
     }
+}
+
+/// [`rank_shards`], where they may be like those of another tensor.
+unsafe fn rank_shards_like(
+    like: Option<&Shared<LocalShards>>, owned: (&Shared<Shards>, &[usize]), names: ListNames,
+    dtype: Option<DataType>, shards: *const shardspec_tensor_view, shard_count: usize,
+) -> Outcome<Shared<LocalShards>> {
+    // No shards say nothing of their type, which another tensor may have stated.
+    let fits = |like: &&Shared<LocalShards>| {
+        shard_count > 0 && like.len() == shard_count && (dtype.is_none() || dtype == like.dtype())
+    };
+    if let Some(like) = like.filter(fits)
+        && let Some(same) = shards_elsewhere(like, slice(names.0, shards, shard_count)?)?
+    {
+        return Ok(Shared::try_new(same)?);
+    }
+    rank_shards(owned, names, dtype, shards, shard_count)
 }
 
 unsafe fn layouts_of(tensor: &shardspec_comm_tensor) -> Outcome<TensorLayouts> {

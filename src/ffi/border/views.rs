@@ -151,3 +151,32 @@ pub(crate) unsafe fn local_shards(
     }
     Ok(shards.finish()?)
 }
+
+/// The views of the shards that `before` has in other memory. `None` where these are not of the same
+/// element type and in row-major order: then they must be read one by one.
+pub(crate) unsafe fn shards_elsewhere(
+    before: &LocalShards, views: &[shardspec_tensor_view],
+) -> Outcome<Option<LocalShards>> {
+    let mut few = [std::ptr::null_mut(); 4];
+    let Some(firsts) = few.get_mut(..views.len()) else {
+        return Ok(None);
+    };
+    for (number, (first, view)) in firsts.iter_mut().zip(views).enumerate() {
+        let is_plain = view.device.device_type == SHARDSPEC_DLPACK_DEVICE_CPU
+            && view.strides.is_null()
+            && !view.data.is_null()
+            && before.dtype() == Some(DataType::from(view.dtype));
+        let Some(shape) = before.row_major_shape(number).filter(|_| is_plain) else {
+            return Ok(None);
+        };
+        let own = slice("shape", view.shape.cast_const(), shape.len());
+        if usize::try_from(view.ndim) != Ok(shape.len()) || !own.is_ok_and(|own| own == shape) {
+            return Ok(None);
+        }
+        let Ok(offset) = isize::try_from(view.byte_offset) else {
+            return Ok(None);
+        };
+        *first = view.data.cast::<u8>().wrapping_offset(offset);
+    }
+    Ok(before.elsewhere(firsts)?)
+}

@@ -52,7 +52,8 @@ impl Places {
         let mut doubtful = Vec::new();
         for (tensor, TensorShards { destination, source }) in tensors.iter().enumerate() {
             let mut is_in_order = true;
-            for (side, is_destination) in [(destination, true), (source, false)] {
+            // In the order in which programs mostly allocate them, which is soon sorted.
+            for (side, is_destination) in [(source, false), (destination, true)] {
                 for number in 0..side.len() {
                     let Some((reach, is_row_major)) = side.get(number).extent_and_order() else {
                         continue;
