@@ -15,13 +15,14 @@ pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
     /// Print one JSON value instead of text; docs/command.md lists the keys
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 100)]
     pub json: bool,
     /// When to print colours; `auto`: on a terminal, unless NO_COLOR is set
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, global = true, display_order = 101)]
+    #[arg(value_name = "WHEN", default_value = "auto")]
     pub color: Color,
     /// Draw no progress bar, and print nothing about what was done
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, display_order = 102)]
     pub quiet: bool,
 }
 

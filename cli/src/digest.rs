@@ -72,7 +72,7 @@ fn of_checkpoint(
             units::hex(digest),
             tensor.dtype(),
             units::sizes(tensor.sizes()),
-            tensor.name()
+            units::printable(tensor.name())
         ));
         let mut value = checkpoint::json_of(tensor);
         if let Value::Object(keys) = &mut value {

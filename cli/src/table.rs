@@ -1,5 +1,7 @@
 //! Tables of text with aligned columns.
 
+use crate::units;
+
 /// How a column is aligned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
@@ -19,8 +21,9 @@ impl Table {
         Self { columns, rows: Vec::new() }
     }
 
+    /// Adds a row. Its cells may have names out of files.
     pub fn push(&mut self, row: Vec<String>) {
-        self.rows.push(row);
+        self.rows.push(row.iter().map(|cell| units::printable(cell)).collect());
     }
 
     /// Its lines, without blanks at their ends.

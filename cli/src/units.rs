@@ -31,6 +31,18 @@ pub fn sizes(sizes: &[i64]) -> String {
     format!("{sizes:?}")
 }
 
+/// A name out of a file without characters that a terminal would obey.
+pub fn printable(text: &str) -> String {
+    let mut printed = String::new();
+    for letter in text.chars() {
+        match letter.is_control() {
+            true => printed.extend(letter.escape_default()),
+            false => printed.push(letter),
+        }
+    }
+    printed
+}
+
 /// A digest or a fingerprint, always as long.
 pub fn hex(number: u64) -> String {
     format!("{number:016x}")
@@ -71,6 +83,11 @@ mod tests {
         ] {
             assert_eq!(bytes(number), expected);
         }
+    }
+
+    #[test]
+    fn names_do_not_command_the_terminal() {
+        assert_eq!(printable("a\x1b[31m\n.weight é"), "a\\u{1b}[31m\\n.weight é");
     }
 
     #[test]

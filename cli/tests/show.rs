@@ -302,8 +302,24 @@ fn a_reader_that_leaves_early_is_no_error_and_a_full_disk_is() {
 }
 
 #[test]
+fn names_of_a_file_do_not_command_the_terminal() {
+    let folder = Folder::new();
+    write_safetensors(&folder.join("x.safetensors"), &[tensor("\x1b[2Jw\nfine", &[2])]);
+    for command in ["show", "check", "digest"] {
+        let printed = stdout(&folder, &[command, "x.safetensors"]);
+        assert!(!printed.contains('\x1b'), "{command}: {printed:?}");
+        assert!(command == "check" || printed.contains("\\u{1b}[2Jw\\nfine"), "{printed:?}");
+    }
+}
+
+#[test]
 fn help_teaches_with_examples() {
     let folder = Folder::new();
+    let version = stdout(&folder, &["--version"]);
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    let library = std::fs::read_to_string(root).unwrap();
+    let number = version.strip_prefix("shardspec ").unwrap().trim();
+    assert!(library.contains(&format!("\nversion = \"{number}\"\n")), "{version}");
     for command in ["show", "check", "plan", "convert", "digest"] {
         let help = stdout(&folder, &[command, "--help"]);
         assert!(help.contains("Examples:\n  shardspec"), "{command}: {help}");

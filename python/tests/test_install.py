@@ -164,6 +164,15 @@ def test_all_headers_and_both_licences_are_installed(prefix):
         assert licence.read_bytes() == (ROOT / licence.name).read_bytes()
 
 
+def test_the_command_is_installed_with_its_pages_and_completions(prefix):
+    assert output(prefix / "bin/shardspec", "--version") == f"shardspec {VERSION}\n"
+    pages = {f"shardspec{name}.1" for name in ("", "-show", "-check", "-plan", "-convert", "-digest")}
+    assert pages <= files(prefix / "share/man/man1")
+    for completions in ("bash-completion/completions/shardspec", "zsh/site-functions/_shardspec",
+                        "fish/vendor_completions.d/shardspec.fish"):
+        assert "convert" in (prefix / "share" / completions).read_text()
+
+
 def test_nothing_installed_knows_where_it_was_built_or_installed(prefix):
     texts = [path for path in prefix.rglob("*") if path.suffix in (".h", ".hpp", ".pc", ".cmake")]
     assert len(texts) >= 4

@@ -53,7 +53,7 @@ pub fn run(path: &str, arguments: &ShowArguments, output: &mut Output) -> Answer
     }
     for (tensor, metadata) in tensors.iter().zip(&built) {
         output.line("");
-        output.line(tensor.name());
+        output.line(units::printable(tensor.name()));
         let subject = match metadata {
             Some(metadata) => Subject::Layout(metadata),
             None => Subject::Shards(tensor.chunks(), tensor.sizes()),
@@ -174,7 +174,8 @@ fn files(set: &FileSet, output: &mut Output) {
     table.lines().iter().for_each(|line| output.line(line));
     for file in set.files() {
         for (name, text) in file.texts() {
-            output.line(format!("{}: {name} = {}", file.name(), shortened(text)));
+            let (file, name) = (units::printable(file.name()), units::printable(name));
+            output.line(format!("{file}: {name} = {}", shortened(text)));
         }
     }
 }
