@@ -119,6 +119,9 @@ pub struct PictureArguments {
     /// The dimensions to draw: rows and columns, such as 0,2, or columns alone
     #[arg(long, value_name = "DIMS", value_delimiter = ',')]
     pub axes: Vec<usize>,
+    /// Write the picture to this file as well, as SVG
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub svg: Option<PathBuf>,
     /// The part of the tensor to draw: a range for each dimension, such as 0:64,0:128
     #[arg(long, value_name = "RANGES", value_parser = window)]
     pub window: Option<Window>,

@@ -1,6 +1,8 @@
 //! Pictures of layouts and plans, as the library draws them.
 
-use shardspec::draw::{PictureOptions, draw_diff, draw_metadata, draw_plan, draw_shards};
+use shardspec::draw::{
+    PictureFormat, PictureOptions, draw_diff, draw_metadata, draw_plan, draw_shards,
+};
 use shardspec::model::{Result as ModelResult, ShardedTensorMetadata, Shards};
 use shardspec::plan::ReshardPlan;
 
@@ -26,18 +28,33 @@ pub fn print(
     if output.is_json() {
         return Ok(());
     }
-    let options = PictureOptions {
+    let options = options_of(arguments, output);
+    let picture = draw(subject, &options).map_err(|error| Failure::of("", &error))?;
+    picture.trim_end().lines().for_each(|line| output.line(line));
+    output.line("");
+    Ok(())
+}
+
+/// Writes the picture to the file of `--svg`, if there is one.
+pub fn write(
+    subject: Subject<'_>, arguments: &PictureArguments, output: &Output,
+) -> Result<(), Failure> {
+    let Some(path) = &arguments.svg else { return Ok(()) };
+    let options = PictureOptions { format: PictureFormat::Svg, ..options_of(arguments, output) };
+    let picture = draw(subject, &options).map_err(|error| Failure::of("--svg", &error))?;
+    std::fs::write(path, picture)
+        .map_err(|error| Failure::system(path.display(), "writing the picture", &error))
+}
+
+fn options_of<'a>(arguments: &'a PictureArguments, output: &Output) -> PictureOptions<'a> {
+    PictureOptions {
         color: output.has_color(),
         ascii: arguments.ascii,
         width: arguments.width.map_or_else(|| width_of(output), usize::from),
         axes: &arguments.axes,
         window: arguments.window.as_ref().map(|own| (&*own.offsets, &*own.sizes)),
         ..PictureOptions::default()
-    };
-    let picture = draw(subject, &options).map_err(|error| Failure::of("", &error))?;
-    picture.trim_end().lines().for_each(|line| output.line(line));
-    output.line("");
-    Ok(())
+    }
 }
 
 fn draw(subject: Subject<'_>, options: &PictureOptions<'_>) -> ModelResult<String> {

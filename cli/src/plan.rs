@@ -124,6 +124,9 @@ pub fn run(arguments: &PlanArguments, output: &mut Output) -> Answer {
     let to = Layouts::parse("--to", mesh, &arguments.to)?;
     let mut traffic = Traffic::default();
     let (subject, dtype_is_known) = match (&arguments.path, &arguments.shape.sizes) {
+        (Some(_), _) if arguments.drawing.svg.is_some() => {
+            return Err(Failure::usage("--svg is for one tensor; pass --sizes and no checkpoint"));
+        }
         (Some(path), _) => {
             let set = checkpoint::open(path)?;
             let tensors = checkpoint::chosen(&set, &arguments.tensors)?;
@@ -147,9 +150,11 @@ pub fn run(arguments: &PlanArguments, output: &mut Output) -> Answer {
             output.line(format!("from {from}"));
             output.line(format!("to   {to}"));
             output.line("");
+            let difference = Subject::Difference(&source, &destination);
+            let written = if arguments.diff { difference } else { Subject::Plan(&plan) };
+            picture::write(written, &arguments.drawing, output)?;
             if arguments.diff {
-                let subject = Subject::Difference(&source, &destination);
-                picture::print(subject, &arguments.drawing, output)?;
+                picture::print(difference, &arguments.drawing, output)?;
             }
             picture::print(Subject::Plan(&plan), &arguments.drawing, output)?;
             let dtype_text = dtype.map_or(String::new(), |dtype| format!(" {dtype}"));

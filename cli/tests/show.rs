@@ -174,6 +174,19 @@ fn pictures_are_drawn_where_they_are_asked_for() {
     assert!(layout.contains("rank 1"), "{layout}");
     let plan = ["plan", "--sizes", "8,12", "--from", "2: S(0)", "--to", "2: S(1)", "--diff"];
     assert!(stdout(&folder, &plan).contains("What changes owner"));
+    for arguments in [&base[..], &plan, &plan[..8], &["show", "model", "-t", "w"]] {
+        stdout(&folder, &[arguments, &["--svg", "picture.svg"]].concat());
+        let picture = std::fs::read_to_string(folder.join("picture.svg")).unwrap();
+        assert!(picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>"), "{picture}");
+        std::fs::remove_file(folder.join("picture.svg")).unwrap();
+    }
+    for (arguments, code) in [
+        (&["show", "model", "--svg", "picture.svg"] as &[&str], 2),
+        (&["plan", "model", "--to", "fsdp=2", "--svg", "picture.svg"], 2),
+        (&["show", "model", "-t", "w", "--svg", "no/picture.svg"], 3),
+    ] {
+        assert_eq!(run(&folder, arguments).code, code, "{arguments:?}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use shardspec::files::{FileSet, StoredFile, StoredTensor};
+use shardspec::model::ShardedTensorMetadata;
 
 use super::OwnerBytes;
 use crate::Answer;
@@ -34,6 +35,12 @@ pub fn run(path: &str, arguments: &ShowArguments, output: &mut Output) -> Answer
             }
         };
         metadata.iter().for_each(|metadata| owners.add(metadata));
+        if arguments.drawing.svg.is_some() {
+            if tensors.len() != 1 {
+                return Err(Failure::usage("--svg is for one tensor; choose it with --tensor"));
+            }
+            picture::write(subject(tensor, metadata.as_ref()), &arguments.drawing, output)?;
+        }
         if arguments.picture {
             built.push(metadata);
         }
@@ -54,11 +61,7 @@ pub fn run(path: &str, arguments: &ShowArguments, output: &mut Output) -> Answer
     for (tensor, metadata) in tensors.iter().zip(&built) {
         output.line("");
         output.line(units::printable(tensor.name()));
-        let subject = match metadata {
-            Some(metadata) => Subject::Layout(metadata),
-            None => Subject::Shards(tensor.chunks(), tensor.sizes()),
-        };
-        picture::print(subject, &arguments.drawing, output)?;
+        picture::print(subject(tensor, metadata.as_ref()), &arguments.drawing, output)?;
     }
     if !layouts.is_empty() {
         output.line("");
@@ -72,6 +75,16 @@ pub fn run(path: &str, arguments: &ShowArguments, output: &mut Output) -> Answer
         ));
     }
     Ok(true)
+}
+
+/// What is drawn of a tensor: its layout, or the chunks in the files.
+fn subject<'a>(
+    tensor: &'a StoredTensor, metadata: Option<&'a ShardedTensorMetadata>,
+) -> Subject<'a> {
+    match metadata {
+        Some(metadata) => Subject::Layout(metadata),
+        None => Subject::Shards(tensor.chunks(), tensor.sizes()),
+    }
 }
 
 /// What there is, in one line.

@@ -26,6 +26,7 @@ pub fn run(arguments: &ShowArguments, output: &mut Output) -> Answer {
     let metadata = built.map_err(|error| Failure::of(layout, &error))?;
     let mut owners = OwnerBytes::default();
     owners.add(&metadata);
+    picture::write(Subject::Layout(&metadata), &arguments.drawing, output)?;
     let fingerprint = units::hex(metadata.shards().fingerprint());
     if output.is_json() {
         let shards = metadata.shards().iter().enumerate();
