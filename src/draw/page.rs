@@ -141,8 +141,9 @@ impl Amount {
             if amount < unit {
                 return (amount, tenths, name);
             }
-            tenths = (amount % unit).saturating_mul(10) / unit;
-            amount /= unit;
+            let rest = amount.checked_rem(unit).unwrap_or(0);
+            tenths = rest.saturating_mul(10).checked_div(unit).unwrap_or(0);
+            amount = amount.checked_div(unit).unwrap_or(0);
         }
         (amount, 0, " E")
     }

@@ -159,7 +159,7 @@ impl MatrixCells<'_> {
         let x = self.left;
         for step in 0..5i128 {
             let place = (x.saturating_add((step as i64).saturating_mul(20)), y.saturating_sub(7));
-            let percent = 20 + step.saturating_mul(19);
+            let percent = step.saturating_mul(19).saturating_add(20);
             shapes.shade(place, (18, 14), percent.min(99), "")?;
         }
         let text = page!("little to {} from one to another", self.matrix.amount(self.matrix.most))?;

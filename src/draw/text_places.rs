@@ -69,7 +69,8 @@ pub(super) fn row_heights(rows: &CellAxis) -> Memory<Vec<usize>> {
         if rows.dim.is_none() {
             return 1;
         }
-        let lines = i128::from(rows.bins.size(bin)).saturating_mul(2 * USUAL_HEIGHT as i128);
+        let lines =
+            i128::from(rows.bins.size(bin)).saturating_mul(USUAL_HEIGHT as i128).saturating_mul(2);
         // Rounded to the next number.
         let half = lines.saturating_add(total).checked_div(total.saturating_mul(2)).unwrap_or(1);
         usize::try_from(half).unwrap_or(1).clamp(1, MAX_HEIGHT)

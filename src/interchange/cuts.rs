@@ -18,11 +18,11 @@ pub(super) fn write(out: &mut DocumentWriter<'_>, layout: &MeshLayout) -> Result
     }
     if !layout.pads.is_empty() {
         out.json.field("pads")?;
-        out.json.list('[', &layout.pads, |json, pad| write_pad(json, pad))?;
+        out.json.list('[', &layout.pads, write_pad)?;
         out.json.write("]")?;
     }
     out.json.field("cuts")?;
-    out.json.list('[', &layout.cuts, |json, cut| write_cut(json, cut))?;
+    out.json.list('[', &layout.cuts, write_cut)?;
     Ok(out.json.write("]")?)
 }
 

@@ -35,7 +35,7 @@ pub(super) fn write(out: &mut DocumentWriter<'_>, plan: &ReshardPlan) -> Result<
         }
     }
     out.json.field("owners")?;
-    out.json.list('[', &summary.owners, |json, owner| write_owner(json, owner))?;
+    out.json.list('[', &summary.owners, write_owner)?;
     out.json.write("]")?;
     out.object("traffic", |out| write_traffic(out, &summary))
 }

@@ -20,7 +20,10 @@ use crate::host::tuning::{
 
 /// What the unsafe code of tiles rests on, whatever the numbers are tuned to.
 const _: () = {
-    assert!(MAX_TILE_ROWS.is_multiple_of(LINE), "a lane's part of the scratch memory is whole lines");
+    assert!(
+        MAX_TILE_ROWS.is_multiple_of(LINE),
+        "a lane's part of the scratch memory is whole lines"
+    );
     assert!(MAX_SCATTERED_ELEMENT_ROW <= SCATTER_TILE, "so a tile of elements has a row");
     assert!(MAX_TILE_ROWS * size_of::<u64>() + 2 * LINE <= SCRATCH, "a lane of elements fits");
     assert!(SCRATCH_CHUNK + 2 * LINE <= SCRATCH, "a chunk of runs fits");
