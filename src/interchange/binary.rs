@@ -219,7 +219,7 @@ mod tests {
         let mut padded = text.to_owned();
         padded.extend(std::iter::repeat_n(' ', padding_of(text.len())));
         let arrays = vec![NumberArray::Long(behind)];
-        let length = TEXT_START + padded.len() + 8 * behind.len() + CHECKSUM;
+        let length = [TEXT_START, padded.len(), size_of_val(behind), CHECKSUM].iter().sum();
         BinaryForm { text: padded, arrays, length }.to_vec().unwrap()
     }
 
