@@ -85,7 +85,8 @@ pub struct shardspec_draw_options {
     pub window_ndim: usize,
 }
 
-// SAFETY: `struct_size` comes first, and zeros are numbers and NULL pointers.
+// SAFETY: `shardspec_draw_options` is `repr(C)` and begins with its `struct_size`. All other fields
+// are numbers, and pointers that may be NULL, so zeros are a value of it.
 unsafe impl Grows for shardspec_draw_options {
     const NAME: &'static str = "shardspec_draw_options";
     const FIRST_SIZE: usize = 72;
