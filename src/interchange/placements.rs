@@ -3,7 +3,7 @@
 use super::document::DocumentWriter;
 use super::json::JsonReader;
 use crate::error::{Error, Result};
-use crate::memory::{TryVec, text};
+use crate::memory::{TryVec, text, try_collect};
 use crate::model::{Placement, Placements};
 
 /// Writes the placements of shards or devices. Where each has its own, their order says all.
@@ -56,18 +56,19 @@ impl PlacementFields {
     /// The placements that the fields of an object say, which starts at a position.
     pub(super) fn finish(self, json: &JsonReader<'_>, at: usize) -> Result<Placements> {
         let distinct = json.required(at, "placements", self.distinct)?;
-        let Some((owners_at, owners)) = self.owners else {
-            return Placements::new(distinct.into_iter());
-        };
         let count = distinct.len();
-        let mut wrong = owners.iter().enumerate().filter(|(_, owner)| **owner as usize >= count);
-        if let Some((shard, owner)) = wrong.next() {
-            let problem = text!(
-                "owners[{shard}] is {owner}, and there are {count} placements, counted from 0"
-            );
-            return Err(json.invalid_at(owners_at, problem));
+        let Some((owners_at, owners)) = self.owners else {
+            let end = u32::try_from(count).map_err(|_| Error::overflow("the number of shards"))?;
+            return Placements::of_table(distinct, try_collect(0..end)?);
+        };
+        if owners.iter().max().is_none_or(|&most| (most as usize) < count) {
+            return Placements::of_table(distinct, owners);
         }
-        Placements::from_table(&distinct, &owners)
+        let mut wrong = owners.iter().enumerate().filter(|(_, owner)| **owner as usize >= count);
+        let (shard, owner) = wrong.next().unwrap_or((0, &0));
+        let problem =
+            text!("owners[{shard}] is {owner}, and there are {count} placements, counted from 0");
+        Err(json.invalid_at(owners_at, problem))
     }
 }
 

@@ -44,6 +44,15 @@ impl Placements {
         Self::new(std::iter::once(placement))
     }
 
+    /// The placements `table[index]` for each of `indices`, in the memory that both have where they are as
+    /// a list of placements stores them.
+    pub(crate) fn of_table(table: Vec<Placement>, indices: Vec<u32>) -> Result<Self> {
+        if is_numbered_by_appearance(&indices, table.len()) && are_distinct(&table)? {
+            return Ok(Self { distinct: tight(table)?, indices });
+        }
+        Self::from_table(&table, &indices)
+    }
+
     /// The placements `table[index]` for each of `indices`.
     pub fn from_table(table: &[Placement], indices: &[u32]) -> Result<Self> {
         let past_end = |index: &u32| *index as usize >= table.len();
@@ -109,6 +118,28 @@ impl Placements {
     pub fn indices(&self) -> &[u32] {
         &self.indices
     }
+}
+
+/// Whether each of so many numbers is first used after those below it.
+fn is_numbered_by_appearance(indices: &[u32], count: usize) -> bool {
+    let mut next = 0u32;
+    let is_known = |&index: &u32| {
+        // At most as many as there are, which a u32 counts.
+        next = next.saturating_add(u32::from(index == next));
+        index < next
+    };
+    indices.iter().all(is_known) && next as usize == count
+}
+
+/// Whether no placement is there twice. Ranks are often in order, which needs no map.
+fn are_distinct(table: &[Placement]) -> Result<bool> {
+    let ranks = table.iter().map(Placement::rank);
+    if ranks.clone().zip(ranks.skip(1)).all(|(a, b)| a.is_some() && a < b) {
+        return Ok(true);
+    }
+    let mut known = Map::default();
+    known.try_reserve(table.len())?;
+    Ok(table.iter().all(|placement| known.insert(placement, ()).is_none()))
 }
 
 /// The same in no more memory than it needs.
