@@ -251,9 +251,9 @@ def names_it(error, text, arguments, name, value):
         return True  # It names the file.
     if not isinstance(error, ShardspecError):
         return re.search(rf"\b{name}\b", text)
-    # A value that fits by itself may not fit another argument, which is then named, or a shard.
+    # A value that fits by itself may not fit another argument, which is then named, or a shard, or what no shard owns.
     names = "|".join(f"{one.removesuffix('s')}s?" for one in arguments)
-    return re.search(rf"\b({names}|shard \d+|dim)\b", text) or str(value) in text
+    return re.search(rf"\b({names}|shard \d+|no shard owns|dim)\b", text) or str(value) in text
 
 
 def problem(function, arguments, name, value):
