@@ -562,8 +562,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_ndim(
     const shardspec_metadata *metadata, size_t *out, shardspec_error *err);
 
 /**
- * Writes to `*out` the number of dimensions of the shards' buffers. If no dimensions are
- * flattened, the tensor has the same number of dimensions.
+ * Writes to `*out` the number of dimensions of the shards' buffers. This is the
+ * number of dimensions of the tensor, unless dimensions are flattened.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -2220,9 +2220,9 @@ struct shardspec_error {
   /** The bound that the refused value was compared with, or 0. */
   int64_t limit;
   /**
-   * Position in the array argument that the message names: 3 for `placements[3]`. For a text in
-   * another program's notation, the byte at which the text is wrong. The position is -1 if the
-   * error is about neither.
+   * Position in the array argument that the message names: 3 for `placements[3]`. For a layout as
+   * text or as bytes (JSON, the bytes of this library, a notation of another program), the
+   * byte that is wrong, counted from 0. The position is -1 if the error is about neither.
    */
   int64_t index;
   /**
@@ -3277,18 +3277,20 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_numroc(
  *
  * A program stores layouts in files, or sends them to another program, as a JSON text or as bytes.
  * Both forms contain the whole value: a spec or metadata that is written and read again is equal.
- * Equal values have equal texts and equal bytes, if their meshes and the names of their dimensions
- * are equal too.
+ * If two values are equal, and their meshes and names of dimensions too, their texts and their
+ * bytes are equal. Another version of the library may write another text.
  *
- *   shardspec_spec_to_json(spec, text, sizeof text, &needed, &err);
+ *   char text[1024];
+ *   size_t needed;    // With the NUL; unchanged if the call fails.
+ *   if (shardspec_spec_to_json(spec, text, sizeof text, &needed, &err) != 0) return 1;
  *   puts(text);
  *   // {"kind":"shardspec.spec","version":1,"chunk":{"dim":0,"placements":["rank:0/cpu","rank:1/cpu"]}}
- *   shardspec_spec_new_from_json(text, needed - 1, &copy, &err);
+ *   if (shardspec_spec_new_from_json(text, needed - 1, &copy, &err) != 0) return 1;
  *
  * The file docs/layouts-as-text.md describes the fields. A JSON Schema of the texts is
  * docs/schema/layout.schema.json. The bytes are the same text with the long arrays behind it as
- * numbers of 32 or 64 bits. They have a checksum. Layouts of very many shards are faster to write
- * and to read as bytes than as text.
+ * numbers of 32 or 64 bits. A checksum detects damage, and not what somebody changed on purpose.
+ * Layouts of very many shards are faster to write and to read as bytes than as text.
  *
  * The functions that read check everything: a text from an unknown source is safe to read. The
  * error's `index` is the number of the byte that is wrong, counted from 0. What is read is checked
@@ -3319,7 +3321,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_to_json(
     shardspec_error *err);
 
 /**
- * Creates a spec from a JSON text of `byte_count` bytes. The text needs no NUL. Spaces and line
+ * Creates a spec from a JSON text of `byte_count` bytes, without a NUL. Spaces and line
  * breaks between values are allowed, and fields may have any order.
  *
  * Ownership: the library copies what it needs. The caller frees `*out`.
@@ -3393,7 +3395,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_to_json(
     shardspec_error *err);
 
 /**
- * Creates metadata from a JSON text of `byte_count` bytes. The text needs no NUL. Spaces and line
+ * Creates metadata from a JSON text of `byte_count` bytes, without a NUL. Spaces and line
  * breaks between values are allowed, and fields may have any order. The shards are checked for
  * bounds, overlaps and gaps.
  *
@@ -3455,7 +3457,7 @@ typedef struct shardspec_plan shardspec_plan;
 
 /**
  * Writes a summary of a plan to `buffer` as JSON: the number of pieces, elements and bytes, and how
- * much moves from which owner to which. A message is what moves from one owner to another. If the
+ * much moves between each pair of owners. A message is what moves from one owner to another. If the
  * plan's layouts state no element type, the text has no bytes. The summary is for people and
  * programs that show it. No function reads it back.
  *
@@ -4573,12 +4575,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_relabel(
  * Pictures of layouts and plans.
  *
  * A picture shows who owns what of a tensor, which elements change their owner between two
- * layouts, or how much a plan moves from which owner to which. A picture is text for a terminal
+ * layouts, or how much a plan moves between each pair of owners. A picture is text for a terminal
  * or an SVG document.
  *
- *   char picture[SHARDSPEC_MAX_PICTURE_SIZE];
- *   shardspec_metadata_draw(metadata, NULL, picture, sizeof picture, NULL, &err);
- *   puts(picture);
+ *   static char picture[SHARDSPEC_MAX_PICTURE_SIZE];    // 256 KiB: too much for some stacks
+ *   if (shardspec_metadata_draw(metadata, NULL, picture, sizeof picture, NULL, &err) == 0)
+ *     puts(picture);
  *
  * A text has a frame for each area with the same owners. The numbers at the frame are indices of
  * the tensor. A list of the owners follows, with the number of elements of each. An SVG shows the
@@ -4610,7 +4612,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_relabel(
 
 typedef struct shardspec_draw_options shardspec_draw_options;
 
-/** Options of a picture. Zeros are the defaults. */
+/**
+ * Options of a picture. Zeros after `struct_size` are the defaults. `color`, `ascii` and `width` have
+ * no effect on an SVG, and `theme` has none on a text.
+ */
 struct shardspec_draw_options {
   /** `sizeof(shardspec_draw_options)`. */
   uint64_t struct_size;
@@ -4623,31 +4628,40 @@ struct shardspec_draw_options {
   int32_t theme;
   /**
    * With 1, a text has colours: ANSI escape sequences with 256 colours. With 0, a text has no
-   * colours.
+   * colours. Other values are refused.
    */
   int32_t color;
-  /** With 1, a text consists of ASCII only. With 0, a text has lines and blocks of Unicode. */
+  /**
+   * With 1, a text consists of ASCII only, which every terminal can show. With 0, a text has
+   * lines and blocks of Unicode, in UTF-8. Other values are refused.
+   */
   int32_t ascii;
   /** Maximum number of columns of a text: 40 to 400. 0 means 80. */
   size_t width;
   /**
    * The dimensions that the picture shows: the dimension of the rows and that of the columns.
-   * With one dimension, the picture has one row. With NULL, the picture shows the last two
-   * dimensions that are cut. Plans ignore this field.
+   * With one dimension, the picture has one row. Dimensions are counted from 0, and the two must
+   * differ. Plans ignore this field.
    */
   const size_t *axes;
-  /** Number of dimensions in `axes`: 1 or 2. If it is 0, `axes` may be NULL. */
+  /**
+   * Number of dimensions in `axes`: 1 or 2. If it is 0, `axes` is ignored, and the picture shows
+   * the last two dimensions that are cut.
+   */
   size_t axis_count;
   /**
    * With `window_sizes`, the part of the tensor that the picture shows: its first index in each
-   * dimension. With NULL, the picture shows the whole tensor. Plans ignore this field.
+   * dimension. Plans ignore this field.
    */
   const int64_t *window_offsets;
-  /** The size of that part in each dimension. */
+  /**
+   * The size of that part in each dimension. In dimensions that the picture shows, the size is at
+   * least 1.
+   */
   const int64_t *window_sizes;
   /**
    * Number of values in `window_offsets` and in `window_sizes`: the number of dimensions of the
-   * tensor. If it is 0, both may be NULL.
+   * tensor. If it is 0, both are ignored, and the picture shows the whole tensor.
    */
   size_t window_ndim;
 };
@@ -4744,8 +4758,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_draw_diff(
     shardspec_error *err);
 
 /**
- * Draws how much a plan moves from which owner to which, as a matrix. A row is an owner that is
- * read, and a column is an owner that is written. Amounts are bytes if the plan knows the element
+ * Draws how much a plan moves between each pair of owners, as a matrix. A row is a source owner, and
+ * a column is a destination owner. The fields `axes` and `window_...` of the options are ignored.
+ * Amounts are bytes if the plan knows the element
  * type, and else elements. If there are many owners, neighbouring owners have a common row or
  * column. The function writes the picture to `buffer`, NUL-terminated and in UTF-8. `options` may be
  * NULL: text of 80 columns without colours.
@@ -5301,8 +5316,8 @@ struct shardspec_checkpoint_rule {
  * checkpoint, if a name is empty or occurs twice, if metadata states no element type, or if some
  * shards of an owner are missing; FILE_FAILED if the system refuses to write a file, for example
  * because the disk is full; OVERLAP if two shards have only some elements in common; UNSUPPORTED
- * if the format does not have an element type, or if a shard is not a box and each owner has its
- * own files; PARTIAL, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE,
+ * if the format does not have an element type; UNSUPPORTED also for files of owners if a shard is
+ * not a box; PARTIAL, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE,
  * UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, the
  * path is unchanged.
  * Threads: any. Several ranks and threads may write their parts at the same time.
@@ -6112,7 +6127,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_comm
  * Errors: INVALID_ARGUMENT if `status` is below 1 or `message` is not UTF-8; NULL_ARGUMENT if
  * `message` is NULL. After these, the other ranks return DISAGREEMENT too. INVALID_HANDLE or
  * NULL_ARGUMENT if `comm` is not a communicator; TRANSPORT_FAILED, or the status of a custom
- * transport, if the transport fails. After these, other ranks may wait.
+ * transport, if the transport fails. After these, other ranks may wait without end.
  * Threads: any, but only one thread at a time may use the communicator.
  * Since: ABI 0.
  */
@@ -6302,8 +6317,8 @@ SHARDSPEC_API shardspec_status shardspec_transfer_free(
 /* ================================================================================================
  * Requests.
  *
- * A request is an exchange or a collective that was started and is not yet complete. The program may
- * do other work in the meantime. The functions whose names end in `_start` create requests.
+ * A request stands for an exchange or a collective that was started. Until the request has ended,
+ * the program may do other work. The functions whose names end in `_start` create requests.
  * `shardspec_request_test` makes progress with a request without waiting. `shardspec_request_wait`
  * completes a request.
  *
@@ -6433,7 +6448,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange_start
  * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
  * request returns all other errors of `shardspec_comm_transfer`.
  * Threads: any, but only one thread at a time may use the communicator. Until the request has
- * ended, no other thread may write source shards or use destination shards.
+ * ended, no thread may write source shards or use destination shards.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer_start(
@@ -6458,7 +6473,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer_start
  * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
  * request returns all other errors of `shardspec_comm_scatter`.
  * Threads: any, but only one thread at a time may use the communicator. Until the request has
- * ended, no other thread may write `full` or use the shards.
+ * ended, no thread may write `full` or use the shards.
  * Source: MPI_Iscatterv.
  * Since: ABI 0.
  */
@@ -6486,7 +6501,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_scatter_start(
  * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
  * request returns all other errors of `shardspec_comm_gather`.
  * Threads: any, but only one thread at a time may use the communicator. Until the request has
- * ended, no other thread may write the shards or use `full`.
+ * ended, no thread may write the shards or use `full`.
  * Source: MPI_Igatherv, MPI_Iallgatherv.
  * Since: ABI 0.
  */
@@ -6513,7 +6528,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_gather_start(
  * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
  * request returns all other errors of `shardspec_comm_reshard`.
  * Threads: any, but only one thread at a time may use the communicator. Until the request has
- * ended, no other thread may write `source_shards` or use `destination_shards`.
+ * ended, no thread may write `source_shards` or use `destination_shards`.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_reshard_start(
@@ -6543,8 +6558,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_reshard_start(
  * Blocks: on other ranks, only if `transfer` or `out` is NULL or memory runs out. Without a request,
  * the function itself sends the error.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
- * `comm` is not a valid handle; NULL_ARGUMENT if `comm`, `transfer` or `out` is NULL; OUT_OF_MEMORY. The
- * request returns all other errors of `shardspec_transfer_prepare`.
+ * `comm` is not a valid handle; NULL_ARGUMENT if `comm`, `transfer` or `out` is NULL; OUT_OF_MEMORY.
+ * The request returns all other errors of `shardspec_transfer_prepare`.
  * Threads: any, but only one thread at a time may use the communicator.
  * Since: ABI 0.
  */
@@ -6574,7 +6589,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare_st
  * request returns all other errors of `shardspec_transfer_run`, including those of `transfer`.
  * After the request has ended, the transfer can run again, also after an error.
  * Threads: any, but only one thread at a time may use the communicator. Until the request has
- * ended, no other thread may write source shards or use destination shards.
+ * ended, no thread may write source shards or use destination shards.
  * Source: MPI_Start.
  * Since: ABI 0.
  */
@@ -6794,8 +6809,8 @@ struct shardspec_placement_vtable {
  * if their texts are equal.
  *
  * Ownership: the library copies the texts and the table. The library owns `ctx` from the call on,
- * also if the call fails. The library calls `destroy(ctx)` after the handle was freed and no spec
- * or metadata uses the placement. The caller frees `*out`.
+ * also if the call fails. The library calls `destroy(ctx)` after the handle was freed and no other
+ * object uses the placement. The caller frees `*out`.
  * Calls back: `destroy`, if the call fails.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if `type_name` is "device", a name or text is empty, `rank` is below -1
@@ -6967,8 +6982,8 @@ struct shardspec_spec_vtable {
  * The library checks the shards that `build_metadata` adds. The library refuses shards outside of
  * the tensor, overlaps, gaps and wrong numbers of dimensions. The error's message has the type's
  * name. The shards of a custom spec depend on the tensor, so `shardspec_spec_shard_count` and
- * `shardspec_spec_placement` fail with WRONG_SPEC_TYPE. The functions on metadata return the
- * number of shards and their placements.
+ * `shardspec_spec_placement` fail with WRONG_SPEC_TYPE. Use
+ * `shardspec_metadata_shard_count` and `shardspec_metadata_shard_placement` instead.
  *
  * Ownership: the library copies the name and the table. The library owns `ctx` from the call on,
  * also if the call fails. The library calls `destroy(ctx)` after the spec was freed and no call

@@ -87,7 +87,7 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
     return detail::handle<plan, P>(shardspec_plan_new_from_shards, source.get(),
                                    destination.get());
   }
-  /// A summary as a JSON text: pieces, elements, bytes, and how much moves from which owner to which.
+  /// A summary as a JSON text: pieces, elements, bytes, and how much moves between each pair of owners.
   template <class P = default_policy> answer<std::string, P> to_json(P = P()) const {
     return detail::text<P>(shardspec_plan_to_json, get());
   }
@@ -107,7 +107,7 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
     return detail::handle<plan, P>(shardspec_plan_new_on_nodes, get(), nodes.data(), nodes.size());
   }
 
-  /// A picture of how much moves from which owner to which.
+  /// A picture of how much moves between each pair of owners.
   template <class P = default_policy>
   answer<std::string, P> draw(const draw_options &options = {}, P = P()) const {
     return detail::drawn<P>(options, shardspec_plan_draw, get());

@@ -141,7 +141,7 @@ class Plan(Handle):
 
     def draw(self, format: pictures.Format = "text", *, theme: pictures.Theme = "auto",
              color: bool | None = None, ascii: bool = False, width: int | None = None) -> str:
-        """Returns a picture of how much moves from which owner to which, as text or as SVG.
+        """Returns a picture of how much moves between each pair of owners, as text or as SVG.
 
         `color` is about text. With None, the text has colours if `sys.stdout` is a terminal and
         `NO_COLOR` is not set.
@@ -334,7 +334,7 @@ class Plan(Handle):
 
     def to_json(self) -> str:
         """Returns a summary of the plan as a JSON text: the number of pieces, elements and bytes, and
-        how much moves from which owner to which.
+        how much moves between each pair of owners.
         """
         return lib.text(lib.plan_to_json, self)
 

@@ -116,7 +116,9 @@ impl PictureOptions<'_> {
         let Some((offsets, lengths)) = self.window else {
             return Ok((0, size));
         };
-        for (argument, values) in [("options.offsets", offsets), ("options.sizes", lengths)] {
+        for (argument, values) in
+            [("options.window_offsets", offsets), ("options.window_sizes", lengths)]
+        {
             if values.len() != sizes.len() {
                 let (got, expected) = (values.len(), sizes.len());
                 let problem = text!("{got} values; pass one for each of the {expected} dimensions");
@@ -133,7 +135,8 @@ impl PictureOptions<'_> {
                     "{start} and length {length} are no part of dimension {dim}, which has {size} \
                      indices; pass a part of at least one index"
                 );
-                Err(Error::invalid("options.offsets", problem).at("options.offsets", dim))
+                Err(Error::invalid("options.window_offsets", problem)
+                    .at("options.window_offsets", dim))
             }
         }
     }

@@ -177,8 +177,8 @@ fn tensors_to_write<'a>(given: &'a [TensorArgument<'_>]) -> Result<Vec<TensorToW
 /// checkpoint, if a name is empty or occurs twice, if metadata states no element type, or if some
 /// shards of an owner are missing; FILE_FAILED if the system refuses to write a file, for example
 /// because the disk is full; OVERLAP if two shards have only some elements in common; UNSUPPORTED
-/// if the format does not have an element type, or if a shard is not a box and each owner has its
-/// own files; PARTIAL, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE,
+/// if the format does not have an element type; UNSUPPORTED also for files of owners if a shard is
+/// not a box; PARTIAL, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE,
 /// UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, the
 /// path is unchanged.
 /// Threads: any. Several ranks and threads may write their parts at the same time.

@@ -22,8 +22,8 @@ use crate::ffi::transfer::shardspec_transfer;
 use crate::ffi::view::shardspec_tensor_view;
 use crate::memory::Shared;
 
-/// Starts the work of a collective. Where it is refused, the work is to send the other ranks the refusal.
-/// A refusal without a request is sent at once, which waits for other ranks.
+/// Starts the work of a collective. Where it is refused, the work is to send the other ranks the
+/// refusal. A refusal without a request is sent at once, which waits for other ranks.
 unsafe fn start_collective(
     comm: *const shardspec_comm, out: *mut *mut shardspec_request,
     work: impl FnOnce(&SharedCommunicator) -> Outcome<Box<dyn Work>>,
@@ -55,7 +55,7 @@ unsafe fn start_collective(
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
 /// request returns all other errors of `shardspec_comm_transfer`.
 /// Threads: any, but only one thread at a time may use the communicator. Until the request has
-/// ended, no other thread may write source shards or use destination shards.
+/// ended, no thread may write source shards or use destination shards.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_transfer_start(
@@ -89,7 +89,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_transfer_start(
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
 /// request returns all other errors of `shardspec_comm_scatter`.
 /// Threads: any, but only one thread at a time may use the communicator. Until the request has
-/// ended, no other thread may write `full` or use the shards.
+/// ended, no thread may write `full` or use the shards.
 /// Source: MPI_Iscatterv.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -134,7 +134,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter_start(
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
 /// request returns all other errors of `shardspec_comm_gather`.
 /// Threads: any, but only one thread at a time may use the communicator. Until the request has
-/// ended, no other thread may write the shards or use `full`.
+/// ended, no thread may write the shards or use `full`.
 /// Source: MPI_Igatherv, MPI_Iallgatherv.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -171,7 +171,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather_start(
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
 /// request returns all other errors of `shardspec_comm_reshard`.
 /// Threads: any, but only one thread at a time may use the communicator. Until the request has
-/// ended, no other thread may write `source_shards` or use `destination_shards`.
+/// ended, no thread may write `source_shards` or use `destination_shards`.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_reshard_start(
@@ -221,8 +221,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard_start(
 /// Blocks: on other ranks, only if `transfer` or `out` is NULL or memory runs out. Without a request,
 /// the function itself sends the error.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
-/// `comm` is not a valid handle; NULL_ARGUMENT if `comm`, `transfer` or `out` is NULL; OUT_OF_MEMORY. The
-/// request returns all other errors of `shardspec_transfer_prepare`.
+/// `comm` is not a valid handle; NULL_ARGUMENT if `comm`, `transfer` or `out` is NULL; OUT_OF_MEMORY.
+/// The request returns all other errors of `shardspec_transfer_prepare`.
 /// Threads: any, but only one thread at a time may use the communicator.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -274,7 +274,7 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare_start(
 /// request returns all other errors of `shardspec_transfer_run`, including those of `transfer`.
 /// After the request has ended, the transfer can run again, also after an error.
 /// Threads: any, but only one thread at a time may use the communicator. Until the request has
-/// ended, no other thread may write source shards or use destination shards.
+/// ended, no thread may write source shards or use destination shards.
 /// Source: MPI_Start.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -116,8 +116,8 @@ impl CustomPlacement for ForeignPlacement {
 /// if their texts are equal.
 ///
 /// Ownership: the library copies the texts and the table. The library owns `ctx` from the call on,
-/// also if the call fails. The library calls `destroy(ctx)` after the handle was freed and no spec
-/// or metadata uses the placement. The caller frees `*out`.
+/// also if the call fails. The library calls `destroy(ctx)` after the handle was freed and no other
+/// object uses the placement. The caller frees `*out`.
 /// Calls back: `destroy`, if the call fails.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if `type_name` is "device", a name or text is empty, `rank` is below -1

@@ -262,8 +262,8 @@ impl Sharder for CustomSpec {
 /// The library checks the shards that `build_metadata` adds. The library refuses shards outside of
 /// the tensor, overlaps, gaps and wrong numbers of dimensions. The error's message has the type's
 /// name. The shards of a custom spec depend on the tensor, so `shardspec_spec_shard_count` and
-/// `shardspec_spec_placement` fail with WRONG_SPEC_TYPE. The functions on metadata return the
-/// number of shards and their placements.
+/// `shardspec_spec_placement` fail with WRONG_SPEC_TYPE. Use
+/// `shardspec_metadata_shard_count` and `shardspec_metadata_shard_placement` instead.
 ///
 /// Ownership: the library copies the name and the table. The library owns `ctx` from the call on,
 /// also if the call fails. The library calls `destroy(ctx)` after the spec was freed and no call

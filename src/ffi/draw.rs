@@ -1,12 +1,12 @@
 //! Pictures of layouts and plans.
 //!
 //! A picture shows who owns what of a tensor, which elements change their owner between two
-//! layouts, or how much a plan moves from which owner to which. A picture is text for a terminal
+//! layouts, or how much a plan moves between each pair of owners. A picture is text for a terminal
 //! or an SVG document.
 //!
-//!   char picture[SHARDSPEC_MAX_PICTURE_SIZE];
-//!   shardspec_metadata_draw(metadata, NULL, picture, sizeof picture, NULL, &err);
-//!   puts(picture);
+//!   static char picture[SHARDSPEC_MAX_PICTURE_SIZE];    // 256 KiB: too much for some stacks
+//!   if (shardspec_metadata_draw(metadata, NULL, picture, sizeof picture, NULL, &err) == 0)
+//!     puts(picture);
 //!
 //! A text has a frame for each area with the same owners. The numbers at the frame are indices of
 //! the tensor. A list of the owners follows, with the number of elements of each. An SVG shows the
@@ -51,7 +51,8 @@ pub const SHARDSPEC_THEME_LIGHT: i32 = 1;
 /// An SVG on a dark background.
 pub const SHARDSPEC_THEME_DARK: i32 = 2;
 
-/// Options of a picture. Zeros are the defaults.
+/// Options of a picture. Zeros after `struct_size` are the defaults. `color`, `ascii` and `width` have
+/// no effect on an SVG, and `theme` has none on a text.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_draw_options {
@@ -63,25 +64,28 @@ pub struct shardspec_draw_options {
     /// background.
     pub theme: i32,
     /// With 1, a text has colours: ANSI escape sequences with 256 colours. With 0, a text has no
-    /// colours.
+    /// colours. Other values are refused.
     pub color: i32,
-    /// With 1, a text consists of ASCII only. With 0, a text has lines and blocks of Unicode.
+    /// With 1, a text consists of ASCII only, which every terminal can show. With 0, a text has
+    /// lines and blocks of Unicode, in UTF-8. Other values are refused.
     pub ascii: i32,
     /// Maximum number of columns of a text: 40 to 400. 0 means 80.
     pub width: usize,
     /// The dimensions that the picture shows: the dimension of the rows and that of the columns.
-    /// With one dimension, the picture has one row. With NULL, the picture shows the last two
-    /// dimensions that are cut. Plans ignore this field.
+    /// With one dimension, the picture has one row. Dimensions are counted from 0, and the two must
+    /// differ. Plans ignore this field.
     pub axes: *const usize,
-    /// Number of dimensions in `axes`: 1 or 2. If it is 0, `axes` may be NULL.
+    /// Number of dimensions in `axes`: 1 or 2. If it is 0, `axes` is ignored, and the picture shows
+    /// the last two dimensions that are cut.
     pub axis_count: usize,
     /// With `window_sizes`, the part of the tensor that the picture shows: its first index in each
-    /// dimension. With NULL, the picture shows the whole tensor. Plans ignore this field.
+    /// dimension. Plans ignore this field.
     pub window_offsets: *const i64,
-    /// The size of that part in each dimension.
+    /// The size of that part in each dimension. In dimensions that the picture shows, the size is at
+    /// least 1.
     pub window_sizes: *const i64,
     /// Number of values in `window_offsets` and in `window_sizes`: the number of dimensions of the
-    /// tensor. If it is 0, both may be NULL.
+    /// tensor. If it is 0, both are ignored, and the picture shows the whole tensor.
     pub window_ndim: usize,
 }
 
@@ -247,8 +251,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_draw_diff(
     })
 }
 
-/// Draws how much a plan moves from which owner to which, as a matrix. A row is an owner that is
-/// read, and a column is an owner that is written. Amounts are bytes if the plan knows the element
+/// Draws how much a plan moves between each pair of owners, as a matrix. A row is a source owner, and
+/// a column is a destination owner. The fields `axes` and `window_...` of the options are ignored.
+/// Amounts are bytes if the plan knows the element
 /// type, and else elements. If there are many owners, neighbouring owners have a common row or
 /// column. The function writes the picture to `buffer`, NUL-terminated and in UTF-8. `options` may be
 /// NULL: text of 80 columns without colours.

@@ -48,9 +48,9 @@ pub struct shardspec_error {
     pub got: i64,
     /// The bound that the refused value was compared with, or 0.
     pub limit: i64,
-    /// Position in the array argument that the message names: 3 for `placements[3]`. For a text in
-    /// another program's notation, the byte at which the text is wrong. The position is -1 if the
-    /// error is about neither.
+    /// Position in the array argument that the message names: 3 for `placements[3]`. For a layout as
+    /// text or as bytes (JSON, the bytes of this library, a notation of another program), the
+    /// byte that is wrong, counted from 0. The position is -1 if the error is about neither.
     pub index: i64,
     /// A text that names the argument, the value and the remedy. The text is UTF-8 and ends in NUL.
     pub message: [c_char; SHARDSPEC_MESSAGE_CAPACITY],

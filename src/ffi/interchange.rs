@@ -2,18 +2,20 @@
 //!
 //! A program stores layouts in files, or sends them to another program, as a JSON text or as bytes.
 //! Both forms contain the whole value: a spec or metadata that is written and read again is equal.
-//! Equal values have equal texts and equal bytes, if their meshes and the names of their dimensions
-//! are equal too.
+//! If two values are equal, and their meshes and names of dimensions too, their texts and their
+//! bytes are equal. Another version of the library may write another text.
 //!
-//!   shardspec_spec_to_json(spec, text, sizeof text, &needed, &err);
+//!   char text[1024];
+//!   size_t needed;    // With the NUL; unchanged if the call fails.
+//!   if (shardspec_spec_to_json(spec, text, sizeof text, &needed, &err) != 0) return 1;
 //!   puts(text);
 //!   // {"kind":"shardspec.spec","version":1,"chunk":{"dim":0,"placements":["rank:0/cpu","rank:1/cpu"]}}
-//!   shardspec_spec_new_from_json(text, needed - 1, &copy, &err);
+//!   if (shardspec_spec_new_from_json(text, needed - 1, &copy, &err) != 0) return 1;
 //!
 //! The file docs/layouts-as-text.md describes the fields. A JSON Schema of the texts is
 //! docs/schema/layout.schema.json. The bytes are the same text with the long arrays behind it as
-//! numbers of 32 or 64 bits. They have a checksum. Layouts of very many shards are faster to write
-//! and to read as bytes than as text.
+//! numbers of 32 or 64 bits. A checksum detects damage, and not what somebody changed on purpose.
+//! Layouts of very many shards are faster to write and to read as bytes than as text.
 //!
 //! The functions that read check everything: a text from an unknown source is safe to read. The
 //! error's `index` is the number of the byte that is wrong, counted from 0. What is read is checked
@@ -61,7 +63,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_to_json(
     })
 }
 
-/// Creates a spec from a JSON text of `byte_count` bytes. The text needs no NUL. Spaces and line
+/// Creates a spec from a JSON text of `byte_count` bytes, without a NUL. Spaces and line
 /// breaks between values are allowed, and fields may have any order.
 ///
 /// Ownership: the library copies what it needs. The caller frees `*out`.
@@ -164,7 +166,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_to_json(
     })
 }
 
-/// Creates metadata from a JSON text of `byte_count` bytes. The text needs no NUL. Spaces and line
+/// Creates metadata from a JSON text of `byte_count` bytes, without a NUL. Spaces and line
 /// breaks between values are allowed, and fields may have any order. The shards are checked for
 /// bounds, overlaps and gaps.
 ///
@@ -244,7 +246,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_new_from_bytes(
 }
 
 /// Writes a summary of a plan to `buffer` as JSON: the number of pieces, elements and bytes, and how
-/// much moves from which owner to which. A message is what moves from one owner to another. If the
+/// much moves between each pair of owners. A message is what moves from one owner to another. If the
 /// plan's layouts state no element type, the text has no bytes. The summary is for people and
 /// programs that show it. No function reads it back.
 ///

@@ -218,8 +218,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_ndim(
     })
 }
 
-/// Writes to `*out` the number of dimensions of the shards' buffers. If no dimensions are
-/// flattened, the tensor has the same number of dimensions.
+/// Writes to `*out` the number of dimensions of the shards' buffers. This is the
+/// number of dimensions of the tensor, unless dimensions are flattened.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

@@ -1,7 +1,7 @@
 //! Requests.
 //!
-//! A request is an exchange or a collective that was started and is not yet complete. The program may
-//! do other work in the meantime. The functions whose names end in `_start` create requests.
+//! A request stands for an exchange or a collective that was started. Until the request has ended,
+//! the program may do other work. The functions whose names end in `_start` create requests.
 //! `shardspec_request_test` makes progress with a request without waiting. `shardspec_request_wait`
 //! completes a request.
 //!
