@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from ._arrays import index as integer
-from ._arrays import indices, integers, pointer
+from ._arrays import indices
 from ._library import lib
 from .properties import named
 
@@ -32,7 +32,7 @@ def draw(function: Any, *arguments: Any, format: str, theme: str, color: bool | 
     if width is not None and not 40 <= columns <= 400:
         raise lib.refused("INVALID_ARGUMENT", f"width: {columns} is not between 40 and 400")
     options = Options(ctypes.sizeof(Options), *chosen, bool(color), bool(ascii), columns,
-                      kept, len(kept), pointer(offsets), pointer(sizes), len(offsets))
+                      kept, len(kept), offsets, sizes, len(offsets))
     return lib.text(function, *arguments, ctypes.byref(options))
 
 
@@ -60,7 +60,7 @@ def _number(known: dict[str, int], argument: str, value: Any) -> int:
 def _window(window: Window | None, size: Sequence[int]) -> tuple[Any, Any]:
     """Where a window starts, and how long it is."""
     if window is None:
-        return integers("window", ()), integers("window", ())
+        return (ctypes.c_int64 * 0)(), (ctypes.c_int64 * 0)()
     if len(window) != len(size):
         raise lib.refused("INVALID_ARGUMENT", f"window: {len(window)} slices; pass one for each of "
                           f"the {len(size)} dimensions")
@@ -71,7 +71,8 @@ def _window(window: Window | None, size: Sequence[int]) -> tuple[Any, Any]:
             raise lib.refused("INVALID_ARGUMENT", f"window: {part} has a step; pass one without")
         starts.append(start)
         lengths.append(max(stop - start, 0))
-    return integers("window", starts), integers("window", lengths)
+    kind = ctypes.c_int64 * len(size)
+    return kind(*starts), kind(*lengths)
 
 
 Format = Literal["text", "svg"]
