@@ -65,13 +65,17 @@ pub fn run(arguments: &ConvertArguments, output: &mut Output, quiet: bool) -> An
         Earlier::Written(bytes) => bytes,
         Earlier::Nothing | Earlier::Unusable => 0,
     };
+    // Those of the files are more: headers say who has what.
+    let sizes =
+        set.tensors().iter().map(|tensor| checkpoint::bytes_of(tensor.dtype(), tensor.sizes()));
+    let tensor_bytes = sizes.fold(0u64, u64::saturating_add);
     if !quiet {
         output.line(format!(
             "{}: {} in {}, {}",
             arguments.destination,
             units::count(set.tensors().len(), "tensor"),
             units::count(conversion.file_count(), "file"),
-            units::bytes(conversion.bytes())
+            units::bytes(tensor_bytes)
         ));
     }
     output.json(&json!({
