@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from ._arrays import index as integer
-from ._arrays import indices
+from ._arrays import indices, listed
 from ._library import lib
 from .properties import named
 
@@ -51,7 +51,7 @@ def svg(function: Any, *arguments: Any) -> str:
 
 
 def _number(known: dict[str, int], argument: str, value: Any) -> int:
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         raise lib.refused("INVALID_ARGUMENT", f"{argument}: {value!r} is none of "
                           f"{', '.join(map(repr, known))}")
     return known[value]
@@ -61,12 +61,18 @@ def _window(window: Window | None, size: Sequence[int]) -> tuple[Any, Any]:
     """Where a window starts, and how long it is."""
     if window is None:
         return (ctypes.c_int64 * 0)(), (ctypes.c_int64 * 0)()
+    window = listed("window", window, "slices")
     if len(window) != len(size):
         raise lib.refused("INVALID_ARGUMENT", f"window: {len(window)} slices; pass one for each of "
                           f"the {len(size)} dimensions")
     starts, lengths = [], []
     for part, length in zip(window, size, strict=True):
-        start, stop, step = part.indices(length)
+        if not isinstance(part, slice):
+            raise TypeError(f"window: {part!r} is not a slice")
+        try:
+            start, stop, step = part.indices(length)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"window: {part}: {error}") from None
         if step != 1:
             raise lib.refused("INVALID_ARGUMENT", f"window: {part} has a step; pass one without")
         starts.append(start)

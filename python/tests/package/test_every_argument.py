@@ -47,6 +47,8 @@ ALONE = Communicator.local(1)[0]
 MOVE = [Move("x", [FULL], [numpy.zeros((4, 3))], WHOLE, WHOLE)]
 COPYING = {"max_threads": 1, "hint": "cached"}
 COLLECTIVE = {**COPYING, "memory_limit": 0}
+DRAWING = {"format": "text", "theme": "auto", "color": False, "ascii": True, "width": 80, "axes": (0, 1),
+           "window": (slice(0, 2), slice(0, 3))}
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +71,7 @@ CALLS = {
     "as_tensor": (shardspec.as_tensor, {"tensor": FULL}),
     "check_degrees": (shardspec.check_degrees, {"cuts": [(8, Cut(0, "x"))], "max_degree": 4}),
     "choose_readers": (shardspec.choose_readers, {"layouts": [ROWS]}),
+    "draw_shards": (shardspec.draw_shards, {"shards": ROWS.shards_metadata, "tensor_sizes": (4, 3), **DRAWING}),
     "copy": (shardspec.copy, {"source": FULL, "destination": numpy.zeros((4, 3)), **COPYING}),
     "custom_sharding_spec_op": (lambda sharding_spec_class, func: shardspec.custom_sharding_spec_op(
         sharding_spec_class, func, replace=True)(print),
@@ -119,6 +122,10 @@ CALLS = {
     "ShardedTensorMetadata.view_shard": (ROWS.view_shard, {"index": 0, "full": FULL}),
     "ShardedTensorMetadata.digest": (ROWS.digest, {"shards": SHARDS, "max_threads": 1}),
     "ShardedTensorMetadata.shard_digests": (ROWS.shard_digests, {"shards": SHARDS, "max_threads": 1}),
+    "ChunkShardingSpec.draw": (SPEC.draw, {"tensor_sizes": (4, 3), **DRAWING}),
+    "ShardedTensorMetadata.draw": (ROWS.draw, DRAWING),
+    "ShardedTensorMetadata.draw_diff": (ROWS.draw_diff, {"destination": ROWS, **DRAWING}),
+    "Plan.draw": (PLAN.draw, {name: DRAWING[name] for name in ("format", "theme", "color", "ascii", "width")}),
     "ShardedTensorMetadata.shards_of_rank": (ROWS.shards_of_rank, {"rank": 0}),
     "ShardedTensorMetadata.shards_of_owner": (ROWS.shards_of_owner, {"owner": 0}),
     "ShardedTensorMetadata.replica": (ROWS.replica, {"shard": 0}),
