@@ -3289,7 +3289,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_numroc(
  *
  * The file docs/layouts-as-text.md describes the fields. A JSON Schema of the texts is
  * docs/schema/layout.schema.json. The bytes are the same text with the long arrays behind it as
- * numbers of 32 or 64 bits. A checksum detects damage, and not what somebody changed on purpose.
+ * numbers of 32 or 64 bits. A checksum detects damage, but no change on purpose.
  * Layouts of very many shards are faster to write and to read as bytes than as text.
  *
  * The functions that read check everything: a text from an unknown source is safe to read. The
