@@ -109,7 +109,8 @@ fn text(text: &str) -> Shared<Text> {
 fn tensors_with_equal_layouts_arrive_whatever_their_strides_are() {
     const RANKS: usize = 3;
     // Kinds of sizes, source and destination: shards for each rank, none, and several.
-    let kinds: [([i64; 2], [(i64, usize); 2]); 4] = [
+    type Kind = ([i64; 2], [(i64, usize); 2]);
+    let kinds: [Kind; 4] = [
         ([6, 9], [(0, 3), (1, 3)]),
         ([7, 4], [(1, 2), (0, 7)]),
         ([5, 8], [(0, 5), (0, 2)]),
