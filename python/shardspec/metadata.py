@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import operator
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, overload

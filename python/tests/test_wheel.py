@@ -101,26 +101,6 @@ def test_the_tests_of_tensors_pass_without_the_module_in_c(installed, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_users_program_passes_a_strict_type_check(tmp_path):
-    check = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", ROOT / "target/mypy"]
-    environment = {"MYPYPATH": str(ROOT / "python")}
-    program = ROOT / "python/tests/user_program.py"
-    output(*check, program, environment=environment)
-    # It is read, and not taken as Any.
-    wrong = tmp_path / "wrong.py"
-    wrong.write_text("import shardspec\nshardspec.empty((2,), 'int8').shape.no_such\nshardspec.find_gaps()\n")
-    done = run(*check, wrong, environment=environment)
-    assert done.stdout.count("error:") == 2, done.stdout
-
-
-def test_the_tests_of_tensors_pass_without_the_module_in_c(installed, tmp_path):
-    tools = pathlib.Path(numpy.__file__).parents[1]
-    done = run(installed, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(
-        PACKAGE / f"test_{name}.py" for name in ("arrays", "copies", "dlpack", "interop", "lengths", "views")),
-               cwd=tmp_path, environment={"PYTHONPATH": str(tools), "SHARDSPEC_PURE_PYTHON": "1"})
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def test_without_a_compiler_or_headers_the_package_is_built_without_the_module_in_c(tmp_path):
     script = ROOT / "python/native/build.py"
     done = run(sys.executable, script, tmp_path, environment={"CC": "no-such-compiler"})

@@ -6,8 +6,6 @@ import json
 import pathlib
 import random
 import re
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
@@ -23,7 +21,6 @@ from shardspec import (
     EnumerableShardingSpec,
     Mesh,
     MeshShardingSpec,
-    ShardedTensor,
     ShardedTensorMetadata,
     ShardMetadata,
     TensorProperties,
