@@ -33,10 +33,10 @@
 //! DISAGREEMENT. This rank also calls `abort`, because other ranks may have agreed already. If the
 //! transport has no `abort`, those ranks wait. Messages with data have no checksum.
 
-use crate::comm::{self, Communicator, Reshard, Root, Scatter};
+use crate::comm::{self, Communicator, Root, Scatter};
 use crate::ffi::border::collective::{
-    comm_options_argument, destination_shards_argument, full_argument, gather_arguments,
-    or_decline, root_argument, scatter_arguments, source_shards_argument,
+    comm_options_argument, full_argument, gather_arguments, or_decline, reshard_arguments,
+    root_argument, scatter_arguments,
 };
 use crate::ffi::border::guard::{Refusal, guard};
 use crate::ffi::border::handle;
@@ -156,21 +156,16 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
         let comm: &dyn Communicator = &*comm;
         let source = or_decline(comm, handle::get("source", source))?;
         let destination = or_decline(comm, handle::get("destination", destination))?;
-        let (source, destination) = (&*source, &*destination);
-        let mine = || {
-            let source_shards =
-                source_shards_argument(comm, source, source_shards, source_shard_count)?;
-            let destination_shards = destination_shards_argument(
-                comm,
-                &source_shards,
-                destination,
-                destination_shards,
-                destination_shard_count,
-            )?;
-            let options = comm_options_argument(options)?;
-            Ok(Reshard { source, source_shards, destination, destination_shards, options })
-        };
-        comm::reshard(comm, or_decline(comm, mine())?)
+        let mine = reshard_arguments(
+            comm,
+            [&*source, &*destination],
+            source_shards,
+            source_shard_count,
+            destination_shards,
+            destination_shard_count,
+            options,
+        );
+        comm::reshard(comm, or_decline(comm, mine)?)
     })
 }
 

@@ -2,11 +2,10 @@
 
 use std::ffi::c_char;
 
-use crate::comm::{self, PreparedTransfer, Reshard, SharedCommunicator, Work};
+use crate::comm::{self, PreparedTransfer, SharedCommunicator, Work};
 use crate::ffi::border::batch::{run_argument, tensors_argument};
 use crate::ffi::border::collective::{
-    comm_options_argument, destination_shards_argument, gather_arguments, or_decline,
-    scatter_arguments, source_shards_argument,
+    comm_options_argument, gather_arguments, or_decline, reshard_arguments, scatter_arguments,
 };
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle;
@@ -185,18 +184,15 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard_start(
         start_collective(comm, out, |comm| {
             let (source, destination) =
                 (handle::get("source", source)?, handle::get("destination", destination)?);
-            let (source, destination) = (&*source, &*destination);
-            let source_shards =
-                source_shards_argument(comm, source, source_shards, source_shard_count)?;
-            let destination_shards = destination_shards_argument(
+            let mine = reshard_arguments(
                 comm,
-                &source_shards,
-                destination,
+                [&*source, &*destination],
+                source_shards,
+                source_shard_count,
                 destination_shards,
                 destination_shard_count,
+                options,
             )?;
-            let options = comm_options_argument(options)?;
-            let mine = Reshard { source, source_shards, destination, destination_shards, options };
             Ok(comm::reshard_work(comm, mine)?)
         })
     })

@@ -1,6 +1,6 @@
 //! The arguments of collectives, as C passes them.
 
-use crate::comm::{self, Communicator, Gather, Options, Root, Scatter};
+use crate::comm::{self, Communicator, Gather, Options, Reshard, Root, Scatter};
 use crate::ffi::border::batch::rank_shards;
 use crate::ffi::border::guard::Outcome;
 use crate::ffi::border::sized::sized;
@@ -101,20 +101,20 @@ pub(crate) unsafe fn gather_arguments<'a>(
     Ok(Gather { metadata, destination, shards, full, options })
 }
 
-/// The source shards of a reshard.
-pub(crate) unsafe fn source_shards_argument(
-    comm: &dyn Communicator, source: &ShardedTensorMetadata, shards: *const shardspec_tensor_view,
-    shard_count: usize,
-) -> Outcome<Shared<LocalShards>> {
+/// Those of a reshard; `layouts` are the source and the destination.
+pub(crate) unsafe fn reshard_arguments<'a>(
+    comm: &dyn Communicator, layouts: [&'a ShardedTensorMetadata; 2],
+    source_shards: *const shardspec_tensor_view, source_shard_count: usize,
+    destination_shards: *const shardspec_tensor_view, destination_shard_count: usize,
+    options: *const shardspec_comm_options,
+) -> Outcome<Reshard<'a>> {
+    let [source, destination] = layouts;
     let names = ("source_shards", "source_shard_count");
-    own_shards(comm, source, names, None, shards, shard_count)
-}
-
-/// The destination shards of a reshard from such source shards.
-pub(crate) unsafe fn destination_shards_argument(
-    comm: &dyn Communicator, sources: &LocalShards, destination: &ShardedTensorMetadata,
-    shards: *const shardspec_tensor_view, shard_count: usize,
-) -> Outcome<Shared<LocalShards>> {
+    let source_shards = own_shards(comm, source, names, None, source_shards, source_shard_count)?;
     let names = ("destination_shards", "destination_shard_count");
-    own_shards(comm, destination, names, sources.dtype(), shards, shard_count)
+    let dtype = source_shards.dtype();
+    let destination_shards =
+        own_shards(comm, destination, names, dtype, destination_shards, destination_shard_count)?;
+    let options = comm_options_argument(options)?;
+    Ok(Reshard { source, source_shards, destination, destination_shards, options })
 }
