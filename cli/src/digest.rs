@@ -8,7 +8,7 @@ use crate::Answer;
 use crate::arguments::DigestArguments;
 use crate::checkpoint;
 use crate::failure::Failure;
-use crate::layout::{self, Layouts};
+use crate::layout::Layouts;
 use crate::output::Output;
 use crate::progress;
 use crate::units;
@@ -86,17 +86,11 @@ fn of_checkpoint(
 }
 
 fn of_layout(layouts: &Layouts, arguments: &DigestArguments, output: &mut Output) -> Answer {
-    let layout = layouts.one("--layout")?;
-    let Some(sizes) = &arguments.shape.sizes else {
-        return Err(Failure::usage("pass a checkpoint, or --sizes and --layout"));
-    };
-    let dtype = layout::dtype(&arguments.shape)?;
-    let built = layout.build(&sizes.0, dtype);
-    let metadata = built.map_err(|error| Failure::of(layout, &error))?;
+    let (layout, metadata) = layouts.of_shape(&arguments.shape)?;
     let fingerprint = units::hex(metadata.shards().fingerprint());
-    output.line(format!("{fingerprint}  {}  {}", units::sizes(&sizes.0), layout));
+    output.line(format!("{fingerprint}  {}  {}", units::sizes(metadata.sizes()), layout));
     output.json(&json!({
-        "sizes": sizes.0,
+        "sizes": metadata.sizes(),
         "layout": layout.json(),
         "layout_fingerprint": fingerprint,
     }));

@@ -9,7 +9,9 @@
 
 mod common;
 
-use common::{Folder, fixture, json, run, stdout, tensor, write_model, write_safetensors};
+use common::{
+    Folder, copy_fixture, fixture, json, run, stdout, tensor, write_model, write_safetensors,
+};
 
 #[test]
 fn a_whole_checkpoint_is_fine() {
@@ -50,13 +52,7 @@ fn everything_that_is_missing_is_listed() {
 #[test]
 fn every_gap_of_a_distributed_checkpoint_is_listed() {
     let folder = Folder::new();
-    let path = folder.join("dcp");
-    std::fs::create_dir(&path).unwrap();
-    for entry in std::fs::read_dir(fixture("safetensors")).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), format!("{path}/{}", entry.file_name().to_str().unwrap()))
-            .unwrap();
-    }
+    let path = copy_fixture("safetensors", &folder, "dcp");
     std::fs::remove_file(format!("{path}/shard-00001-model-00001-of-00001.safetensors")).unwrap();
     let (code, value) = json(&folder, &["check", "dcp"]);
     assert_eq!(code, 1);
@@ -173,13 +169,7 @@ fn lengths_of_a_model_say_which_degrees_are_legal() {
 #[test]
 fn chunks_that_contradict_each_other_are_found() {
     let folder = Folder::new();
-    let path = folder.join("dcp");
-    std::fs::create_dir(&path).unwrap();
-    for entry in std::fs::read_dir(fixture("safetensors")).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), format!("{path}/{}", entry.file_name().to_str().unwrap()))
-            .unwrap();
-    }
+    let path = copy_fixture("safetensors", &folder, "dcp");
     // A stale file whose chunk has another shape.
     write_safetensors(&format!("{path}/stale.safetensors"), &[tensor("zzz", &[2])]);
     let done = run(&folder, &["check", "dcp"]);

@@ -9,7 +9,10 @@
 
 mod common;
 
-use common::{Folder, Tensor, fixture, json, run, stdout, tensor, write_model, write_safetensors};
+use common::{
+    Folder, Tensor, copy_fixture, fixture, json, run, stdout, tensor, write_model,
+    write_safetensors,
+};
 
 #[test]
 fn the_digest_of_a_tensor_is_that_of_its_bytes() {
@@ -81,13 +84,7 @@ fn the_fingerprint_of_a_layout_tells_layouts_apart() {
 #[test]
 fn a_tensor_of_which_elements_are_missing_has_no_digest() {
     let folder = Folder::new();
-    let path = folder.join("dcp");
-    std::fs::create_dir(&path).unwrap();
-    for entry in std::fs::read_dir(fixture("safetensors")).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), format!("{path}/{}", entry.file_name().to_str().unwrap()))
-            .unwrap();
-    }
+    let path = copy_fixture("safetensors", &folder, "dcp");
     std::fs::remove_file(format!("{path}/shard-00001-model-00001-of-00001.safetensors")).unwrap();
     let done = run(&folder, &["digest", "dcp"]);
     assert!(done.code == 3 && done.stderr.contains("no file holds"), "{done:?}");

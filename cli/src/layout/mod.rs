@@ -183,6 +183,18 @@ impl Layouts {
             ))),
         }
     }
+
+    /// The one layout, and its shards of a tensor of these sizes, where no checkpoint is given.
+    pub fn of_shape(
+        &self, shape: &ShapeArguments,
+    ) -> Result<(&Layout, ShardedTensorMetadata), Failure> {
+        let layout = self.one("--layout")?;
+        let Some(sizes) = &shape.sizes else {
+            return Err(Failure::usage("pass a checkpoint, or --sizes and --layout"));
+        };
+        let built = layout.build(&sizes.0, dtype(shape)?);
+        Ok((layout, built.map_err(|error| Failure::of(layout, &error))?))
+    }
 }
 
 /// The text of a file.

@@ -8,8 +8,7 @@ use super::{MAX_ROWS, OwnerBytes};
 use crate::Answer;
 use crate::arguments::ShowArguments;
 use crate::checkpoint::bytes_of_elements;
-use crate::failure::Failure;
-use crate::layout::{self, Layouts};
+use crate::layout::Layouts;
 use crate::output::Output;
 use crate::picture::{self, Subject};
 use crate::table::{Align, Table};
@@ -17,13 +16,8 @@ use crate::units;
 
 pub fn run(arguments: &ShowArguments, output: &mut Output) -> Answer {
     let layouts = Layouts::new(&arguments.layout)?;
-    let layout = layouts.one("--layout")?;
-    let Some(sizes) = &arguments.shape.sizes else {
-        return Err(Failure::usage("pass a checkpoint, or --sizes and --layout"));
-    };
-    let dtype = layout::dtype(&arguments.shape)?;
-    let built = layout.build(&sizes.0, dtype);
-    let metadata = built.map_err(|error| Failure::of(layout, &error))?;
+    let (layout, metadata) = layouts.of_shape(&arguments.shape)?;
+    let dtype = metadata.properties().dtype;
     let mut owners = OwnerBytes::default();
     owners.add(&metadata);
     picture::write(Subject::Layout(&metadata), &arguments.drawing, output)?;

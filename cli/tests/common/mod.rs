@@ -136,6 +136,18 @@ pub fn write_model(folder: &Folder, name: &str) -> String {
     path
 }
 
+/// A copy of a checkpoint that torch wrote, in a directory of this name: its path.
+pub fn copy_fixture(fixture_name: &str, folder: &Folder, name: &str) -> String {
+    let path = folder.join(name);
+    std::fs::create_dir(&path).unwrap();
+    for entry in std::fs::read_dir(fixture(fixture_name)).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), format!("{path}/{}", entry.file_name().to_str().unwrap()))
+            .unwrap();
+    }
+    path
+}
+
 /// The checkpoints that torch wrote.
 pub fn fixture(name: &str) -> String {
     format!("{}/../tests/data/checkpoints/{name}", env!("CARGO_MANIFEST_DIR"))
