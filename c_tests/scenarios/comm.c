@@ -192,7 +192,7 @@ static void *run_rank(void *argument) {
   shardspec_tensor_view rows_of_mine = view_of(row, FLOAT32, row_shape, 2);
   shardspec_tensor_view columns_of_mine = view_of(column, FLOAT32, column_shape, 2);
   move_one(self, &full, &rows_of_mine, &columns_of_mine, &options);
-  /* Threads are started by the copies, which are the same for every collective. */
+  /* Copies start the threads. Every collective copies in the same way, so the others run with one thread. */
   if (self->max_threads == 1) {
     start_collectives(self, &full, &rows_of_mine, &columns_of_mine, &options);
     COLLECTIVE(self->group, own, shardspec_comm_decline, self->group->comms[own], SHARDSPEC_NOT_FOUND, "no such file");

@@ -65,7 +65,7 @@ pub fn run(arguments: &ConvertArguments, output: &mut Output, quiet: bool) -> An
         Earlier::Written(bytes) => bytes,
         Earlier::Nothing | Earlier::Unusable => 0,
     };
-    // Those of the files are more: headers say who has what.
+    // The files have more bytes than their tensors, because each file has a header.
     let sizes =
         set.tensors().iter().map(|tensor| checkpoint::bytes_of(tensor.dtype(), tensor.sizes()));
     let tensor_bytes = sizes.fold(0u64, u64::saturating_add);

@@ -19,9 +19,9 @@ use crate::model::{Error, Result};
 
 /// Threads that read where the caller does not say how many.
 const THREADS: usize = 4;
-/// Of so many reads of a batch whose bytes were in the system's cache so far, one asks whether they still are.
-/// The question makes a read of 4 KiB a tenth slower. Where the cached bytes end between two questions, so
-/// many reads less one wait for a disk one after the other, once.
+/// While the bytes of a batch are in the system's cache, one of so many reads asks whether its own bytes are
+/// there too. The other reads do not ask, as the question makes a read of 4 KiB a tenth slower. If the
+/// cached bytes end between two questions, the reads up to the next question wait for the disk one by one.
 const READS_PER_PROBE: usize = 8;
 /// Bytes that are worth a further thread.
 const BYTES_PER_THREAD: u64 = 1 << 20;

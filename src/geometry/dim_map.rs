@@ -88,7 +88,7 @@ impl DimMap {
     /// and two that have an index or a place in common.
     ///
     /// Takes `n * log(n)` for `n` stretches, and a comparison for each two that lie across each other
-    /// on one side. Refused is what takes more than `MAX_STEPS`.
+    /// on one side. Stretches that take more than `MAX_STEPS` are refused.
     pub fn new(length: i64, stretches: Vec<Stretch>) -> GeometryResult<Self> {
         if stretches.iter().any(|stretch| stretch.blocks(MapSide::Local).end() > length) {
             return Err(GeometryError::PastTheEnd);
