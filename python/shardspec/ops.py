@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ._arrays import described, items, listed, text, texts, within
+from ._arrays import described, flag, items, listed, text, texts, within
 from ._callbacks import DESTROY, SUCCESS, callback, keep, kept
 from ._library import lib
 from ._views import TensorView, View, view
@@ -39,7 +39,7 @@ def custom_sharding_spec_op(sharding_spec_class: type[ShardingSpec], func: Any, 
     """
     def decorate(function: Function) -> Function:
         names = _type_name(sharding_spec_class, "sharding_spec_class"), op_name(func, "func")
-        options = Options(ctypes.sizeof(Options), lib.OP_FLAG_REPLACE if replace else 0, SUCCESS)
+        options = Options(ctypes.sizeof(Options), lib.OP_FLAG_REPLACE if flag("replace", replace) else 0, SUCCESS)
         lib.op_register(*names, _call, keep(_Op(names, function)), DESTROY, ctypes.byref(options),
                         None)
         return function

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
+from ._arrays import flag, indices, listed
 from ._arrays import index as integer
-from ._arrays import indices, listed
 from ._library import lib
 from .properties import named
 
@@ -31,8 +31,8 @@ def draw(function: Any, *arguments: Any, format: str, theme: str, color: bool | 
     columns = 0 if width is None else integer("width", width)
     if width is not None and not 40 <= columns <= 400:
         raise lib.refused("INVALID_ARGUMENT", f"width: {columns} is not between 40 and 400")
-    options = Options(ctypes.sizeof(Options), *chosen, bool(color), bool(ascii), columns,
-                      kept, len(kept), offsets, sizes, len(offsets))
+    options = Options(ctypes.sizeof(Options), *chosen, flag("color", color),
+                      flag("ascii", ascii), columns, kept, len(kept), offsets, sizes, len(offsets))
     return lib.text(function, *arguments, ctypes.byref(options))
 
 

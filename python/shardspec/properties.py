@@ -7,7 +7,7 @@ import enum
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ._arrays import described
+from ._arrays import described, flag
 from ._library import lib
 from .dtype import DType, dtype_name, is_numpy, of_numpy, parse, struct_name
 
@@ -55,6 +55,8 @@ class TensorProperties:
             self.memory_format = self.memory_format.name.removeprefix("TORCH_").lower()
         self.layout = _known("layout", self.layout, LAYOUTS)
         self.memory_format = _known("memory_format", self.memory_format, MEMORY_FORMATS)
+        self.requires_grad = flag("requires_grad", self.requires_grad)
+        self.pin_memory = flag("pin_memory", self.pin_memory)
 
     @staticmethod
     def create_from_tensor(tensor: Any, _argument: str = "tensor") -> TensorProperties:
@@ -74,8 +76,8 @@ class TensorProperties:
         """The library's form of it."""
         dtype = DType() if self.dtype is None else parse(self.dtype)
         return Struct(ctypes.sizeof(Struct), dtype, LAYOUTS[self.layout],
-                      MEMORY_FORMATS[self.memory_format], bool(self.requires_grad),
-                      bool(self.pin_memory), 0)
+                      MEMORY_FORMATS[self.memory_format], flag("requires_grad", self.requires_grad),
+                      flag("pin_memory", self.pin_memory), 0)
 
     @staticmethod
     def _from_struct(struct: Any) -> TensorProperties:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import copies, pictures
-from ._arrays import described, listed, text
+from ._arrays import described, flag, listed, text
 from ._callbacks import callback, hash_of, keep, kept, question, table
 from ._handle import Handle
 from ._library import lib
@@ -291,7 +291,7 @@ def infer_sharding_spec_from_shards_metadata(shards_metadata: Iterable[Any], *,
 
     shards = listed("shards_metadata", shards_metadata, "shards")
     packed = pack("shards_metadata", shards)
-    handle = packed.make(lib.spec_infer_compat if compat else lib.spec_infer, "shards_metadata")
+    handle = packed.make(lib.spec_infer_compat if flag("compat", compat) else lib.spec_infer, "shards_metadata")
     kind = lib.text(lib.spec_type_name, handle)
     if kind == "chunk":
         return ChunkShardingSpec._of(handle)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from . import _dlpack, _memory, _views
-from ._arrays import integers
+from ._arrays import flag, integers
 from ._library import lib
 from .dtype import dtype_name, parse, struct_name
 
@@ -158,7 +158,7 @@ class Tensor:
             if copy is False:
                 raise ValueError(f"a tensor of {kind} can't be taken as {dtype} without a copy")
             return array.astype(dtype)
-        return array.copy() if copy else array
+        return array.copy() if copy is not None and flag("copy", copy) else array
 
     def _numpy_dtype(self, numpy: Any) -> Any:
         """The dtype that numpy has for the elements."""
@@ -196,6 +196,7 @@ class Tensor:
             raise BufferError(f"dl_device is {dl_device!r}, but the tensor is in host memory")
         versioned = max_version is not None and max_version[0] >= _dlpack.VERSION[0]
         view = self._shardspec_view
+        copy = copy is not None and flag("copy", copy)
         if copy:
             from .copies import copied  # It makes tensors, and so imports this module.
 
@@ -203,7 +204,7 @@ class Tensor:
         elif view.readonly and not versioned:
             raise BufferError("the memory is read-only, which only DLPack 1.0 can say: "
                               "pass max_version=(1, 0), or copy=True")
-        return _dlpack.lend(view, readonly=view.readonly, copied=bool(copy), versioned=versioned)
+        return _dlpack.lend(view, readonly=view.readonly, copied=copy, versioned=versioned)
 
     def __copy__(self) -> Tensor:
         return Tensor(self._shardspec_view)

@@ -73,9 +73,8 @@ CALLS = {
     "choose_readers": (shardspec.choose_readers, {"layouts": [ROWS]}),
     "draw_shards": (shardspec.draw_shards, {"shards": ROWS.shards_metadata, "tensor_sizes": (4, 3), **DRAWING}),
     "copy": (shardspec.copy, {"source": FULL, "destination": numpy.zeros((4, 3)), **COPYING}),
-    "custom_sharding_spec_op": (lambda sharding_spec_class, func: shardspec.custom_sharding_spec_op(
-        sharding_spec_class, func, replace=True)(print),
-        {"sharding_spec_class": ChunkShardingSpec, "func": "test.every"}),
+    "custom_sharding_spec_op": (lambda **given: shardspec.custom_sharding_spec_op(**given)(print), {
+        "sharding_spec_class": ChunkShardingSpec, "func": "test.every", "replace": True}),
     "dispatch_custom_op": (shardspec.dispatch_custom_op, {
         "sharding_spec": SPEC, "op": "test.every", "args": (TENSOR,), "kwargs": {}, "process_group": None,
         "results": 1}),
@@ -91,7 +90,7 @@ CALLS = {
     "get_split_size": (shardspec.get_split_size, {"dim_size": 4, "chunks": 2}),
     "globalize": (shardspec.globalize, {"metadata": ROWS, "places": [(0, (0, 0))]}),
     "infer_sharding_spec_from_shards_metadata": (
-        shardspec.infer_sharding_spec_from_shards_metadata, {"shards_metadata": ROWS.shards_metadata}),
+        shardspec.infer_sharding_spec_from_shards_metadata, {"shards_metadata": ROWS.shards_metadata, "compat": False}),
     "locate": (shardspec.locate, {"metadata": ROWS, "elements": [(0, 0)]}),
     "numroc": (shardspec.numroc, {"n": 8, "nb": 2, "iproc": 0, "isrcproc": 0, "nprocs": 2}),
     "owner_of": (shardspec.owner_of, {"metadata": ROWS, "element": (0, 0)}),
@@ -243,7 +242,8 @@ class Thing:
 def wrong():
     """Values of which most are wrong for any argument."""
     return [None, Thing(), "a text", b"bytes", 3.5, -1, 1 << 70, [], [None], [Thing()], {}, {"a": None}, {-1: 2}, SPEC,
-            ROWS, (), [[]], [-1], ["a"], [1 << 70], float("nan"), numpy.array([{}]), [[1, 2], [3]], True, ...]
+            ROWS, (), [[]], [-1], ["a"], [1 << 70], float("nan"), numpy.array([{}]), [[1, 2], [3]], True, ...,
+            numpy.zeros((2, 2))]
 
 
 EXPECTED = (ShardspecError, TypeError, ValueError, BufferError, LookupError, OverflowError, FileNotFoundError)
