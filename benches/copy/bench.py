@@ -11,7 +11,6 @@ import json
 import pathlib
 import statistics
 import sys
-import time
 
 import numpy
 
@@ -21,7 +20,7 @@ sys.path[:0] = [str(ROOT / "python"), str(ROOT / "python/tests")]
 import binding  # noqa: E402
 from cases import LARGE, SMALL  # noqa: E402
 from shardspec._library import lib  # noqa: E402
-from contenders import Buffers, Ours, limits, with_numpy, with_torch  # noqa: E402
+from contenders import Buffers, Ours, limits, seconds, with_numpy, with_torch  # noqa: E402
 
 try:
     import torch
@@ -32,7 +31,6 @@ ROUNDS = 9
 # Before those that count. A virtual machine is given its memory when it first touches it, and whoever
 # allocates first would pay.
 WARM_ROUNDS = {"allocate": 8}
-PAUSE = 0.01
 # A small copy is done so many times before the clock is read again.
 REPEATS = 500
 RESULTS = ROOT / "target/bench/copy.json"
@@ -54,8 +52,9 @@ class Run(ctypes.Structure):
 def load_limit():
     limit = ctypes.CDLL(str(ROOT / "target/bench/liblimit.so"))
     pointer, size = ctypes.c_void_p, ctypes.c_size_t
-    limit.limit_copy.argtypes = [pointer, pointer, size, ctypes.c_int, ctypes.c_int]
+    limit.limit_copy.argtypes = [pointer, pointer, size, ctypes.c_int, size]
     limit.limit_copy.restype = None
+    limit.limit_way.argtypes, limit.limit_way.restype = [size], ctypes.c_char_p
     limit.limit_read.argtypes, limit.limit_read.restype = [pointer, size, ctypes.c_int], ctypes.c_uint64
     for name, arguments in {"runs": [pointer, size, size],
                             "scatter": [pointer, pointer, pointer, pointer, size, size],
@@ -63,14 +62,6 @@ def load_limit():
         function = getattr(limit, f"limit_time_{name}")
         function.argtypes, function.restype = arguments, ctypes.c_double
     return limit
-
-
-def seconds(function):
-    # torch's threads go on spinning for a while after their work: let them stop.
-    time.sleep(PAUSE)
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
 
 
 def medians(timers, warm=1):

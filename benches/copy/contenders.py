@@ -2,12 +2,14 @@
 
 import ctypes
 import itertools
+import time
 
 import numpy
 
 import binding
 
 HUGE_PAGE = 2 << 20
+PAUSE = 0.01
 
 
 def memory(length):
@@ -124,17 +126,38 @@ class Ours:
         return extract
 
 
+TRIED, KEPT = 3, 3
+"""Each way of copying is tried so many times, and the best ways go on."""
+
+
 def limits(limit, buffers, direction, threads):
-    """The ways to stream the bytes once; the best of them is the limit. A digest only reads."""
+    """The best ways to copy the bytes once; the best of them is the limit. A digest only reads."""
     if direction == "digest":
         return {"limit read": lambda: limit.limit_read(
             buffers.shard_bytes.ctypes.data, buffers.case.bytes, threads)}
     to, source = buffers.shard_bytes, buffers.full_bytes
     if direction == "gather":
         to, source = source, to
-    return {f"limit {around}": lambda around=around: limit.limit_copy(
-        to.ctypes.data, source.ctypes.data, buffers.case.bytes, threads, around)
-        for around in (0, 1)}
+    ways = {f"limit {name}": lambda at=at: limit.limit_copy(
+        to.ctypes.data, source.ctypes.data, buffers.case.bytes, threads, at)
+        for at, name in enumerate(names(limit)) if name}
+    times = {name: min(seconds(way) for _ in range(TRIED)) for name, way in ways.items()}
+    return {name: ways[name] for name in sorted(times, key=times.get)[:KEPT]}
+
+
+def names(limit):
+    """The names of all ways of copying; "" for those that this processor can't do."""
+    named = (limit.limit_way(at) for at in itertools.count())
+    return [name.decode() for name in itertools.takewhile(lambda name: name is not None, named)]
+
+
+def seconds(way):
+    """Seconds that a way takes."""
+    # torch's threads go on spinning for a while after their work: let them stop.
+    time.sleep(PAUSE)
+    start = time.perf_counter()
+    way()
+    return time.perf_counter() - start
 
 
 def is_joined(case):
