@@ -11,9 +11,12 @@ import operator
 import os
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from ._library import lib
+from ._words import LONGEST, described, with_article, written
+
+Kind = TypeVar("Kind")
 
 TYPES: dict[str, Any] = {"q": ctypes.c_int64, "I": ctypes.c_uint32, "Q": ctypes.c_size_t}
 TEXTS = (str, bytes, bytearray)
@@ -90,11 +93,14 @@ def indices(argument: str, values: Iterable[int], kind: Any = ctypes.c_size_t) -
 
 
 def index(argument: str, value: Any) -> int:
-    """An integer of any library."""
+    """An integer of any library. What a message can't show is refused here."""
     try:
-        return operator.index(value)
+        number = operator.index(value)
     except TypeError:
         raise TypeError(f"{argument}: an integer, not {described(value)}") from None
+    if number.bit_length() > LONGEST:
+        raise lib.refused("OVERFLOW", f"{argument}: {written(number)} does not fit into 64 bits")
+    return number
 
 
 def within(argument: str, value: Any, most: int, least: int = 0) -> int:
@@ -107,11 +113,10 @@ def within(argument: str, value: Any, most: int, least: int = 0) -> int:
 
 
 def flag(argument: str, value: Any) -> bool:
-    """Whether something is true."""
-    try:
-        return bool(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{argument}: True or False, not {described(value)}") from None
+    """A boolean, or a number in its place. A text such as "no" would be true, and so would most objects."""
+    if not isinstance(value, int) and (type(value).__module__ != "numpy" or getattr(value, "shape", None) != ()):
+        raise TypeError(f"{argument}: True or False, not {described(value)}")
+    return bool(value)
 
 
 def real(argument: str, value: Any) -> float:
@@ -124,13 +129,36 @@ def real(argument: str, value: Any) -> float:
     raise TypeError(f"{argument}: a number, not {described(value)}")
 
 
+def instance(argument: str, value: Kind, *kinds: type[Any]) -> Kind:
+    """An object of a class, or of one of some."""
+    if not isinstance(value, kinds):
+        named = " or ".join(with_article(kind.__name__) for kind in kinds)
+        raise TypeError(f"{argument}: {named}, not {described(value)}")
+    return value
+
+
+def buffer(argument: str, value: Any) -> memoryview:
+    """The memory of what has the buffer protocol."""
+    try:
+        return memoryview(value)
+    except (TypeError, ValueError, BufferError):
+        raise TypeError(f"{argument}: an object with the buffer protocol, not {described(value)}") from None
+
+
+def function(argument: str, value: Any) -> Any:
+    """What can be called, or None."""
+    if value is not None and not callable(value):
+        raise TypeError(f"{argument}: a function, not {described(value)}")
+    return value
+
+
 def choice(argument: str, value: Any, names: Mapping[Any, Any]) -> Any:
     """What a name stands for."""
     if value is not None and not isinstance(value, str):
         raise TypeError(f"{argument}: a text, not {described(value)}")
     if value not in names:
-        known = " nor ".join(repr(name) for name in names if name is not None)
-        raise lib.refused("INVALID_ARGUMENT", f"{argument}: {value!r} is neither {known}")
+        known = ", ".join(repr(name) for name in names if name is not None)
+        raise lib.refused("INVALID_ARGUMENT", f"{argument}: {value!r} is none of {known}")
     return names[value]
 
 
@@ -162,15 +190,15 @@ def text(argument: str, value: Any) -> bytes:
                           "character") from None
 
 
+def spelled(argument: str, value: Any) -> str:
+    """A text, or the text of an object that stands for one, such as those of torch."""
+    try:
+        return str(value)
+    except ValueError:
+        raise TypeError(f"{argument}: a text, not {described(value)}") from None
+
+
 def texts(argument: str, values: Iterable[str]) -> Any:
     """An array of texts."""
     made = [text(argument, value) for value in values]
     return (ctypes.c_char_p * len(made))(*made)
-
-
-def described(value: Any) -> str:
-    """An argument as text for a message: as it is written, where that is short."""
-    if value is None or isinstance(value, (bool, int, float)):
-        return repr(value)
-    name = type(value).__name__
-    return f"{'an' if name[:1] in 'aeiouAEIOU' else 'a'} {name}"

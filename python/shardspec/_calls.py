@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ._header import SCALARS, Function
+from ._words import described, written
 
 CLASSES = {
     "checkpoint": "a Checkpoint", "comm": "a Communicator", "mesh": "a Mesh",
@@ -78,9 +79,9 @@ def fitting(refused: Callable[..., Exception], argument: str, value: Any, low: i
     try:
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{argument}: an integer, not {value!r}") from None
+        raise TypeError(f"{argument}: an integer, not {described(value)}") from None
     if not low <= number <= high:
-        raise refused("OVERFLOW", f"{argument}: {number} is not between {low} and {high}")
+        raise refused("OVERFLOW", f"{argument}: {written(number)} is not between {low} and {high}")
     return number
 
 
@@ -97,7 +98,7 @@ def mistaken(names: list[str], arguments: tuple[Any, ...], mistake: BaseExceptio
     if hasattr(kind, "_as_parameter_"):
         return TypeError(f"{name}: this {kind.__name__} was not set up: its __init__ has to call "
                          "super().__init__")
-    return TypeError(f"{name}: {value!r} is of no type that fits")
+    return TypeError(f"{name}: {described(value)} is of no type that fits")
 
 
 def no_such_object(declared: Function, names: list[str], arguments: tuple[Any, ...]) -> TypeError | None:
@@ -110,5 +111,5 @@ def no_such_object(declared: Function, names: list[str], arguments: tuple[Any, .
             continue
         if getattr(type(value), "_handle_of", None) != handle:
             wanted = CLASSES.get(handle, f"an object of the type {handle}")
-            return TypeError(f"{name}: {wanted}, not {value!r}")
+            return TypeError(f"{name}: {wanted}, not {described(value)}")
     return None

@@ -34,8 +34,12 @@ PYTHON_NAMES = {
     "spec_infer": SHARDS, "spec_infer_compat": SHARDS, "shards_gaps": {"sizes": "tensor_sizes"},
     "spec_parse": {"text": "written"}, "shards_new_from_arrays": INDICES,
     "shards_new_from_arrays_with_placement_handles": INDICES,
+    "sharded_tensor_new_from_local": {"shards": "local_shards"},
     "mesh_new": AXES, "mesh_new_with_placement_handles": AXES,
     "spec_new_mesh": RULES, "cut_check": RULES,
+    **dict.fromkeys(("metadata_draw", "metadata_draw_diff", "shards_draw"),
+                    {"window_offsets": "window", "window_sizes": "window"}),
+    **dict.fromkeys(("checkpoint_check", "checkpoint_read", "checkpoint_read_collective"), {"items": "destinations"}),
 }
 
 WORDS = {"bytes", "shards", "sizes", "text"}
@@ -120,7 +124,7 @@ class Library:
         family = self._families.get(status, ShardspecError)
         # What C calls NULL was None here.
         message = error.message.decode("utf-8", "replace").replace(
-            "is NULL; pass a pointer", "is None; pass an object")
+            "is NULL; pass a pointer", "is None; pass an object").replace("options.", "")
         for argument, own_name in own_names.items():
             message = re.sub(rf"\b{argument}\b(?=[:\[])|^{argument}\b" if argument in WORDS else rf"\b{argument}\b",
                              own_name, message)

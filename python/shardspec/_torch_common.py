@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from ._arrays import described
 from ._library import lib
+from ._words import described
 
 
 def needs(argument: str, value: Any, kind: str, *attributes: str) -> None:

@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ._arrays import described, integers, listed
+from ._arrays import integers, listed
 from ._library import lib
 from ._torch_common import needs, torch_dtype, unsayable
+from ._words import described
 from .cuts import Cut
 from .mesh import Mesh
 from .mesh_spec import MeshShardingSpec

@@ -7,9 +7,10 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ._arrays import described, room, tuples
+from ._arrays import room, tuples
 from ._library import lib
 from ._torch_common import needs, torch_dtype, unsayable
+from ._words import described
 from .extents import Extents
 from .metadata import ShardedTensorMetadata, build, metadata_of
 from .placement import Placements, as_placement, as_placements

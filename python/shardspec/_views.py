@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from . import _dlpack
-from ._arrays import described, listed
+from ._arrays import listed
 from ._extension import native
 from ._library import lib
+from ._words import described
 from .dtype import DType, is_numpy, of_numpy, opaque, parse, struct_name, too_wide
 from .errors import ArgumentError
 

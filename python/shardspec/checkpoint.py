@@ -7,12 +7,13 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ._arrays import described, indices, listed, real, text, within
+from ._arrays import function, indices, instance, listed, real, text, within
 from ._arrays import path as as_path
 from ._callbacks import DESTROY, SUCCESS, callback, keep, kept
 from ._handle import Handle
 from ._library import lib
 from ._views import views
+from ._words import described
 from .comm import Communicator, options as comm_options, together
 from .dtype import struct_name
 from .errors import NotFoundError, ShardspecError
@@ -113,7 +114,7 @@ class Checkpoint(Handle, Mapping[str, StoredTensor]):
             if count.value <= room:
                 break
             room = count.value
-        found = (lib.refusal(one.status, one, {}) for one in problems[:count.value])
+        found = (lib.refusal(one.status, one, {"items": "destinations"}) for one in problems[:count.value])
         return [one for one in found if isinstance(one, ShardspecError)]
 
     def read(self, destinations: Mapping[str, Destination] | Iterable[tuple[str, Destination]], *,
@@ -221,11 +222,8 @@ class _Reading:
             ctypes.sizeof(Options), within("max_threads", max_threads, (1 << 32) - 1), SUCCESS,
             within("max_gap", max_gap, (1 << 64) - 1), real("over_read", over_read),
             within("max_read", max_read, (1 << 64) - 1))
-        if progress is not None and not callable(progress):
-            raise TypeError(f"progress: a function, not {described(progress)}")
-        if whole is not None and not isinstance(whole, list):
-            raise TypeError(f"whole: a list, not {described(whole)}")
-        self.progress, self.whole = progress, whole
+        self.progress = function("progress", progress)
+        self.whole = None if whole is None else instance("whole", whole, list)
         self.flags, self.report = (ctypes.c_int32 * count)(), Report(ctypes.sizeof(Report))
         self.inputs = self.items.array, count, ctypes.byref(self.options)
         self.outputs = self.flags, ctypes.byref(self.report)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from . import _views
-from ._arrays import choice, described, flag, items, text, within
+from ._arrays import choice, flag, instance, items, text, within
 from ._arrays import path as as_path
 from ._library import lib
 from .metadata import metadata_of
@@ -64,8 +64,7 @@ def convert_checkpoint(source: str | os.PathLike[str], path: str | os.PathLike[s
     """
     pairs = items("rules", rules, "patterns and specs")
     for pattern, spec in pairs:
-        if not isinstance(spec, ShardingSpec):
-            raise TypeError(f"rules[{pattern!r}]: a ShardingSpec, not {described(spec)}")
+        instance(f"rules[{pattern!r}]", spec, ShardingSpec)
     structs = (RuleStruct * len(pairs))(*(
         RuleStruct(ctypes.sizeof(RuleStruct), text("rules", pattern), spec._as_parameter_)
         for pattern, spec in pairs))

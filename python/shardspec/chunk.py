@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 
-from ._arrays import described
+from ._arrays import instance
 from ._library import lib
 from .spec import ChunkShardingSpec
 
@@ -27,8 +27,7 @@ def get_chunk_sharding_params(sharding_dim_size: int, world_size: int, spec: Chu
                               rank: int) -> tuple[int, int]:
     """Returns the start and the length of the chunk of `rank`. A dimension of that size is cut for
     `world_size` workers, in the order of the spec's placements."""
-    if not isinstance(spec, ChunkShardingSpec):
-        raise TypeError(f"spec: a ChunkShardingSpec, not {described(spec)}")
+    instance("spec", spec, ChunkShardingSpec)
     start, size = ctypes.c_int64(), ctypes.c_int64()
     lib.chunk_sharding_params(spec, sharding_dim_size, world_size, rank, ctypes.byref(start),
                               ctypes.byref(size))

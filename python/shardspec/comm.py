@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from . import copies
-from ._arrays import described, integers, listed, pointer, text, within
+from ._arrays import buffer, instance, integers, listed, pointer, text, within
 from ._arrays import index as integer
 from ._callbacks import description, keep, table
 from ._handle import Handle
@@ -26,6 +26,7 @@ from ._transport import (
     wait_function,
 )
 from ._views import View, alike, numbered, view
+from ._words import described
 from .dtype import parse
 from .errors import HandleError, OutOfMemoryError, ShardspecError
 from .extents import Extents
@@ -207,7 +208,7 @@ class Communicator(Handle):
         All other ranks raise `CommunicationError` with this reason, and nothing is moved. If a
         method of this class raises an error, it has already informed the other ranks.
         """
-        lib.comm_decline(self, *_told(reason))
+        lib.comm_decline(self, *_told(instance("reason", reason, str, BaseException)))
 
     @property
     def rank(self) -> int:
@@ -433,11 +434,11 @@ def _messages(argument: str, messages: Iterable[Message], kept: list[Any], *, wr
     for number, message in enumerate(listed(argument, messages, "messages")):
         if not hasattr(message, "peer") or not hasattr(message, "memory"):
             raise TypeError(f"{argument}[{number}]: a Message, not {described(message)}")
-        memory = memoryview(message.memory)
+        where = f"{argument}[{number}].memory"
+        memory = buffer(where, message.memory)
         if not memory.c_contiguous:
-            raise BufferError(f"{argument}[{number}]: the memory of a message has to be contiguous")
-        seen = view(f"{argument}[{number}]", memory.cast("B") if memory.nbytes else b"",
-                    write=write and memory.nbytes > 0)
+            raise BufferError(f"{where}: it has to be contiguous")
+        seen = view(where, memory.cast("B") if memory.nbytes else b"", write=write and memory.nbytes > 0)
         kept.append(seen)
         structs.append(MessageStruct(integer(f"{argument}[{number}].peer", message.peer),
                                      seen.address, memory.nbytes))
@@ -500,9 +501,8 @@ def started(function: Any, comm: Communicator, prepare: Callable[[], tuple[Any, 
 
 def comm_of(argument: str, value: Any) -> Communicator:
     """A communicator as an argument: any number would be taken for a handle."""
-    if not isinstance(value, Communicator):
-        raise TypeError(f"{argument}: a Communicator, not {described(value)}")
-    return value
+    found: Communicator = instance(argument, value, Communicator)
+    return found
 
 
 def together(function: Any, comm: Communicator, prepare: Callable[[], tuple[Any, ...]]) -> None:

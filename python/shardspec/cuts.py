@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ._arrays import described, flag, integers, listed, numbers, pointer, room, text, within
+from ._arrays import flag, integers, listed, numbers, pointer, room, text, within
 from ._arrays import index as integer
 from ._library import lib
+from ._words import described
 from .properties import named
 
 CutStruct = lib.header.type("cut")
@@ -217,9 +218,6 @@ def _check(rule: Cut | Segment) -> None:
             as_needed = name == "repeat" and number == REPEAT_AS_NEEDED
             _set(rule, name, number if as_needed else int64(name, number, LEAST[name]))
     if rule.even is not None:
-        # A number would do, as numpy's booleans do, but not a text.
-        if not isinstance(rule.even, int) and type(rule.even).__module__ != "numpy":
-            raise TypeError(f"even: True or False, not {described(rule.even)}")
         _set(rule, "even", flag("even", rule.even))
     for name in ("sizes", "weights"):
         value = getattr(rule, name)

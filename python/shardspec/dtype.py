@@ -7,8 +7,9 @@ import functools
 import sys
 from typing import Any
 
-from ._arrays import text
+from ._arrays import spelled, text
 from ._library import lib
+from ._words import described
 from .errors import ArgumentError
 
 DType = lib.header.type("dtype")
@@ -25,7 +26,7 @@ def dtype_name(dtype: Any) -> str:
             return struct_name(of_numpy("dtype", dtype)[0])
         name = dtype.name
     else:
-        name = str(dtype).removeprefix("torch.")
+        name = spelled("dtype", dtype).removeprefix("torch.")
     return struct_name(parse(name))
 
 
@@ -60,6 +61,14 @@ def is_numpy(dtype: Any) -> bool:
     """Whether it is one of numpy's dtypes. numpy is there, where one is."""
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(dtype, numpy.dtype)
+
+
+def as_numpy(argument: str, dtype: Any) -> Any:
+    """What numpy makes a dtype of. numpy is there."""
+    try:
+        return sys.modules["numpy"].dtype(dtype)
+    except Exception:  # Its parts may be anything.
+        raise TypeError(f"{argument}: numpy makes no dtype of {described(dtype)}") from None
 
 
 def of_numpy(argument: str, dtype: Any) -> tuple[Any, bool]:

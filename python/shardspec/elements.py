@@ -63,7 +63,7 @@ def globalize(metadata: ShardedTensorMetadata,
              for number, place in enumerate(listed("places", places, "shards and indices"))]
     for number, pair in enumerate(pairs):
         if len(pair) != 2:
-            raise TypeError(f"places[{number}]: a shard and an index in it, not {pair!r}")
+            raise TypeError(f"places[{number}]: a shard and an index in it, not {len(pair)} values")
     local, count = _rows("places", [place for _, place in pairs], metadata._buffer_ndim())
     shards = (ctypes.c_size_t * count)(*(metadata._index(shard, "places") for shard, _ in pairs))
     elements = room(count * ndim)

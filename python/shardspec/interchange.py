@@ -6,8 +6,8 @@ import ctypes
 import json
 from typing import Any
 
-from ._arrays import described
 from ._library import lib
+from ._words import described
 from .cuts import Cut, Segment
 from .extents import Stretch
 from .mesh_spec import MeshShardingSpec, Multiple

@@ -15,8 +15,9 @@ import importlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ._arrays import described, listed
+from ._arrays import instance, listed
 from ._library import lib
+from ._words import described
 from .mesh import Mesh
 from .mesh_spec import MeshShardingSpec
 
@@ -51,8 +52,7 @@ def to_mesh(mesh: Mesh, devices: Sequence[Device] | None = None) -> JaxMesh:
     `devices` has JAX's devices in the order of the mesh, row-major. Without it, the placements of the
     mesh name them as `from_mesh` does.
     """
-    if not isinstance(mesh, Mesh):
-        raise TypeError(f"mesh: a Mesh, not {described(mesh)}")
+    instance("mesh", mesh, Mesh)
     return _mesh(mesh, devices, frozenset())
 
 
@@ -112,8 +112,7 @@ def to_named_sharding(spec: MeshShardingSpec, ndim: int | None = None,
     >>> to_named_sharding(spec, ndim=2, mesh=mesh).spec
     P(None, 'y')
     """
-    if not isinstance(spec, MeshShardingSpec):
-        raise TypeError(f"spec: a MeshShardingSpec, not {described(spec)}")
+    instance("spec", spec, MeshShardingSpec)
     entries, options = _written(spec.format("jax", ndim))
     sharding = importlib.import_module("jax.sharding")
     if mesh is None:

@@ -6,10 +6,11 @@ import ctypes
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ._arrays import TEXTS, described, integers, listed, pointer, room, texts
+from ._arrays import TEXTS, integers, items, listed, pointer, room, texts
 from ._arrays import index as integer
 from ._handle import Handle
 from ._library import lib
+from ._words import described
 from .placement import AnyPlacement, Device, PlacementHandle, Placements, as_placements
 
 
@@ -28,9 +29,7 @@ class Mesh(Handle):
     _free = "mesh_free"
 
     def __init__(self, axes: Mapping[str, int], placements: Any = None) -> None:
-        if not isinstance(axes, Mapping):
-            raise TypeError(f"axes: a dict of names and sizes, not {described(axes)}")
-        pairs = listed("axes", axes.items(), "names and sizes")
+        pairs = items("axes", axes, "names and sizes")
         names, sizes = texts("axes", [name for name, _ in pairs]), integers(
             "axes", [size for _, size in pairs])
         arguments = names, pointer(sizes), len(pairs)

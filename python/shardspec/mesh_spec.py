@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ._arrays import described, integers, listed, pointer, room, text
+from ._arrays import instance, integers, items, listed, pointer, room, text
 from ._library import lib
+from ._words import described
 from . import notations
 from .cuts import Cut, CutStruct, Packed, as_dim, int64
 from .mesh import Mesh, ranks
@@ -57,12 +58,10 @@ class MeshShardingSpec(BuiltInSpec):
                  pad: Mapping[int | str, int | Multiple] | None = None,
                  flatten: tuple[int, int] | None = None,
                  partial: Mapping[str, str] | None = None) -> None:
-        if not isinstance(mesh, Mesh):
-            raise TypeError(f"mesh: a Mesh, not {described(mesh)}")
+        instance("mesh", mesh, Mesh)
         given = listed("cuts", cuts, "cuts")
         for number, cut in enumerate(given):
-            if not isinstance(cut, Cut):
-                raise TypeError(f"cuts[{number}]: a Cut, not {described(cut)}")
+            instance(f"cuts[{number}]", cut, Cut)
         axes = mesh.axes
         self._cuts = tuple(given)
         self._pad, self._flatten = _pads(pad), _flatten(flatten)
@@ -116,8 +115,7 @@ class MeshShardingSpec(BuiltInSpec):
         `PartitionSpec` are such texts. The `index` of a `ShardspecError` is the byte of the text at
         which the failure was found.
         """
-        if not isinstance(mesh, Mesh):
-            raise TypeError(f"mesh: a Mesh, not {described(mesh)}")
+        instance("mesh", mesh, Mesh)
         number, given = notations.number_of(notation), text("written", written)
         handle = lib.answer(ctypes.c_void_p, lib.spec_parse, number, given, mesh)
         with SpecHandle._of(handle) as found:
@@ -146,8 +144,7 @@ class MeshShardingSpec(BuiltInSpec):
         `descriptor` has the nine entries of the process `device`, whose LLD is checked. The first
         axis of `mesh` has the rows of the grid, the second axis the columns. The context is ignored.
         """
-        if not isinstance(mesh, Mesh):
-            raise TypeError(f"mesh: a Mesh, not {described(mesh)}")
+        instance("mesh", mesh, Mesh)
         given = integers("descriptor", descriptor)
         number = int64("device", device, 0)
         SpecHandle._of(lib.answer(ctypes.c_void_p, lib.spec_new_scalapack, pointer(given), len(given),
@@ -255,18 +252,9 @@ def _line(placements: Iterable[Any]) -> Mesh:
     return Mesh({AXIS: len(where)}, where)
 
 
-def _items(argument: str, values: Any, of: str) -> list[tuple[Any, Any]]:
-    """The pairs of a mapping."""
-    if values is None:
-        return []
-    if not isinstance(values, Mapping):
-        raise TypeError(f"{argument}: a dict of {of}, not {described(values)}")
-    return listed(argument, values.items(), of)
-
-
 def _pads(pad: Any) -> dict[int | str, int | Multiple]:
     pads: dict[int | str, int | Multiple] = {}
-    for dim, length in _items("pad", pad, "dimensions and lengths"):
+    for dim, length in () if pad is None else items("pad", pad, "dimensions and lengths"):
         if not isinstance(length, Multiple):
             if not hasattr(length, "__index__"):
                 raise TypeError(f"pad[{dim!r}]: a length or a Multiple, not {described(length)}")
@@ -306,7 +294,7 @@ def _flatten(flatten: Any) -> tuple[int, int] | None:
 
 def _partial(partial: Any, axes: list[str]) -> dict[str, str]:
     reductions = {}
-    for axis, reduction in _items("partial", partial, "axes and reductions"):
+    for axis, reduction in () if partial is None else items("partial", partial, "axes and reductions"):
         text("partial", axis)
         if not isinstance(reduction, str):
             raise TypeError(f"partial[{axis!r}]: the name of a reduction, not {described(reduction)}")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, overload
 
 from . import copies, pictures
-from ._arrays import described, integers, listed, pointer, room, text, texts
+from ._arrays import instance, integers, listed, pointer, room, text, texts
 from ._arrays import index as integer
 from ._handle import Handle
 from ._library import lib
@@ -453,9 +453,8 @@ class Shards(Sequence[ShardMetadata]):
 
 def metadata_of(argument: str, value: Any) -> ShardedTensorMetadata:
     """Metadata as an argument: any number would be taken for a handle."""
-    if not isinstance(value, ShardedTensorMetadata):
-        raise TypeError(f"{argument}: a ShardedTensorMetadata, not {described(value)}")
-    return value
+    found: ShardedTensorMetadata = instance(argument, value, ShardedTensorMetadata)
+    return found
 
 
 def owner_text(owner: Any) -> bytes:

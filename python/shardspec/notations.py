@@ -6,8 +6,8 @@ import ast
 import re
 from typing import Any
 
-from ._arrays import described
 from ._library import lib
+from ._words import described
 from .cuts import Cut
 from .properties import named
 

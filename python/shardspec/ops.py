@@ -8,10 +8,11 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ._arrays import described, flag, items, listed, text, texts, within
+from ._arrays import flag, items, listed, text, texts, within
 from ._callbacks import DESTROY, SUCCESS, callback, keep, kept
 from ._library import lib
 from ._views import TensorView, View, view
+from ._words import described
 from .comm import NativeCommunicator
 from .mesh_spec import MeshShardingSpec
 from .placement import type_name

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from ._arrays import flag, indices, listed
+from ._arrays import choice, flag, indices, instance, listed
 from ._arrays import index as integer
 from ._library import lib
 from .properties import named
@@ -23,7 +23,7 @@ def draw(function: Any, *arguments: Any, format: str, theme: str, color: bool | 
          width: int | None, axes: Iterable[int], window: Window | None, size: Sequence[int]) -> str:
     """The picture that a function of the library draws."""
     numbers = (FORMATS, "format", format), (THEMES, "theme", theme)
-    chosen = [_number(known, argument, value) for known, argument, value in numbers]
+    chosen = [choice(argument, value, known) for known, argument, value in numbers]
     if color is None:
         color = has_color(sys.stdout)
     kept = indices("axes", axes)
@@ -50,13 +50,6 @@ def svg(function: Any, *arguments: Any) -> str:
                 width=None, axes=(), window=None, size=())
 
 
-def _number(known: dict[str, int], argument: str, value: Any) -> int:
-    if not isinstance(value, str) or value not in known:
-        raise lib.refused("INVALID_ARGUMENT", f"{argument}: {value!r} is none of "
-                          f"{', '.join(map(repr, known))}")
-    return known[value]
-
-
 def _window(window: Window | None, size: Sequence[int]) -> tuple[Any, Any]:
     """Where a window starts, and how long it is."""
     if window is None:
@@ -67,8 +60,7 @@ def _window(window: Window | None, size: Sequence[int]) -> tuple[Any, Any]:
                           f"the {len(size)} dimensions")
     starts, lengths = [], []
     for part, length in zip(window, size, strict=True):
-        if not isinstance(part, slice):
-            raise TypeError(f"window: {part!r} is not a slice")
+        instance("window", part, slice)
         try:
             start, stop, step = part.indices(length)
         except (TypeError, ValueError) as error:

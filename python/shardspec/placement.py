@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ._arrays import described, listed, text
+from ._arrays import listed, text
+from ._arrays import index as integer
 from ._callbacks import DESTROY, hash_of, keep, kept, question
 from ._handle import Handle
 from ._library import lib
+from ._words import described
 from .errors import ArgumentError
 
 DEVICE_TYPES = {value: name.removeprefix("DEVICE_").lower()
@@ -24,6 +26,11 @@ class Device:
 
     type: str
     index: int | None = None
+
+    def __post_init__(self) -> None:
+        text("type", self.type)
+        if self.index is not None:
+            object.__setattr__(self, "index", integer("index", self.index))
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
@@ -106,6 +113,7 @@ class FilePlacement(PlacementSpec):
     """A file of a checkpoint: the placement of a stored chunk."""
 
     def __init__(self, file: str) -> None:
+        text("file", file)
         self.file = file
 
     def __eq__(self, other: object) -> bool:

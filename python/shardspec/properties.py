@@ -7,8 +7,9 @@ import enum
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ._arrays import described, flag
+from ._arrays import flag, spelled
 from ._library import lib
+from ._words import described
 from .dtype import DType, dtype_name, is_numpy, of_numpy, parse, struct_name
 
 Struct = lib.header.type("tensor_properties")
@@ -59,18 +60,9 @@ class TensorProperties:
         self.pin_memory = flag("pin_memory", self.pin_memory)
 
     @staticmethod
-    def create_from_tensor(tensor: Any, _argument: str = "tensor") -> TensorProperties:
+    def create_from_tensor(tensor: Any) -> TensorProperties:
         """The properties of a tensor or array: of torch, numpy or jax, or a Tensor."""
-        pinned = getattr(tensor, "is_pinned", None)
-        if not hasattr(tensor, "dtype"):
-            raise TypeError(f"{_argument}: a tensor or array, which has a dtype, not {described(tensor)}")
-        dtype = tensor.dtype
-        if is_numpy(dtype) and hasattr(tensor, "__array_interface__"):
-            dtype = struct_name(of_numpy(_argument, dtype)[0])  # What its elements are moved as.
-        return TensorProperties(
-            dtype=dtype, layout=getattr(tensor, "layout", "strided"),
-            requires_grad=bool(getattr(tensor, "requires_grad", False)),
-            pin_memory=bool(pinned()) if callable(pinned) else False)
+        return properties_of("tensor", tensor)
 
     def _struct(self) -> Any:
         """The library's form of it."""
@@ -90,6 +82,20 @@ class TensorProperties:
             name(MEMORY_FORMATS, struct.memory_format), bool(struct.pin_memory))
 
 
+def properties_of(argument: str, tensor: Any) -> TensorProperties:
+    """The properties of a tensor that is called `argument`."""
+    pinned = getattr(tensor, "is_pinned", None)
+    if not hasattr(tensor, "dtype"):
+        raise TypeError(f"{argument}: a tensor or array, which has a dtype, not {described(tensor)}")
+    dtype = tensor.dtype
+    if is_numpy(dtype) and hasattr(tensor, "__array_interface__"):
+        dtype = struct_name(of_numpy(argument, dtype)[0])  # What its elements are moved as.
+    return TensorProperties(
+        dtype=dtype, layout=getattr(tensor, "layout", "strided"),
+        requires_grad=flag(f"{argument}.requires_grad", getattr(tensor, "requires_grad", False)),
+        pin_memory=flag(f"{argument}.is_pinned()", pinned()) if callable(pinned) else False)
+
+
 def stated_struct(argument: str, properties: Any) -> Any:
     """Properties as the library takes them, torch's own too; none, where nothing is stated."""
     if properties is None:
@@ -103,7 +109,7 @@ def stated_struct(argument: str, properties: Any) -> Any:
 
 
 def _known(argument: str, value: Any, names: dict[str, int]) -> str:
-    name = str(value).removeprefix("torch.")
+    name = spelled(argument, value).removeprefix("torch.")
     if name not in names:
         raise lib.refused("INVALID_ARGUMENT",
                           f"{argument}: {name!r} is none of {', '.join(map(repr, names))}")

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ._arrays import described, integers, listed, numbers, pointer
+from ._arrays import integers, listed, numbers, pointer
 from ._extension import native
 from ._library import lib
+from ._words import described, written
 from .extents import INTERVAL, NO_MAPS, DimMap, DimMaps, Extents, Stretch
 from .placement import AnyPlacement, Placements, PlacementSpec, as_placement
 
@@ -51,7 +52,7 @@ class ShardMetadata:
                                  ("shard_sizes", self.shard_sizes)):
             if values and min(values) < 0:
                 dim, value = next((dim, value) for dim, value in enumerate(values) if value < 0)
-                raise lib.refused("INVALID_ARGUMENT", f"{argument}: {value} in dimension {dim} "
+                raise lib.refused("INVALID_ARGUMENT", f"{argument}: {written(value)} in dimension {dim} "
                                   "is negative", dim=dim, got=value)
 
     @classmethod

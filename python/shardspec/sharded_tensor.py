@@ -10,17 +10,18 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from . import copies, metadata, spec
-from ._arrays import described, listed, pointer, room, tuples
+from ._arrays import listed, pointer, room, tuples
 from ._arrays import index as integer
 from ._handle import Handle
 from ._lease import Lease
 from ._library import lib
-from ._views import alike, make, numbered, view
+from ._views import alike, make, view, views
+from ._words import described
 from .extents import flattening_of
 from .mesh import from_the_end
 from .metadata import ShardedTensorMetadata, metadata_of
 from .placement import AnyPlacement, as_placement
-from .properties import TensorProperties, stated_struct
+from .properties import TensorProperties, properties_of, stated_struct
 from .shard import ShardMetadata, parts
 from .tensor import Tensor, new
 
@@ -158,7 +159,7 @@ class ShardedTensor:
         def prepare() -> tuple[Any, ...]:
             how, whole = options(), layout
             if isinstance(whole, spec.ShardingSpec):
-                properties = TensorProperties.create_from_tensor(full, argument)
+                properties = properties_of(argument, full)
                 whole = spec.answered(whole, whole.build_metadata(tuple(full.shape), properties))
             else:
                 metadata_of("layout", whole)
@@ -188,10 +189,11 @@ class ShardedTensor:
         given = listed("local_shards", local_shards, "shards")
         found = Found(metadata_of("metadata", metadata))
         pairs = [_pair(found, number, one) for number, one in enumerate(given)]
-        structs, count = numbered("local_shards", [tensor for _, tensor in pairs], write=False)
+        structs = views(lambda number: f"local_shards[{number}]" + ".tensor" * hasattr(given[number], "tensor"),
+                        [tensor for _, tensor in pairs], write=False)
         alike(("local_shards", structs))
         local = _indices(metadata, None, [index for index, _ in pairs], "local_shards")
-        arguments = metadata, _owner(owner), local, structs.array, count
+        arguments = metadata, _owner(owner), local, structs.array, len(structs)
         handle = lib.answer(ctypes.c_void_p, lib.sharded_tensor_new_from_local, *arguments,
                             *Lease(structs.array.kept).grant())
         return cls(handle, [local[number] for number in structs.readonly],
@@ -361,7 +363,7 @@ def _pair(found: Found, number: int, one: Any) -> tuple[int, Any]:
     if not hasattr(one, "tensor") or not hasattr(one, "metadata"):
         raise TypeError(f"local_shards[{number}]: a Shard, or an index and a tensor, not "
                         f"{described(one)}")
-    index = found.index(f"local_shards[{number}]", one.metadata)
+    index = found.index(f"local_shards[{number}].metadata", one.metadata)
     if index is None:
         raise lib.refused("NOT_FOUND", f"local_shards[{number}]: {one.metadata} is no shard of the "
                           "metadata", first_shard=number, index=number)

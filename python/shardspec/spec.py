@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import copies, pictures
-from ._arrays import described, flag, listed, text
+from ._arrays import flag, listed, text
 from ._callbacks import callback, hash_of, keep, kept, question, table
 from ._handle import Handle
 from ._library import lib
 from ._views import View
+from ._words import described
 from .errors import SpecTypeError
 from .metadata import ShardedTensorMetadata, build, metadata_of
 from .placement import (

@@ -12,7 +12,8 @@ from typing import Any
 from . import _dlpack, _memory, _views
 from ._arrays import flag, integers
 from ._library import lib
-from .dtype import dtype_name, parse, struct_name
+from ._words import described
+from .dtype import as_numpy, dtype_name, parse, struct_name
 
 FORMATS = {
     lib.DTYPE_INT: {8: "b", 16: "h", 32: "i", 64: "q"},
@@ -151,13 +152,14 @@ class Tensor:
         import numpy
 
         kind = self._numpy_dtype(numpy)
+        wanted = kind if dtype is None else as_numpy("dtype", dtype)
         # numpy knows the bytes by this name whatever they mean, and views them as what they are.
         array = numpy.asarray(_Bytes(self, self._interface(f"|V{kind.itemsize}", kind.itemsize)))
         array = array.view(kind)
-        if dtype is not None and numpy.dtype(dtype) != kind:
+        if wanted != kind:
             if copy is False:
-                raise ValueError(f"a tensor of {kind} can't be taken as {dtype} without a copy")
-            return array.astype(dtype)
+                raise ValueError(f"copy: a tensor of {kind} can't be taken as {wanted} without a copy")
+            return array.astype(wanted)
         return array.copy() if copy is not None and flag("copy", copy) else array
 
     def _numpy_dtype(self, numpy: Any) -> Any:
@@ -191,10 +193,11 @@ class Tensor:
                    dl_device: tuple[int, int] | None = None, copy: bool | None = None) -> Any:
         """The tensor in a DLPack capsule: the versioned form where the taker knows it."""
         if stream is not None:
-            raise BufferError(f"stream is {stream!r}, but host memory has none")
-        if dl_device is not None and tuple(dl_device) != self.__dlpack_device__():
-            raise BufferError(f"dl_device is {dl_device!r}, but the tensor is in host memory")
-        versioned = max_version is not None and max_version[0] >= _dlpack.VERSION[0]
+            raise BufferError(f"stream: {described(stream)}, but host memory has none")
+        device = self.__dlpack_device__()
+        if dl_device is not None and _two("dl_device", dl_device) != device:
+            raise BufferError(f"dl_device: the tensor is in host memory, which is {device}")
+        versioned = max_version is not None and _two("max_version", max_version) >= (_dlpack.VERSION[0], 0)
         view = self._shardspec_view
         copy = copy is not None and flag("copy", copy)
         if copy:
@@ -225,6 +228,14 @@ class Tensor:
     def _end(self) -> None:
         """After the call that it was an argument of. Views made of it before are unknown."""
         self._shardspec_view = _views.Ended()
+
+
+def _two(argument: str, values: Any) -> tuple[int, ...]:
+    """Two numbers, as DLPack says a version and a device."""
+    found = tuple(integers(argument, values))
+    if len(found) != 2:
+        raise TypeError(f"{argument}: two integers, not {len(found)}")
+    return found
 
 
 class _Bytes:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import copies
-from ._arrays import described, listed, text
+from ._arrays import instance, listed, text
 from ._handle import Handle
 from ._library import lib
 from ._views import alike, numbered
 from .comm import Communicator, Request, comm_of, options, started, together
-from .dtype import DType, parse
+from .dtype import DType, dtype_name, parse
 from .metadata import ShardedTensorMetadata, metadata_of
 from .plan import Plan
 from .sharded_tensor import ShardedTensor
@@ -170,11 +170,10 @@ def _tensors(moves: Iterable[Move], *, layouts: bool = True) -> Any:
     """The tensors as the library takes them. The array keeps what they are made of, as its `kept`."""
     structs, kept = [], []
     for number, move in enumerate(listed("moves", moves, "moves")):
-        if not isinstance(move, Move):
-            raise TypeError(f"moves[{number}]: a Move, not {described(move)}")
+        instance(f"moves[{number}]", move, Move)
         struct = TensorStruct(ctypes.sizeof(TensorStruct))
+        struct.tag = text(f"moves[{number}].tag", move.tag)
         name = f"moves[{number}] '{move.tag}'"
-        struct.tag = text(f"{name}.tag", move.tag)
         if layouts:
             _set_layouts(name, struct, move)
         views, count = numbered(f"{name}.shards", _local(move.shards), write=False)
@@ -191,13 +190,13 @@ def _tensors(moves: Iterable[Move], *, layouts: bool = True) -> Any:
 
 def _set_layouts(name: str, struct: Any, move: Move) -> None:
     if move.plan is not None:
-        struct.plan = move.plan._as_parameter_
+        struct.plan = instance(f"{name}.plan", move.plan, Plan)._as_parameter_
     if move.metadata is not None or move.plan is None:
         struct.source = metadata_of(f"{name}.metadata", move.metadata)._as_parameter_
     if move.to_metadata is not None or move.plan is None:
         struct.destination = metadata_of(f"{name}.to_metadata", move.to_metadata)._as_parameter_
     if move.dtype is not None:
-        struct.dtype = move.dtype if isinstance(move.dtype, DType) else parse(move.dtype)
+        struct.dtype = move.dtype if isinstance(move.dtype, DType) else parse(dtype_name(move.dtype))
 
 
 def _local(shards: Iterable[Any] | ShardedTensor) -> Iterable[Any]:

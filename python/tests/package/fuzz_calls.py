@@ -7,7 +7,6 @@ that names an argument. Lies about memory that nobody can see, such as a wrong a
 import array
 import gc
 import os
-import pathlib
 import random
 import resource
 import sys
@@ -16,11 +15,11 @@ import tempfile
 import numpy
 
 import shardspec
-from test_every_argument import CALLS, EXPECTED, OF_C, ROWS, SHARDS, Checkpoint, names_it
+from test_every_argument import CALLS, EXPECTED, OF_C, ROWS, SHARDS, names_it, shown
 
 WORDS = ["", "rank:0", "rank:1/cuda:0", "cpu", "x", "float32", "S(0)", "\0", "é", "\udc80", "dtensor", "chunk", "*"]
 DTYPES = ["float64", "float32", "int8", "uint64", ">i4", "M8[s]", "S5", "V3", "complex64", "bool", "O", "float16"]
-NUMBERS = [0, 1, 2, 3, -1, 7, 1 << 31, 1 << 63, (1 << 63) - 1, -(1 << 63), 1 << 64, 1 << 70]
+NUMBERS = [0, 1, 2, 3, -1, 7, 1 << 31, 1 << 63, (1 << 63) - 1, -(1 << 63), 1 << 64, 1 << 70, 1 << 20_000]
 SKIPPED = {"Communicator.abort"}
 """It ends the communicator of all other calls."""
 
@@ -114,23 +113,17 @@ def fuzz(count, seed, report=None):
     before = os.getcwd()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)  # Texts are paths, too.
-        stored, new = pathlib.Path(folder) / "stored", pathlib.Path(folder) / "new"
-        shardspec.save_checkpoint(stored, {"x": (ROWS, dict(enumerate(SHARDS)))})
         for turn in range(count):
             called = rng.choice(names)
             function, given = CALLS[called]
             given = dict(given)
-            if "path" in given:
-                given["path"] = stored if function is Checkpoint else new
             changed = rng.sample(sorted(given), min(len(given), rng.choice([1, 1, 1, 2])))
             for name in changed:
                 given[name] = thing(rng)
-            if function.__name__ == "<lambda>" and "stored" in function.__code__.co_varnames:
-                given["stored"] = stored
             found = outcome(function, given)
             if found and not callable(given.get("progress")):  # What that raises comes out.
-                shown = ", ".join(f"{name}={given[name]!r:.60}" for name in changed)
-                wrong.append(f"{called}({shown}): {found}")
+                passed = ", ".join(f"{name}={shown(given[name])}" for name in changed)
+                wrong.append(f"{called}({passed}): {found}")
             if report and turn % 10_000 == 0:
                 report(turn, wrong)
         os.chdir(before)
@@ -157,7 +150,7 @@ def is_of_objects(answer):
     """Whether numpy makes an array of objects of a tensor. It may refuse it."""
     try:
         return isinstance(answer, shardspec.Tensor) and numpy.asarray(answer).dtype == object
-    except TypeError:
+    except (TypeError, ValueError):
         return False
 
 

@@ -1,7 +1,9 @@
 """Every argument of every public function, passed wrongly: the exception names the argument, in Python's words."""
 
 import inspect
+import pathlib
 import re
+import tempfile
 
 import numpy
 import pytest
@@ -17,11 +19,13 @@ from shardspec import (
     FileError,
     Mesh,
     MeshShardingSpec,
+    Message,
     Move,
     Multiple,
     Placement,
     Plan,
     Segment,
+    Shard,
     ShardedTensor,
     ShardedTensorMetadata,
     ShardMetadata,
@@ -51,11 +55,17 @@ DRAWING = {"format": "text", "theme": "auto", "color": False, "ascii": True, "wi
            "window": (slice(0, 2), slice(0, 3))}
 
 
-@pytest.fixture(scope="module")
-def stored(tmp_path_factory):
-    path = tmp_path_factory.mktemp("stored") / "checkpoint"
-    save_checkpoint(path, {"x": (ROWS, dict(enumerate(SHARDS)))})
-    return path
+_folder = tempfile.TemporaryDirectory()
+STORED = pathlib.Path(_folder.name) / "checkpoint"
+save_checkpoint(STORED, {"x": (ROWS, dict(enumerate(SHARDS)))})
+CHECKPOINT = Checkpoint(STORED)
+
+
+class Wire(Communicator):
+    """A transport of Python's."""
+
+    def exchange(self, sends, receives):
+        raise NotImplementedError
 
 
 def places():
@@ -73,7 +83,7 @@ CALLS = {
     "choose_readers": (shardspec.choose_readers, {"layouts": [ROWS]}),
     "draw_shards": (shardspec.draw_shards, {"shards": ROWS.shards_metadata, "tensor_sizes": (4, 3), **DRAWING}),
     "copy": (shardspec.copy, {"source": FULL, "destination": numpy.zeros((4, 3)), **COPYING}),
-    "custom_sharding_spec_op": (lambda **given: shardspec.custom_sharding_spec_op(**given)(print), {
+    "custom_sharding_spec_op": (lambda **given: shardspec.custom_sharding_spec_op(**given)(lambda *given: None), {
         "sharding_spec_class": ChunkShardingSpec, "func": "test.every", "replace": True}),
     "dispatch_custom_op": (shardspec.dispatch_custom_op, {
         "sharding_spec": SPEC, "op": "test.every", "args": (TENSOR,), "kwargs": {}, "process_group": None,
@@ -103,7 +113,7 @@ CALLS = {
     "ChunkShardingSpec": (ChunkShardingSpec, {"dim": 0, "placements": ranks(2)}),
     "ChunkShardingSpec.build_metadata": (SPEC.build_metadata, {
         "tensor_sizes": (4, 3), "tensor_properties": None, "dim_names": ["a", "b"]}),
-    "ChunkShardingSpec.shard": (SPEC.shard, {"tensor": FULL}),
+    "ChunkShardingSpec.shard": (SPEC.shard, {"tensor": FULL, "src_rank": 0, "process_group": None}),
     "ChunkShardingSpec.shard to ranks": (ChunkShardingSpec(0, ranks(1)).shard, {
         "tensor": FULL, "src_rank": 0, "process_group": ALONE}),
     "ChunkShardingSpec.extract_shard": (SPEC.extract_shard, {
@@ -138,19 +148,23 @@ CALLS = {
     "Placement": (Placement, {"remote_device": "rank:0"}),
     "DevicePlacementSpec": (shardspec.DevicePlacementSpec, {"device": "rank:0"}),
     "TensorProperties": (TensorProperties, {
-        "dtype": "float32", "layout": "strided", "memory_format": "contiguous_format"}),
+        "dtype": "float32", "layout": "strided", "requires_grad": False,
+        "memory_format": "contiguous_format", "pin_memory": False}),
     "TensorProperties.create_from_tensor": (TensorProperties.create_from_tensor, {"tensor": FULL}),
-    "Plan": (Plan, {"source": ROWS, "destination": ROWS, "wanted": [1]}),
+    "Plan": (Plan, {"source": ROWS, "destination": ROWS, "wanted": [1], "nodes": [0, 1]}),
+    "Plan.__getitem__": (PLAN.__getitem__, {"index": 0}),
     "Plan.execute": (PLAN.execute, {"sources": SHARDS, "destinations": places(), **COPYING}),
     "Plan.pieces_into": (PLAN.pieces_into, {"destination": 0}),
     "Plan.shard_traffic": (PLAN.shard_traffic, {"itemsize": 8}),
     "Plan.rank_traffic": (PLAN.rank_traffic, {"itemsize": 8}),
     "Plan.shard_runs": (PLAN.shard_runs, {"source": 0, "destination": 0, "itemsize": 8}),
     "Plan.rank_runs": (PLAN.rank_runs, {"source_rank": 0, "destination_rank": 0, "itemsize": 8}),
-    "ShardedTensor.empty": (ShardedTensor.empty, {"metadata": ROWS, "indices": [0]}),
-    "ShardedTensor.zeros": (ShardedTensor.zeros, {"metadata": ROWS, "owner": 0}),
+    "ShardedTensor.empty": (ShardedTensor.empty, {"metadata": ROWS, "owner": None, "indices": [0]}),
+    "ShardedTensor.zeros": (ShardedTensor.zeros, {"metadata": ROWS, "owner": 0, "indices": None}),
     "ShardedTensor.from_full": (ShardedTensor.from_full, {
-        "layout": SPEC, "full": FULL, "owner": 0, "tensor_properties": None}),
+        "layout": SPEC, "full": FULL, "owner": 0, "indices": None, "tensor_properties": None, **COPYING}),
+    "ShardedTensor.from_full by indices": (ShardedTensor.from_full, {
+        "layout": ROWS, "full": FULL, "owner": None, "indices": [1], "tensor_properties": None, **COPYING}),
     "ShardedTensor.from_rank": (ShardedTensor.from_rank, {
         "layout": WHOLE, "full": FULL, "process_group": ALONE, "src_rank": 0, **COLLECTIVE}),
     "ShardedTensor.from_local_shards": (ShardedTensor.from_local_shards, {
@@ -164,7 +178,8 @@ CALLS = {
     "Cut": (Cut, {"dim": 0, "axis": "x", "rule": "chunk", "granule": 1, "even": False, "repeat": 1, "block": 1,
                   "first": 0, "sizes": None, "weights": None, "segments": None}),
     "Cut.check": (Cut(0, "x").check, {"length": 8, "count": 2}),
-    "Segment": (Segment, {"size": 8}),
+    "Segment": (Segment, {"size": 8, "rule": None, "granule": None, "repeat": None, "even": None, "block": None,
+                          "first": None, "sizes": None, "weights": None}),
     "Multiple": (Multiple, {"of": 8}),
     "MeshShardingSpec": (MeshShardingSpec, {
         "mesh": MESH, "cuts": [Cut(0, "x")], "pad": None, "flatten": None, "partial": None}),
@@ -179,6 +194,8 @@ CALLS = {
     "MeshShardingSpec.from_scalapack": (MeshShardingSpec.from_scalapack, {
         "descriptor": [1, 0, 8, 8, 2, 2, 0, 0, 4], "mesh": GRID, "device": 0}),
     "MeshShardingSpec.scalapack": (MATRIX.scalapack, {"rows": 8, "columns": 8, "device": 0, "context": 0}),
+    "Communicator": (Wire, {"rank": 0, "size": 1}),
+    "Communicator.decline": (ALONE.decline, {"reason": "none"}),
     "Communicator.local": (Communicator.local, {"size": 1, "nodes": [0]}),
     "Communicator.exchange": (ALONE.exchange, {"sends": [], "receives": []}),
     "Communicator.exchange_start": (lambda **given: ALONE.exchange_start(**given).wait(),
@@ -208,28 +225,40 @@ CALLS = {
     "ShardedTensorMetadata.from_json": (ShardedTensorMetadata.from_json, {"text": ROWS.to_json()}),
     "ShardedTensorMetadata.from_bytes": (ShardedTensorMetadata.from_bytes, {"data": ROWS.to_bytes()}),
     "Communicator.abort": (Communicator.local(1)[0].abort, {"reason": "none"}),
-    "Checkpoint": (Checkpoint, {"path": None}),
-    "Checkpoint.metadata": (lambda name, stored: Checkpoint(stored).metadata(name), {"name": "x"}),
-    "Checkpoint.check": (lambda destinations, stored: Checkpoint(stored).check(destinations), {
-        "destinations": {"x": numpy.zeros((4, 3))}}),
-    "Checkpoint.read": (lambda stored, **given: Checkpoint(stored).read(**given), {
+    "Checkpoint": (Checkpoint, {"path": STORED}),
+    "Checkpoint.metadata": (CHECKPOINT.metadata, {"name": "x"}),
+    "Checkpoint.__getitem__": (CHECKPOINT.__getitem__, {"name": "x"}),
+    "Checkpoint.check": (CHECKPOINT.check, {"destinations": {"x": numpy.zeros((4, 3))}}),
+    "Checkpoint.read": (CHECKPOINT.read, {
         "destinations": {"x": numpy.zeros((4, 3))}, "max_threads": 1, "max_gap": 0, "over_read": 1.0,
         "max_read": 0, "progress": None, "whole": None}),
-    "Checkpoint.read_collective": (lambda stored, **given: Checkpoint(stored).read_collective(**given), {
+    "Checkpoint.read_collective": (CHECKPOINT.read_collective, {
         "comm": ALONE, "destinations": {"x": (WHOLE, {0: numpy.zeros((4, 3))})}, "max_threads": 1, "max_gap": 0,
         "over_read": 1.0, "max_read": 0, "memory_limit": 0, "progress": None, "whole": None}),
-    "Checkpoint.load": (lambda stored, **given: Checkpoint(stored).load(**given), {
-        "name": "x", "metadata": ROWS, "indices": [0]}),
+    "Checkpoint.load": (CHECKPOINT.load, {
+        "name": "x", "metadata": ROWS, "owner": None, "indices": [0]}),
     "write_checkpoint": (shardspec.write_checkpoint, {
-        "path": None, "tensors": {"x": (ROWS, dict(enumerate(SHARDS)))}, "files": "one", "replace": True}),
+        "path": "new", "tensors": {"x": (ROWS, dict(enumerate(SHARDS)))}, "files": "one", "replace": True}),
     "save_checkpoint": (shardspec.save_checkpoint, {
-        "path": None, "tensors": {"x": (ROWS, dict(enumerate(SHARDS)))}, "files": "one", "replace": True}),
+        "path": "new", "tensors": {"x": (ROWS, dict(enumerate(SHARDS)))}, "files": "one", "replace": True}),
     "commit_checkpoint": (written_first, {
-        "path": None, "tensors": {"x": ROWS}, "files": "one", "replace": True}),
-    "convert_checkpoint": (lambda stored, **given: shardspec.convert_checkpoint(source=stored, **given), {
-        "path": None, "rules": {"*": SPEC}, "files": "one", "replace": True, "max_bytes": 0}),
+        "path": "new", "tensors": {"x": ROWS}, "files": "one", "replace": True}),
+    "convert_checkpoint": (shardspec.convert_checkpoint, {
+        "path": "new", "source": STORED, "rules": {"*": SPEC}, "files": "one", "replace": True, "max_bytes": 0}),
+    "Tensor.__dlpack__": (shardspec.as_tensor(FULL).__dlpack__, {
+        "stream": None, "max_version": (1, 0), "dl_device": (1, 0), "copy": True}),
+    "Tensor.__array__": (shardspec.as_tensor(FULL).__array__, {"dtype": None, "copy": None}),
+    "Move": (lambda **given: shardspec.transfer(ALONE, [Move(**given)]), {
+        "tag": "x", "shards": [FULL], "to_shards": [numpy.zeros((4, 3))], "metadata": WHOLE, "to_metadata": WHOLE,
+        "plan": None, "dtype": "float64"}),
+    "Message": (lambda **given: ALONE.exchange_start([Message(**given)], [Message(0, bytearray(3))]).wait(), {
+        "peer": 0, "memory": b"abc"}),
+    "Shard": (lambda **given: ShardedTensor.from_local_shards([Shard(**given)], ROWS), {
+        "tensor": SHARDS[0], "metadata": ROWS.shards_metadata[0]}),
+    "Device": (shardspec.Device, {"type": "cuda", "index": 1}),
+    "FilePlacement": (shardspec.FilePlacement, {"file": "x"}),
 }
-"""For each public function: how it is called, and arguments that it accepts."""
+"""For each public function: how it is called, and arguments that it accepts. Relative paths are in an empty folder."""
 
 
 class Thing:
@@ -243,7 +272,7 @@ def wrong():
     """Values of which most are wrong for any argument."""
     return [None, Thing(), "a text", b"bytes", 3.5, -1, 1 << 70, [], [None], [Thing()], {}, {"a": None}, {-1: 2}, SPEC,
             ROWS, (), [[]], [-1], ["a"], [1 << 70], float("nan"), numpy.array([{}]), [[1, 2], [3]], True, ...,
-            numpy.zeros((2, 2))]
+            numpy.zeros((2, 2)), 1 << 20_000, -(1 << 20_000)]
 
 
 EXPECTED = (ShardspecError, TypeError, ValueError, BufferError, LookupError, OverflowError, FileNotFoundError)
@@ -259,8 +288,16 @@ def names_it(error, text, arguments, name, value):
     if not isinstance(error, ShardspecError):
         return re.search(rf"\b{name}\b", text)
     # A value that fits by itself may not fit another argument, which is then named, or a shard, or what no shard owns.
-    names = "|".join(f"{one.removesuffix('s')}s?" for one in arguments)
-    return re.search(rf"\b({names}|shard \d+|no shard owns|dim)\b", text) or str(value) in text
+    names = "|".join([*(f"{one.removesuffix('s')}s?" for one in arguments), "sends", "local_shards"])
+    return re.search(rf"\b({names}|shard \d+|no shard owns|dim)\b", text) or str(shown(value) if isinstance(value, int) else value) in text
+
+
+def shown(value):
+    """Python writes no number of thousands of digits."""
+    try:
+        return f"{value!r:.60}"
+    except ValueError:
+        return "a long number"
 
 
 def problem(function, arguments, name, value):
@@ -278,43 +315,31 @@ def problem(function, arguments, name, value):
     return None
 
 
-@pytest.fixture
-def arguments_of(stored, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # Texts are paths, too.
-
-    def arguments_of(function, given):
-        given = dict(given)
-        if "path" in given:
-            given["path"] = stored if function is Checkpoint else tmp_path / "new"
-        if "stored" in inspect.signature(function).parameters:
-            given["stored"] = stored
-        return given
-    return arguments_of
-
-
 @pytest.mark.parametrize("called", CALLS)
-def test_a_wrong_argument_is_named(called, arguments_of):
+def test_a_wrong_argument_is_named(called, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # Texts are paths, too.
     function, given = CALLS[called]
     problems = []
     for name in given:
         for value in wrong():
-            found = problem(function, arguments_of(function, given), name, value)
+            found = problem(function, given, name, value)
             if found:
-                problems.append(f"{called}({name}={repr(value):.40}): {found}")
+                problems.append(f"{called}({name}={shown(value)}): {found}")
     assert not problems, "\n" + "\n".join(problems)
 
 
 @pytest.mark.parametrize("called", CALLS)
-def test_the_right_arguments_are_accepted(called, arguments_of):
+def test_the_right_arguments_are_accepted(called, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     function, given = CALLS[called]
     if called in ("remove_custom_op", "dispatch_custom_op"):
-        shardspec.custom_sharding_spec_op(ChunkShardingSpec, "test.every", replace=True)(print)
-    function(**arguments_of(function, given))
+        shardspec.custom_sharding_spec_op(ChunkShardingSpec, "test.every", replace=True)(lambda *given: None)
+    function(**given)
 
 
-PLAIN = {"ALL_RANKS", "Device", "FilePlacement", "Gap", "MEM_FORMAT_ENCODING", "Message", "Move", "Overlap", "Piece",
-         "PlacementSpec", "REPEAT_AS_NEEDED", "ReadReport", "Request", "Run", "Shard", "ShardArrays", "ShardedTensor",
-         "ShardingSpec", "StoredTensor", "Stretch", "StridedPiece", "Tensor", "Communicator", "custom_ops"}
+PLAIN = {"ALL_RANKS", "Gap", "MEM_FORMAT_ENCODING", "Overlap", "Piece", "PlacementSpec", "REPEAT_AS_NEEDED", "ReadReport",
+         "Request", "Run", "ShardArrays", "ShardedTensor", "ShardingSpec", "StoredTensor", "Stretch", "StridedPiece",
+         "Tensor", "custom_ops"}
 """What has no arguments, or checks none: plain values, and base classes."""
 
 
@@ -326,7 +351,7 @@ def test_every_public_function_is_called():
 
 ALIKE = {"ShardingSpec", "EnumerableShardingSpec", "MeshShardingSpec"}
 """Their methods are those of ChunkShardingSpec."""
-OTHERS = {"Checkpoint.get", "ChunkShardingSpec.fill_shard", "Communicator.decline", "Communicator.start",
+OTHERS = {"Checkpoint.get", "ChunkShardingSpec.fill_shard", "Communicator.start",
           "ChunkShardingSpec.from_json", "ChunkShardingSpec.from_bytes"}
 
 
@@ -341,4 +366,15 @@ def test_every_public_method_is_called():
                 continue
             if set(inspect.signature(function).parameters) - {"self", "cls"}:
                 missing.add(f"{name}.{method}")
+    assert not missing
+
+
+def test_every_parameter_is_passed():
+    missing = set()
+    for called, (_, given) in CALLS.items():
+        name, *method = called.split(" ")[0].split(".")
+        function = getattr(getattr(shardspec, name), method[0]) if method else getattr(shardspec, name)
+        parameters = inspect.signature(function).parameters.values()
+        named = {one.name for one in parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)}
+        missing |= {f"{called}({one})" for one in named - given.keys() - {"self"}}
     assert not missing

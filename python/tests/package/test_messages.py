@@ -1,5 +1,7 @@
 """What is said about a wrong argument: its name here, what was passed, and what to pass."""
 
+import contextlib
+
 import numpy
 import pytest
 
@@ -8,6 +10,7 @@ from shardspec import (
     ArgumentError,
     ChunkShardingSpec,
     Communicator,
+    Cut,
     EnumerableShardingSpec,
     Message,
     Plan,
@@ -17,6 +20,8 @@ from shardspec import (
     ShardMetadata,
     ShardspecError,
     TensorProperties,
+    as_tensor,
+    commit_checkpoint,
     custom_sharding_spec_op,
     dispatch_custom_op,
     empty,
@@ -98,7 +103,7 @@ OTHER_TYPES = [
     (lambda: Plan(ROWS, ROWS).execute([FULL[:2], 3]), r"sources\[1\]: 3 has neither"),
     (lambda: find_overlaps(ROWS, "x"), "limit: an integer, not a str"),
     (lambda: ROWS.scatter(FULL, max_threads="a"), "max_threads: an integer, not a str"),
-    (lambda: ROWS.shards_of_rank("a"), "rank: an integer, not 'a'"),
+    (lambda: ROWS.shards_of_rank("a"), "rank: an integer, not a str"),
     (lambda: ROWS.shards_metadata["a"], "index: an integer, not a str"),
     (lambda: ChunkShardingSpec(0.5, ranks(2)), "dim: an integer, not 0.5"),
     (lambda: ShardedTensor.zeros(3), "metadata: a ShardedTensorMetadata, not 3"),
@@ -137,6 +142,28 @@ REFUSALS = [
     (lambda: EnumerableShardingSpec([ShardMetadata([0], [4])]),
      r"shards\[0\]: the shard has no placement; say where it lives, such as 'rank:0'"),
 ]
+
+
+FLAGS = {
+    "compat": lambda flag: infer_sharding_spec_from_shards_metadata(ROWS.shards_metadata, compat=flag),
+    "ascii": lambda flag: ROWS.draw(ascii=flag),
+    "color": lambda flag: ROWS.draw(color=flag),
+    "requires_grad": lambda flag: TensorProperties(requires_grad=flag),
+    "pin_memory": lambda flag: TensorProperties(pin_memory=flag),
+    "even": lambda flag: Cut(0, "x", even=flag),
+    "replace": lambda flag: commit_checkpoint("no/such/path", {"x": ROWS}, replace=flag),
+    "copy": lambda flag: as_tensor(numpy.zeros(3)).__dlpack__(copy=flag),
+}
+
+
+@pytest.mark.parametrize("name", FLAGS)
+def test_a_flag_is_a_boolean_or_a_number(name):
+    for wrong in ("no", [], {}, 0.0, numpy.zeros(1)):
+        with pytest.raises(TypeError, match=rf"^{name}: True or False, not "):
+            FLAGS[name](wrong)
+    for right in (True, False, 1, 0, numpy.True_, numpy.False_, numpy.int8(1)):
+        with contextlib.suppress(ShardspecError):  # Of a path that is not there.
+            FLAGS[name](right)
 
 
 @pytest.mark.parametrize("call, words", TEXTS + NO_LISTS[:2] + NO_LISTS[3:] + OTHER_TYPES)
