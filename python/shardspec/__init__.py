@@ -52,8 +52,9 @@ from .ops import (
     remove_custom_op,
 )
 from .placement import Device, DevicePlacementSpec, FilePlacement, Placement, PlacementSpec
-from .plan import Piece, Plan, Run, StridedPiece, relabel
+from .plan import Piece, Plan, StridedPiece, relabel
 from .properties import MEM_FORMAT_ENCODING, TensorProperties
+from .reads import Read, Run
 from .shard import ShardMetadata
 from .shard_arrays import ShardArrays
 from .shard_list import Gap, Overlap, draw_shards, find_gaps, find_overlaps
@@ -104,6 +105,7 @@ __all__ = [
     "Placement",
     "PlacementSpec",
     "Plan",
+    "Read",
     "ReadReport",
     "RegistrationError",
     "Request",

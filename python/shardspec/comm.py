@@ -41,6 +41,7 @@ MAX_LOCAL = 1 << 16
 """Ranks of one process: each is a thread, and no system has more."""
 
 Options = lib.header.type("comm_options")
+TensorStruct = lib.header.type("comm_tensor")
 
 
 class Request(Handle):
@@ -347,34 +348,41 @@ class Communicator(Handle):
 
     def reshard(self, metadata: ShardedTensorMetadata, shards: Iterable[Any] | ShardedTensor,
                 to_metadata: ShardedTensorMetadata,
-                to_shards: Iterable[Any] | ShardedTensor | None = None, *, memory_limit: int = 0,
-                max_threads: int = 0, hint: copies.Hint | None = None) -> list[Any]:
+                to_shards: Iterable[Any] | ShardedTensor | None = None, *, tag: str | None = None,
+                memory_limit: int = 0, max_threads: int = 0,
+                hint: copies.Hint | None = None) -> list[Any]:
         """Moves a tensor from one layout to another. Returns this rank's shards of the destination
         layout.
+
+        `tag` is a name for the tensor, such as the name of a parameter. If the tags of two ranks
+        differ, all ranks raise an error that has both, and nothing is moved. Without tags, two
+        tensors of equal layouts are taken for each other where ranks move them in different orders.
+        All ranks pass a tag, or none does.
         """
         given: list[Any] = []
-        together(lib.comm_reshard, self, lambda: self._for_reshard(
-            given, (metadata, shards), (to_metadata, to_shards),
+        together(lib.comm_reshard if tag is None else lib.comm_transfer, self, lambda: self._for_reshard(
+            given, (metadata, shards), (to_metadata, to_shards), tag,
             options(memory_limit, max_threads, hint)))
         return given
 
     def reshard_start(self, metadata: ShardedTensorMetadata, shards: Iterable[Any] | ShardedTensor,
                       to_metadata: ShardedTensorMetadata,
                       to_shards: Iterable[Any] | ShardedTensor | None = None, *,
-                      memory_limit: int = 0, max_threads: int = 0,
+                      tag: str | None = None, memory_limit: int = 0, max_threads: int = 0,
                       hint: copies.Hint | None = None) -> Request:
         """Starts what `reshard` does. Other ranks may call either. `wait` of the request returns this
         rank's shards, or raises what is wrong with the arguments, when the other ranks have been told.
         """
         given: list[Any] = []
-        return started(lib.comm_reshard_start, self, lambda: self._for_reshard(
-            given, (metadata, shards), (to_metadata, to_shards),
+        start = lib.comm_reshard_start if tag is None else lib.comm_transfer_start
+        return started(start, self, lambda: self._for_reshard(
+            given, (metadata, shards), (to_metadata, to_shards), tag,
             options(memory_limit, max_threads, hint)), result=lambda: given)
 
     def _for_reshard(self, given: list[Any],
                      source: tuple[ShardedTensorMetadata, Iterable[Any] | ShardedTensor],
                      destination: tuple[ShardedTensorMetadata, Iterable[Any] | ShardedTensor | None],
-                     how: Any) -> tuple[Any, ...]:
+                     tag: str | None, how: Any) -> tuple[Any, ...]:
         """Arguments of the library. `given` gets the shards of this rank."""
         (metadata, shards), (to_metadata, to_shards) = source, destination
         views, count = numbered("shards", self._shards("shards", metadata, shards), write=False)
@@ -383,7 +391,14 @@ class Communicator(Handle):
         given.extend(made)
         places, to_count = numbered("to_shards", made, write=True)
         alike(("shards", views), ("to_shards", places))
-        return metadata, views.array, count, to_metadata, places.array, to_count, how
+        if tag is None:
+            return metadata, views.array, count, to_metadata, places.array, to_count, how
+        # A batch of one tensor: the ranks of a batch compare tags.
+        batch: Any = (TensorStruct * 1)(TensorStruct(
+            ctypes.sizeof(TensorStruct), text("tag", tag), metadata._as_parameter_, to_metadata._as_parameter_,
+            None, views.array, count, places.array, to_count))
+        batch.kept = metadata, to_metadata, views, places
+        return batch, 1, how
 
     def _new_shards(self, metadata: ShardedTensorMetadata, like: tuple[Any, Any] | None) -> list[Any]:
         """New tensors for the shards of this rank, of the type of a view or else of what is

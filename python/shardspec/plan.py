@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple, overload
 
 from . import copies, pictures
@@ -15,6 +14,7 @@ from ._library import lib
 from ._views import Views, alike, views
 from .extents import Extents
 from .metadata import ShardedTensorMetadata, metadata_of
+from .reads import MAX_GAP, MAX_READ, OVER_READ, Read, Run, merged
 from .shard import Packed, ShardMetadata
 from .shard_list import Layout, ShardList, are_boxes, extents_of, layout_of, ndim_of
 from .sharded_tensor import ShardedTensor
@@ -55,20 +55,6 @@ class StridedPiece(NamedTuple):
     destination_dims: tuple[int, ...]
     source_steps: tuple[int, ...]
     destination_steps: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Run:
-    """`count` blocks of `length` bytes that move together, at equal steps in both buffers."""
-
-    source: int
-    destination: int
-    source_offset: int
-    source_stride: int
-    destination_offset: int
-    destination_stride: int
-    length: int
-    count: int
 
 
 AnyPiece = Piece | StridedPiece
@@ -309,6 +295,26 @@ class Plan(Handle):
     def rank_runs(self, source_rank: int, destination_rank: int, itemsize: int = 0) -> list[Run]:
         """Returns the runs of bytes that move from one rank to another, or stay on one rank."""
         return self._runs(lib.plan_rank_runs, source_rank, destination_rank, itemsize)
+
+    def shard_reads(self, source: int, destination: int, itemsize: int = 0, *, max_gap: int = MAX_GAP,
+                    over_read: float = OVER_READ, max_read: int = MAX_READ) -> list[Read]:
+        """Returns the reads that get the bytes of `shard_runs`, for a source in a file or far away.
+
+        One read gets bytes that are near each other. A gap of at most `max_gap` bytes is part of the
+        read. A larger gap is part of the read if the whole read has at most `over_read` times as many
+        bytes as are needed. A read of several blocks has at most `max_read` bytes.
+
+        >>> columns = [ShardMetadata([0, 0], [4096, 64], "rank:0")]
+        >>> plan = Plan([ShardMetadata([0, 0], [4096, 128], "rank:0")], columns)
+        >>> [(read.length, len(read.runs)) for read in plan.shard_reads(0, 0, itemsize=4)]
+        [(2096896, 1)]
+        """
+        return merged(self.shard_runs(source, destination, itemsize), max_gap, over_read, max_read)
+
+    def rank_reads(self, source_rank: int, destination_rank: int, itemsize: int = 0, *, max_gap: int = MAX_GAP,
+                   over_read: float = OVER_READ, max_read: int = MAX_READ) -> list[Read]:
+        """Returns the reads that get the bytes of `rank_runs`. The options are those of `shard_reads`."""
+        return merged(self.rank_runs(source_rank, destination_rank, itemsize), max_gap, over_read, max_read)
 
     def _runs(self, function: Any, source: int, destination: int, itemsize: int) -> list[Run]:
         needed = ctypes.c_size_t()

@@ -12,13 +12,11 @@ from ._arrays import instance, listed, text
 from ._handle import Handle
 from ._library import lib
 from ._views import alike, numbered
-from .comm import Communicator, Request, comm_of, options, started, together
+from .comm import Communicator, Request, TensorStruct, comm_of, options, started, together
 from .dtype import DType, dtype_name, parse
 from .metadata import ShardedTensorMetadata, metadata_of
 from .plan import Plan
 from .sharded_tensor import ShardedTensor
-
-TensorStruct = lib.header.type("comm_tensor")
 
 
 @dataclass(frozen=True)

@@ -38,10 +38,10 @@ ROWS = ChunkShardingSpec(0, ranks(3)).build_metadata(FULL.shape, TensorPropertie
 COLUMNS = ChunkShardingSpec(1, ["rank:2", "rank:0", "rank:2", "rank:1"]).build_metadata(FULL.shape)
 
 
-def slices(metadata, rank):
+def slices(metadata, rank, full=FULL):
     for index in metadata.shards_of_rank(rank):
         shard = metadata.shards_metadata[index]
-        yield FULL[tuple(slice(start, start + size) for start, size in zip(
+        yield full[tuple(slice(start, start + size) for start, size in zip(
             shard.shard_offsets, shard.shard_sizes))]
 
 
@@ -649,3 +649,31 @@ def test_ranks_are_on_nodes():
     one = comms[0]
     assert lib.answer(ctypes.c_int64, lib.comm_node, Placed(one, len), 2) == 1
     assert Keeping(one, len).node(2) < 0
+
+
+@pytest.mark.parametrize("start", [False, True])
+def test_a_tag_tells_tensors_of_equal_layouts_apart(start):
+    fulls = {"w1": FULL, "w2": FULL + 100}
+
+    def reshard(comm, tag, name):
+        shards = list(slices(ROWS, comm.rank, fulls[name]))
+        if start:
+            return comm.reshard_start(ROWS, shards, COLUMNS, tag=tag).wait()
+        return comm.reshard(ROWS, shards, COLUMNS, tag=tag)
+
+    def in_one_order(comm):
+        for tag, full in fulls.items():
+            for got, wanted in zip(reshard(comm, tag, tag), slices(COLUMNS, comm.rank, full), strict=True):
+                assert numpy.array_equal(got, wanted)
+
+    def in_two_orders(comm):
+        return [reshard(comm, tag, tag) for tag in (fulls if comm.rank else reversed(fulls))]
+
+    def by_one_rank(comm):
+        return reshard(comm, "w1" if comm.rank else None, "w1")
+
+    assert on_threads(3, in_one_order) == [None] * 3
+    for error in on_threads(3, in_two_orders):
+        assert isinstance(error, CommunicationError) and {"'w1'", "'w2'"} <= {*str(error).split()}
+    for error in on_threads(3, by_one_rank):
+        assert isinstance(error, CommunicationError) and "reshard" in str(error) and "transfer" in str(error)

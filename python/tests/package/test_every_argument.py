@@ -159,6 +159,10 @@ CALLS = {
     "Plan.rank_traffic": (PLAN.rank_traffic, {"itemsize": 8}),
     "Plan.shard_runs": (PLAN.shard_runs, {"source": 0, "destination": 0, "itemsize": 8}),
     "Plan.rank_runs": (PLAN.rank_runs, {"source_rank": 0, "destination_rank": 0, "itemsize": 8}),
+    "Plan.shard_reads": (PLAN.shard_reads, {
+        "source": 0, "destination": 0, "itemsize": 8, "max_gap": 0, "over_read": 1.0, "max_read": 64}),
+    "Plan.rank_reads": (PLAN.rank_reads, {
+        "source_rank": 0, "destination_rank": 0, "itemsize": 8, "max_gap": 0, "over_read": 1.0, "max_read": 64}),
     "ShardedTensor.empty": (ShardedTensor.empty, {"metadata": ROWS, "owner": None, "indices": [0]}),
     "ShardedTensor.zeros": (ShardedTensor.zeros, {"metadata": ROWS, "owner": 0, "indices": None}),
     "ShardedTensor.from_full": (ShardedTensor.from_full, {
@@ -208,14 +212,20 @@ CALLS = {
         "metadata": WHOLE, "shards": [FULL], "full": numpy.zeros((4, 3)), "dst_rank": 0, **COLLECTIVE}),
     "Communicator.reshard": (ALONE.reshard, {
         "metadata": WHOLE, "shards": [FULL], "to_metadata": WHOLE, "to_shards": [numpy.zeros((4, 3))],
-        **COLLECTIVE}),
+        "tag": None, **COLLECTIVE}),
+    "Communicator.reshard with a tag": (ALONE.reshard, {
+        "metadata": WHOLE, "shards": [FULL], "to_metadata": WHOLE, "to_shards": [numpy.zeros((4, 3))],
+        "tag": "x", **COLLECTIVE}),
     "Communicator.shard_start": (lambda **given: ALONE.shard_start(**given).wait(), {
         "metadata": WHOLE, "full": FULL, "shards": [numpy.zeros((4, 3))], "src_rank": 0, **COLLECTIVE}),
     "Communicator.gather_start": (lambda **given: ALONE.gather_start(**given).wait(), {
         "metadata": WHOLE, "shards": [FULL], "full": numpy.zeros((4, 3)), "dst_rank": 0, **COLLECTIVE}),
     "Communicator.reshard_start": (lambda **given: ALONE.reshard_start(**given).wait(), {
         "metadata": WHOLE, "shards": [FULL], "to_metadata": WHOLE, "to_shards": [numpy.zeros((4, 3))],
-        **COLLECTIVE}),
+        "tag": None, **COLLECTIVE}),
+    "Communicator.reshard_start with a tag": (lambda **given: ALONE.reshard_start(**given).wait(), {
+        "metadata": WHOLE, "shards": [FULL], "to_metadata": WHOLE, "to_shards": [numpy.zeros((4, 3))],
+        "tag": "x", **COLLECTIVE}),
     "Transfer.prepare_start": (lambda **given: Transfer.prepare_start(**given).wait(),
                                {"comm": ALONE, "moves": MOVE, **COLLECTIVE}),
     "Transfer.run": (lambda **given: Transfer(ALONE, MOVE).run(**given), {"moves": MOVE}),
@@ -337,7 +347,7 @@ def test_the_right_arguments_are_accepted(called, tmp_path, monkeypatch):
     function(**given)
 
 
-PLAIN = {"ALL_RANKS", "Gap", "MEM_FORMAT_ENCODING", "Overlap", "Piece", "PlacementSpec", "REPEAT_AS_NEEDED", "ReadReport",
+PLAIN = {"ALL_RANKS", "Gap", "MEM_FORMAT_ENCODING", "Overlap", "Piece", "PlacementSpec", "REPEAT_AS_NEEDED", "Read", "ReadReport",
          "Request", "Run", "ShardArrays", "ShardedTensor", "ShardingSpec", "StoredTensor", "Stretch", "StridedPiece",
          "Tensor", "custom_ops"}
 """What has no arguments, or checks none: plain values, and base classes."""

@@ -14,6 +14,7 @@ from shardspec import (
     EnumerableShardingSpec,
     Gap,
     LayoutError,
+    MeshShardingSpec,
     NotFoundError,
     OutOfRangeError,
     PlacementSpec,
@@ -295,3 +296,70 @@ def test_rows_are_as_long_as_buffers_where_dimensions_are_flattened():
         assert element == globalize(COLUMNS, [(piece.destination, piece.destination_offsets)])
     assert numpy.array_equal(COLUMNS.gather(plan.execute(parts)), FULL)
     assert find_overlaps(metadata) == [] and plan.source_hash == metadata.layout_hash
+
+
+def random_layout(rng, shape):
+    """Chunks, blocks in turn, or boxes in a grid."""
+    owners = ranks(int(rng.integers(1, 5)))
+    dim = int(rng.integers(len(shape)))
+    spec = (ChunkShardingSpec(dim, owners), MeshShardingSpec.cyclic(dim, int(rng.integers(1, 4)), owners))[
+        int(rng.integers(2))]
+    return spec.build_metadata(shape)
+
+
+def test_reads_get_the_bytes_of_all_runs_and_no_more_than_was_allowed():
+    rng, joined, split = numpy.random.default_rng(11), 0, 0
+    for _ in range(150):
+        shape = tuple(int(size) for size in rng.integers(1, 12, int(rng.integers(1, 4))))
+        source, destination = random_layout(rng, shape), random_layout(rng, shape)
+        plan, full = Plan(source, destination), rng.integers(0, 1 << 15, shape, "int16")
+        sources = [numpy.ascontiguousarray(one) for one in source.scatter(full)]
+        places = [numpy.zeros(shard.shard_sizes, "int16") for shard in destination.shards_metadata]
+        over_read = float(rng.choice([1, 1.5, 2, 1e9]))
+        gap, most = int(rng.choice([0, 0, 2, 8])), int(rng.choice([1, 8, 50, 1 << 20]))
+        options = {"max_gap": gap, "over_read": over_read, "max_read": most}
+        for first in range(len(sources)):
+            for second in range(len(places)):
+                reads, runs = plan.shard_reads(first, second, 2, **options), plan.shard_runs(first, second, 2)
+                fill(reads, sources, places)
+                starts = [read.offset for read in reads]
+                assert starts == sorted(starts) and all(read.source == first for read in reads)
+                blocks = sum(run.count for run in runs)
+                assert sum(run.count for read in reads for run in read.runs) == blocks
+                for read in reads:
+                    needed = sum(run.count * run.length for run in read.runs)
+                    alone = sum(run.count for run in read.runs) == 1
+                    assert read.length <= most or alone
+                    assert gap or read.length <= over_read * needed
+                joined += len(reads) < blocks
+                split += len(reads) > len(runs)
+        for place, wanted in zip(places, destination.scatter(full), strict=True):
+            assert place.tobytes() == numpy.ascontiguousarray(wanted).tobytes()
+    assert joined > 100 and split > 50
+
+
+def fill(reads, sources, places):
+    """What a program does with reads: each gets bytes of its own, and its runs say where they go."""
+    for read in reads:
+        got = sources[read.source].tobytes()[read.offset:read.offset + read.length]
+        assert len(got) == read.length
+        for run in read.runs:
+            memory = memoryview(places[run.destination]).cast("B")
+            for block in range(run.count):
+                start = run.source_offset + block * run.source_stride
+                place = run.destination_offset + block * run.destination_stride
+                memory[place:place + run.length] = got[start:start + run.length]
+
+
+def test_half_of_the_columns_of_a_file_are_one_read():
+    file = [ShardMetadata([0, 0], [4096, 128], "rank:0")]
+    plan = Plan(file, [ShardMetadata([0, 0], [4096, 64], "rank:0")])
+    (run,) = plan.shard_runs(0, 0, 4)
+    assert (run.count, run.length) == (4096, 256)
+    ((_, offset, length, runs),) = plan.shard_reads(0, 0, 4)
+    assert (offset, length, runs) == (0, (2 << 20) - 256, (run,))
+    assert plan.rank_reads(0, 0, 4) == plan.shard_reads(0, 0, 4)
+    assert len(plan.shard_reads(0, 0, 4, max_gap=0, over_read=1.0)) == 4096
+    assert len(plan.shard_reads(0, 0, 4, max_read=1 << 20)) == 2
+    with pytest.raises(ArgumentError, match="over_read: 0.5 is below 1"):
+        plan.shard_reads(0, 0, 4, over_read=0.5)
