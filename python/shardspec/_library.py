@@ -19,14 +19,17 @@ from .errors import FAMILIES, ShardspecError
 RANKS = {"source_rank": "src_rank", "destination_rank": "dst_rank"}
 SHARDS, INDICES = {"shards": "shards_metadata"}, {"placement_indices": "indices"}
 MOVES, DATA = {"tensor_count": "moves"}, {"bytes": "data"}
-STARTED = RANKS | MOVES
+SIDES = {"source_shards": "shards", "destination_shards": "to_shards"}
+STARTED = RANKS | MOVES | SIDES
 AXES = {"axis_names": "axes", "axis_sizes": "axes"}
 RULES = {f"SHARDSPEC_RULE_{rule}": f"the rule {rule.lower()!r}"
          for rule in ("CHUNK", "BALANCED", "SIZES", "WEIGHTS", "CYCLIC")}
 PYTHON_NAMES = {
     "comm_scatter": RANKS, "comm_gather": RANKS, "sharded_tensor_new_from_rank": RANKS,
     "comm_scatter_start": RANKS, "comm_gather_start": RANKS, "request_wait": STARTED, "request_test": STARTED,
-    "transfer_run": MOVES, "transfer_start": MOVES,
+    "transfer_run": MOVES | SIDES, "transfer_start": MOVES | SIDES,
+    **dict.fromkeys(("comm_reshard", "comm_reshard_start", "comm_transfer", "comm_transfer_start", "transfer_prepare",
+                     "transfer_prepare_start"), SIDES),
     "spec_new_from_bytes": DATA, "metadata_new_from_bytes": DATA,
     "chunk_split_size": {"chunk_count": "chunks"},
     "chunk_dim_size": {"index": "idx"},

@@ -368,5 +368,5 @@ def _of_dlpack(argument: str, tensor: Any) -> View | None:
             raise TypeError(f"{argument}: elements of {struct_name(struct.dtype)} that have a byte "
                             "each; pack them, or pass the bytes as uint8")
     if not struct.data and all(struct.shape[:struct.ndim] if struct.ndim else ()):
-        raise BufferError(f"{argument}: a {type(tensor).__name__} without memory: its data is NULL")
+        raise BufferError(f"{argument}: a {type(tensor).__name__} that has no memory")
     return View(struct, readonly, capsule)

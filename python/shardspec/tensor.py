@@ -267,9 +267,16 @@ def empty(shape: Iterable[int], dtype: Any) -> Tensor:
 
 def new(shape: tuple[int, ...], dtype: Any, kind: Any = None) -> Tensor:
     """The same for an element type of the library's, and what numpy calls it where that is more."""
-    bits = math.prod(shape) * dtype.bits * dtype.lanes
+    nbytes = -(-math.prod(shape) * dtype.bits * dtype.lanes // 8)
+    if nbytes > sys.maxsize:
+        raise lib.refused("OVERFLOW", f"shape: the bytes of {list(shape)} {struct_name(dtype)} do not fit into a "
+                          "signed 64-bit integer")
     _dlpack.take_back_what_nobody_took()
-    address, memory = _memory.allocate(-(-bits // 8))
+    try:
+        address, memory = _memory.allocate(nbytes)
+    except (OSError, MemoryError):
+        raise lib.refused("OUT_OF_MEMORY", f"shape: there is no memory for the {nbytes} bytes of {list(shape)} "
+                          f"{struct_name(dtype)}") from None
     return Tensor(_views.make(address, shape, None, dtype, False, memory, kind))
 
 

@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import multiprocessing
+import re
 import threading
 import traceback
 import warnings
@@ -677,3 +678,17 @@ def test_a_tag_tells_tensors_of_equal_layouts_apart(start):
         assert isinstance(error, CommunicationError) and {"'w1'", "'w2'"} <= {*str(error).split()}
     for error in on_threads(3, by_one_rank):
         assert isinstance(error, CommunicationError) and "reshard" in str(error) and "transfer" in str(error)
+
+
+@pytest.mark.parametrize("tag", [None, "w"])
+@pytest.mark.parametrize("name", ["shards", "to_shards"])
+def test_a_shard_of_a_wrong_shape_has_its_name_in_python_on_all_ranks(name, tag):
+    def reshard(comm):
+        given = {"shards": list(slices(ROWS, comm.rank)),
+                 "to_shards": [part.copy() for part in slices(COLUMNS, comm.rank)]}
+        if comm.rank == 1:
+            given[name][0] = numpy.zeros((9, 9))
+        comm.reshard(ROWS, given["shards"], COLUMNS, given["to_shards"], tag=tag)
+
+    for error in on_threads(3, reshard):
+        assert re.search(rf"^rank 1: (tensors\[0\] 'w': )?{name}\[0\]: ", str(error))

@@ -13,6 +13,7 @@ from shardspec import (
     Cut,
     EnumerableShardingSpec,
     Message,
+    OutOfMemoryError,
     Plan,
     ShardedTensor,
     ShardedTensorMetadata,
@@ -20,6 +21,7 @@ from shardspec import (
     ShardMetadata,
     ShardspecError,
     TensorProperties,
+    TooLargeError,
     as_tensor,
     commit_checkpoint,
     custom_sharding_spec_op,
@@ -142,6 +144,15 @@ REFUSALS = [
     (lambda: EnumerableShardingSpec([ShardMetadata([0], [4])]),
      r"shards\[0\]: the shard has no placement; say where it lives, such as 'rank:0'"),
 ]
+
+
+def test_a_tensor_that_fits_into_no_memory_is_refused_by_its_shape():
+    with pytest.raises(OutOfMemoryError, match=r"^shape: there is no memory for the \d+ bytes of \[1125899906842624\]"):
+        empty((1 << 50,), "float64")
+    for shape in ((1 << 62,), ((1 << 63) - 1, 2)):
+        with pytest.raises(TooLargeError, match=r"^shape: the bytes of \[\d+(, 2)?\] float64 do not fit"):
+            empty(shape, "float64")
+    assert issubclass(OutOfMemoryError, MemoryError)
 
 
 FLAGS = {

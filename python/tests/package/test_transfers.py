@@ -195,7 +195,7 @@ def test_a_wrong_tensor_is_named_on_all_ranks():
     told = on_threads(3, work)
     assert isinstance(told[2], ArgumentError | Exception) and told[2].index == 1
     for each in told:
-        assert "tensors[1] 'k': source_shards[0]" in str(each)
+        assert "tensors[1] 'k': shards[0]" in str(each)
 
 
 def test_what_python_refuses_leaves_no_rank_waiting():

@@ -283,7 +283,7 @@ def test_what_has_no_memory_of_its_own_says_so():
             _dlpack.read(capsule)[0].data = None
             return capsule
 
-    with pytest.raises(BufferError, match="full: a FakeTensor without memory"):
+    with pytest.raises(BufferError, match="full: a FakeTensor that has no memory"):
         HALVES.scatter(FakeTensor())
 
 
