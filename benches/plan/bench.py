@@ -26,10 +26,9 @@ from binding import numbers, texts  # noqa: E402
 from layouts import OverMesh, even, grid, halved_at_random, shifted, slabs  # noqa: E402
 
 try:
-    from torch.distributed.checkpoint.metadata import (
-        ChunkStorageMetadata, TensorProperties, TensorStorageMetadata)
-    from torch.distributed.checkpoint.planner_helpers import create_read_items_for_chunk_list
     import torch
+    from torch.distributed.checkpoint.metadata import ChunkStorageMetadata, TensorProperties, TensorStorageMetadata
+    from torch.distributed.checkpoint.planner_helpers import create_read_items_for_chunk_list
 except ImportError:
     torch = None
 
@@ -129,7 +128,7 @@ def owner_cases(name, layout, limit):
         times[", in bulk"].append(time.perf_counter() - start)
     assert min(times[""]) > 0 and (owners == again).all()
     inside = elements - layout.offsets[owners.astype(numpy.int64)]
-    assert ((0 <= inside) & (inside < layout.lengths[owners.astype(numpy.int64)])).all()
+    assert ((inside >= 0) & (inside < layout.lengths[owners.astype(numpy.int64)])).all()
     LIB.metadata_free(metadata)
     return [{"case": f"owner of an element, {name}{how}", "items": len(layout),
              "seconds": statistics.median(all_times) / ELEMENTS, "limit_seconds": limit,

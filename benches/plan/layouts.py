@@ -1,7 +1,6 @@
 """Layouts to plan between: boxes as rows of offsets and of sizes, and cuts over a mesh."""
 
 import dataclasses
-
 import math
 
 import numpy

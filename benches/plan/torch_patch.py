@@ -7,6 +7,7 @@ chunks of another shape. Prints a table of the fastest of some calls. torch's fu
 20 seconds: a signal interrupts them. With words, only the cases whose names have one of them are measured.
 """
 
+import functools
 import gc
 import importlib
 import pathlib
@@ -25,7 +26,7 @@ from torch.distributed.checkpoint.metadata import (
 )
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "python"))
-import shardspec.torch  # noqa: E402
+import shardspec.torch
 
 SECONDS = 20
 
@@ -107,11 +108,11 @@ def main():
         if not any(word in name for word in words):
             continue
         function, *arguments = prepare()
-        before = seconds(lambda: function(*arguments), rounds)
+        before = seconds(functools.partial(function, *arguments), rounds)
         with shardspec.torch.patch():
             module = importlib.import_module(function.__module__)
             patched = getattr(module, function.__name__)
-            after = seconds(lambda: patched(*arguments), rounds)
+            after = seconds(functools.partial(patched, *arguments), rounds)
         first = f"> {SECONDS} s" if before is None else f"{1e3 * before:.2f} ms"
         print(f"{name:50} {first:>10} {1e3 * after:>7.2f} ms", flush=True)
 

@@ -21,6 +21,7 @@ SHARDS, INDICES = {"shards": "shards_metadata"}, {"placement_indices": "indices"
 MOVES, DATA = {"tensor_count": "moves"}, {"bytes": "data"}
 SIDES = {"source_shards": "shards", "destination_shards": "to_shards"}
 STARTED = RANKS | MOVES | SIDES
+WINDOW, ITEMS = {"window_offsets": "window", "window_sizes": "window"}, {"items": "destinations"}
 AXES = {"axis_names": "axes", "axis_sizes": "axes"}
 RULES = {f"SHARDSPEC_RULE_{rule}": f"the rule {rule.lower()!r}"
          for rule in ("CHUNK", "BALANCED", "SIZES", "WEIGHTS", "CYCLIC")}
@@ -28,8 +29,8 @@ PYTHON_NAMES = {
     "comm_scatter": RANKS, "comm_gather": RANKS, "sharded_tensor_new_from_rank": RANKS,
     "comm_scatter_start": RANKS, "comm_gather_start": RANKS, "request_wait": STARTED, "request_test": STARTED,
     "transfer_run": MOVES | SIDES, "transfer_start": MOVES | SIDES,
-    **dict.fromkeys(("comm_reshard", "comm_reshard_start", "comm_transfer", "comm_transfer_start", "transfer_prepare",
-                     "transfer_prepare_start"), SIDES),
+    "comm_reshard": SIDES, "comm_reshard_start": SIDES, "comm_transfer": SIDES, "comm_transfer_start": SIDES,
+    "transfer_prepare": SIDES, "transfer_prepare_start": SIDES,
     "spec_new_from_bytes": DATA, "metadata_new_from_bytes": DATA,
     "chunk_split_size": {"chunk_count": "chunks"},
     "chunk_dim_size": {"index": "idx"},
@@ -40,9 +41,8 @@ PYTHON_NAMES = {
     "sharded_tensor_new_from_local": {"shards": "local_shards"},
     "mesh_new": AXES, "mesh_new_with_placement_handles": AXES,
     "spec_new_mesh": RULES, "cut_check": RULES,
-    **dict.fromkeys(("metadata_draw", "metadata_draw_diff", "shards_draw"),
-                    {"window_offsets": "window", "window_sizes": "window"}),
-    **dict.fromkeys(("checkpoint_check", "checkpoint_read", "checkpoint_read_collective"), {"items": "destinations"}),
+    "metadata_draw": WINDOW, "metadata_draw_diff": WINDOW, "shards_draw": WINDOW,
+    "checkpoint_check": ITEMS, "checkpoint_read": ITEMS, "checkpoint_read_collective": ITEMS,
 }
 
 WORDS = {"bytes", "shards", "sizes", "text"}

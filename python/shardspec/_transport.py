@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import warnings
 import weakref
@@ -143,9 +144,7 @@ def _release(lent: list[tuple[Message, weakref.ref[Any]]]) -> int:
     many messages there are other objects that use it, which can't be ended."""
     references = [reference for _, reference in lent]
     for message, _ in lent:
-        try:
+        with contextlib.suppress(BufferError):  # The memory itself is still in use.
             message.memory.release()
-        except BufferError:
-            pass  # The memory itself is still in use.
     lent.clear()
     return sum(reference() is not None for reference in references)

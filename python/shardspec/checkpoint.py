@@ -14,7 +14,8 @@ from ._handle import Handle
 from ._library import lib
 from ._views import views
 from ._words import described
-from .comm import Communicator, options as comm_options, together
+from .comm import Communicator, together
+from .comm import options as comm_options
 from .dtype import struct_name
 from .errors import NotFoundError, ShardspecError
 from .metadata import ShardedTensorMetadata, metadata_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -83,6 +84,11 @@ def _options(files: str, replace: bool, max_bytes: int = 0) -> Any:
     return ctypes.byref(OptionsStruct(ctypes.sizeof(OptionsStruct), how, flag("replace", replace), most))
 
 
+def _called(where: str, given: list[tuple[int, Any]], number: int) -> str:
+    """What one of the given shards is called."""
+    return f"{where}[{given[number][0]}]"
+
+
 def _tensors(tensors: Mapping[str, Any], *, with_shards: bool) -> tuple[Any, Any]:
     """The tensors for the library, and what they point to."""
     pairs = items("tensors", tensors, "names and layouts")
@@ -94,8 +100,7 @@ def _tensors(tensors: Mapping[str, Any], *, with_shards: bool) -> tuple[Any, Any
         given = [(layout._index(index, where), tensor)
                  for index, tensor in (items(where, shards, "indices and tensors") if with_shards else ())]
         numbers = (ctypes.c_size_t * len(given))(*(index for index, _ in given))
-        views = _views.views(lambda number: f"{where}[{given[number][0]}]",
-                             (tensor for _, tensor in given), write=False)
+        views = _views.views(functools.partial(_called, where, given), (tensor for _, tensor in given), write=False)
         struct.struct_size = ctypes.sizeof(TensorStruct)
         struct.name, struct.metadata = text("tensors", name), layout._as_parameter_
         struct.indices, struct.shards, struct.shard_count = numbers, views.array, len(given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import sys
@@ -526,10 +527,8 @@ def together(function: Any, comm: Communicator, prepare: Callable[[], tuple[Any,
     try:
         arguments = prepare()
     except BaseException as error:
-        try:
+        with contextlib.suppress(Exception):  # What was wrong here comes first.
             comm.decline(error)
-        except Exception:
-            pass  # What was wrong here comes first.
         raise
     try:
         function(comm, *arguments)

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from . import notations
 from ._arrays import instance, integers, items, listed, pointer, room, text
 from ._library import lib
 from ._words import described
-from . import notations
 from .cuts import Cut, CutStruct, Packed, as_dim, int64
 from .mesh import Mesh, ranks
 from .metadata import ShardedTensorMetadata, build

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, overload
 
 from . import copies, pictures
-from ._arrays import instance, integers, listed, pointer, room, text, texts
 from ._arrays import index as integer
+from ._arrays import instance, integers, listed, pointer, room, text, texts
 from ._handle import Handle
 from ._library import lib
 from .errors import LayoutError, NotFoundError

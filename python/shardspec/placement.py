@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ._arrays import listed, text
 from ._arrays import index as integer
+from ._arrays import listed, text
 from ._callbacks import DESTROY, hash_of, keep, kept, question
 from ._handle import Handle
 from ._library import lib

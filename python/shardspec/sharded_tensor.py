@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from . import copies, metadata, spec
-from ._arrays import listed, pointer, room, tuples
 from ._arrays import index as integer
+from ._arrays import listed, pointer, room, tuples
 from ._handle import Handle
 from ._lease import Lease
 from ._library import lib

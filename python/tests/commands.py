@@ -10,13 +10,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOLS = pathlib.Path(sys.executable).parent
 
 
-def run(*command, environment={}, **options):
+def run(*command, environment=None, **options):
     """A finished command. make's own variables are not for the makes and builds that it starts."""
     inherited = {name: value for name, value in os.environ.items()
                  if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DESTDIR")}
     path = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run([str(word) for word in command], capture_output=True, text=True,
-                          env={**inherited, "PATH": path, **environment}, **options)
+                          env={**inherited, "PATH": path, **(environment or {})}, **options)
 
 
 def output(*command, **options):

@@ -9,7 +9,7 @@ import pytest
 from commands import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
-import abi  # noqa: E402
+import abi
 
 DESCRIPTION = json.loads((ROOT / "include/shardspec.json").read_text())
 

@@ -1,5 +1,6 @@
 """Checkpoints that are written: what other packages read of them, and conversion."""
 
+import itertools
 import json
 import os
 import pathlib
@@ -145,7 +146,7 @@ def test_the_example_makes_three_files_of_four(tmp_path):
     rows = numpy.array([0, 3, 5, 9, 12])
     weight, bias = numpy.arange(120, dtype="float32").reshape(12, 10), numpy.arange(12, dtype="float32")
     boxes = [shardspec.ShardMetadata((start, 0), (end - start, 10), f"rank:{rank}")
-             for rank, (start, end) in enumerate(zip(rows, rows[1:]))]
+             for rank, (start, end) in enumerate(itertools.pairwise(rows))]
     properties = shardspec.TensorProperties(dtype="float32")
     metadata = shardspec.ShardedTensorMetadata(boxes, (12, 10), properties)
     whole = layout(0, (12,), RANKS[:1])

@@ -2,11 +2,11 @@
 
 import ctypes
 import time
+from pipes import on_ranks
 
 import numpy
 
 from binding import Refused, numbers, texts
-from pipes import on_ranks
 
 RANKS = 3
 FULL = numpy.arange(7 * 10, dtype="float64").reshape(7, 10)

@@ -25,7 +25,7 @@ from shardspec import (
 )
 
 sys.path.insert(0, str(ROOT / "tools"))
-import abi  # noqa: E402
+import abi
 
 SCHEMA = json.loads((ROOT / "docs/schema/layout.schema.json").read_text())
 GOLDEN = sorted((ROOT / "tests/data/interchange").glob("*.json"))

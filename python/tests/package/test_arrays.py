@@ -15,10 +15,10 @@ import pytest
 from common import ranks
 from shardspec import (
     ChunkShardingSpec,
+    Cut,
     EnumerableShardingSpec,
     Mesh,
     MeshShardingSpec,
-    Cut,
     PlacementSpec,
     ShardMetadata,
     ShardspecError,

@@ -122,7 +122,7 @@ class Size(tuple):
 class Shrinking:
     """Takes the other shards away when it is read."""
 
-    sizes = [1]
+    sizes = (1,)
 
     def __init__(self, shards):
         self.shards = shards

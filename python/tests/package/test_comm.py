@@ -425,7 +425,7 @@ def test_nobody_waits_for_a_rank_that_passes_something_wrong():
         (TypeError, lambda comm: comm.reshard(None, mine[1], COLUMNS)),
         (ValueError, lambda comm: comm.reshard(ROWS, mine[1], COLUMNS, memory_limit=-1)),
         (ValueError, lambda comm: comm.reshard(ROWS, [part.astype(">f8") for part in mine[1]],
-                                               COLUMNS, [part for part in slices(COLUMNS, 1)])),
+                                               COLUMNS, list(slices(COLUMNS, 1)))),
         (ZeroDivisionError, lambda comm: comm.reshard(ROWS, (1 / 0 for _ in mine), COLUMNS))]
     for kind, wrong in wrongs:
         culprit, *others = [answer for rank, answer in sorted(enumerate(on_threads(

@@ -132,7 +132,7 @@ def test_refusals_name_the_tensor_and_nothing_is_written(rows):
     assert (refused.value.first_shard, refused.value.got, refused.value.limit) == (2, 2, 3)
     assert all((place == 7).all() for place in places)
     with pytest.raises(ViewError) as refused:
-        rows.gather(rows.scatter(full)[:3] + [empty((0, 3), "int32")])
+        rows.gather([*rows.scatter(full)[:3], empty((0, 3), "int32")])
     assert refused.value.name == "DTYPE_MISMATCH"
     with pytest.raises(ViewError) as refused:
         rows.extract_shard(0, full, full[1:3])

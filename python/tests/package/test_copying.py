@@ -151,7 +151,7 @@ def test_a_plan_of_lists_does_not_change_with_them():
 
 def test_hashes_of_layouts_are_the_same_in_every_process():
     printed = subprocess.run(
-        [sys.executable, "-c", "import sys; sys.path[:0] = sys.argv[1:]; import shardspec\n"
-         "print(shardspec.ChunkShardingSpec(0, ['rank:0', 'rank:1']).build_metadata((8,))"
-         ".layout_hash)", *sys.path], capture_output=True, text=True, check=True).stdout
+        [sys.executable, "-c", ("import sys; sys.path[:0] = sys.argv[1:]; import shardspec\n"
+                                "print(shardspec.ChunkShardingSpec(0, ['rank:0', 'rank:1']).build_metadata((8,))"
+                                ".layout_hash)"), *sys.path], capture_output=True, text=True, check=True).stdout
     assert int(printed) == ROWS.layout_hash == 6873004779228931561

@@ -299,7 +299,8 @@ def names_it(error, text, arguments, name, value):
         return re.search(rf"\b{name}\b", text)
     # A value that fits by itself may not fit another argument, which is then named, or a shard, or what no shard owns.
     names = "|".join([*(f"{one.removesuffix('s')}s?" for one in arguments), "sends", "local_shards"])
-    return re.search(rf"\b({names}|shard \d+|no shard owns|dim)\b", text) or str(shown(value) if isinstance(value, int) else value) in text
+    written = shown(value) if isinstance(value, int) else str(value)
+    return re.search(rf"\b({names}|shard \d+|no shard owns|dim)\b", text) or written in text
 
 
 def shown(value):
@@ -347,9 +348,9 @@ def test_the_right_arguments_are_accepted(called, tmp_path, monkeypatch):
     function(**given)
 
 
-PLAIN = {"ALL_RANKS", "Gap", "MEM_FORMAT_ENCODING", "Overlap", "Piece", "PlacementSpec", "REPEAT_AS_NEEDED", "Read", "ReadReport",
-         "Request", "Run", "ShardArrays", "ShardedTensor", "ShardingSpec", "StoredTensor", "Stretch", "StridedPiece",
-         "Tensor", "custom_ops"}
+PLAIN = {"ALL_RANKS", "Gap", "MEM_FORMAT_ENCODING", "Overlap", "Piece", "PlacementSpec", "REPEAT_AS_NEEDED", "Read",
+         "ReadReport", "Request", "Run", "ShardArrays", "ShardedTensor", "ShardingSpec", "StoredTensor", "Stretch",
+         "StridedPiece", "Tensor", "custom_ops"}
 """What has no arguments, or checks none: plain values, and base classes."""
 
 

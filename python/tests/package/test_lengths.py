@@ -149,9 +149,8 @@ def test_shards_with_lying_boxes_are_not_read_past_their_end(lying):
 
 
 def test_a_message_is_as_long_as_its_memory():
-    with Communicator.local(1)[0] as alone:
-        with pytest.raises(BufferError, match=r"sends\[0\].*contiguous"):
-            alone.exchange([Message(0, memoryview(bytes(8))[::2])], [])
+    with Communicator.local(1)[0] as alone, pytest.raises(BufferError, match=r"sends\[0\].*contiguous"):
+        alone.exchange([Message(0, memoryview(bytes(8))[::2])], [])
 
     class Longer:
         """Memory that says it is longer than it is."""

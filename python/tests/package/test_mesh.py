@@ -27,10 +27,10 @@ from shardspec import (
     PlacementSpec,
     Plan,
     Segment,
-    ShardMetadata,
     ShardedTensor,
     ShardedTensorMetadata,
     ShardingSpec,
+    ShardMetadata,
     Stretch,
     StridedPiece,
     TensorProperties,
@@ -115,7 +115,7 @@ def test_placements_of_a_mesh_may_be_nested_and_numbers_are_ranks(placements):
 
 def test_meshes_differ_by_axes_their_order_and_placements():
     others = [Mesh({"tp": 2, "dp": 2}), Mesh({"dp": 2, "tp": 2}, [0, 1, 3, 2]), Mesh({"dp": 4}), 7]
-    assert all(GRID != other for other in others)
+    assert all(other != GRID for other in others)
 
 
 @pytest.mark.parametrize("way", WAYS)

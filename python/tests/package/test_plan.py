@@ -34,8 +34,8 @@ from shardspec import (
 )
 from shardspec._arrays import integers, pointer
 from shardspec._library import lib
-from shardspec.shard_list import ShardList
 from shardspec.shard import pack
+from shardspec.shard_list import ShardList
 
 FULL = numpy.arange(35, dtype="float32").reshape(5, 7)
 ROWS = ChunkShardingSpec(0, ranks(3)).build_metadata(FULL.shape, TensorProperties("float32"))

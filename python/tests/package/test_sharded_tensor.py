@@ -35,8 +35,8 @@ def metadata():
 
 
 @pytest.mark.parametrize("owner, local", [
-    (0, [0]), (numpy.int64(0), [0]), (numpy.uint8(1), [1, 2]), ("rank:1", [1, 2]), ("rank:1/cuda:0", [2]), ("trainer0", [3]), (9, []),
-    (None, [0, 1, 2, 3])])
+    (0, [0]), (numpy.int64(0), [0]), (numpy.uint8(1), [1, 2]), ("rank:1", [1, 2]), ("rank:1/cuda:0", [2]),
+    ("trainer0", [3]), (9, []), (None, [0, 1, 2, 3])])
 def test_each_owner_gets_its_shards(full, metadata, owner, local):
     for layout in (metadata, SPEC):
         tensor = ShardedTensor.from_full(layout, full, owner)

@@ -104,7 +104,7 @@ def test_specs_and_metadata_are_compared_by_what_they_say():
     assert len({grid.build_metadata((4, 4)), ShardedTensorMetadata(GRID, (4, 4))}) == 1
     assert ShardedTensorMetadata(GRID, (4, 4)) != ShardedTensorMetadata(
         GRID, (4, 4), TensorProperties())
-    assert len(set(GRID + [ShardMetadata([0, 0], [2, 2], "rank:0/cpu")])) == 4
+    assert len({*GRID, ShardMetadata([0, 0], [2, 2], "rank:0/cpu")}) == 4
 
 
 @pytest.mark.parametrize("original", [

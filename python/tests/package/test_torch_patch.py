@@ -1,5 +1,6 @@
 """torch's checks of shards and planner of reads, with this library in their places."""
 
+import itertools
 import random
 import sys
 import types
@@ -190,7 +191,7 @@ def grid(seeded, sizes, cuts):
     for size in sizes:
         edges = sorted({0, size, *(seeded.randrange(size + 1) for _ in range(cuts))})
         boxes = [([*start, low], [*length, high - low]) for start, length in boxes
-                 for low, high in zip(edges, edges[1:])]
+                 for low, high in itertools.pairwise(edges)]
     return boxes
 
 
@@ -261,7 +262,7 @@ def test_reads_are_those_of_torch_in_the_same_order(many, seed, few, monkeypatch
         sizes, boxes = random_shards(seeded)
         others = spoiled(seeded, grid(seeded, sizes, seeded.randrange(4)))
         if seeded.random() < 0.05:
-            others = [(start + [0], length + [1]) for start, length in others]
+            others = [([*start, 0], [*length, 1]) for start, length in others]
         local, saved = chunks(boxes), stored(others)
         wanted, found = answer(original, "w", saved, local), answer(ours, "w", saved, local)
         assert found == wanted
