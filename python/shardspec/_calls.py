@@ -6,10 +6,12 @@ would cut off its top. A failure names the argument, in Python's words.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import operator
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ._header import SCALARS, Function
@@ -85,7 +87,20 @@ def fitting(refused: Callable[..., Exception], argument: str, value: Any, low: i
     return number
 
 
-def mistaken(names: list[str], arguments: tuple[Any, ...], mistake: BaseException) -> TypeError:
+_lost = threading.local()
+
+
+@contextlib.contextmanager
+def handed_over(value: Any) -> Iterator[None]:
+    """Around what `value` does to be passed, which may fail: ctypes would raise something else."""
+    try:
+        yield
+    except BaseException as error:
+        _lost.reason = value, error
+        raise
+
+
+def mistaken(names: list[str], arguments: tuple[Any, ...], mistake: BaseException) -> BaseException:
     """What to raise where an argument is of a type that ctypes does not pass.
 
     Its own message has the number of the argument, not its name.
@@ -94,6 +109,9 @@ def mistaken(names: list[str], arguments: tuple[Any, ...], mistake: BaseExceptio
     if number is None or int(number[1]) > len(arguments):
         return TypeError(str(mistake))
     name, value = names[int(number[1]) - 1], arguments[int(number[1]) - 1]
+    reason: tuple[Any, BaseException] | None = _lost.__dict__.pop("reason", None)
+    if reason is not None and reason[0] is value:
+        return reason[1]
     kind = type(value)
     if hasattr(kind, "_as_parameter_"):
         return TypeError(f"{name}: this {kind.__name__} was not set up: its __init__ has to call "

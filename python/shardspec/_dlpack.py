@@ -17,6 +17,9 @@ VERSION = (lib.DLPACK_MAJOR_VERSION, lib.DLPACK_MINOR_VERSION)
 SUBBYTE_PADDED = 4
 """A flag of DLPack 1.2: elements smaller than a byte have one each."""
 LEGACY, VERSIONED = b"dltensor", b"dltensor_versioned"
+USED_LEGACY, USED_VERSIONED = b"used_dltensor", b"used_dltensor_versioned"
+Deleter = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
+"""Called with Python's lock, as a capsule would do it."""
 
 Managed = lib.header.type("managed_tensor")
 LegacyManaged = lib.header.type("legacy_managed_tensor")
@@ -30,6 +33,7 @@ def _python(name: str, restype: Any, *argtypes: Any) -> Any:
 _new = _python("PyCapsule_New", ctypes.py_object, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
 _is_valid = _python("PyCapsule_IsValid", ctypes.c_int, ctypes.py_object, ctypes.c_char_p)
 _pointer = _python("PyCapsule_GetPointer", ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
+_rename = _python("PyCapsule_SetName", ctypes.c_int, ctypes.py_object, ctypes.c_char_p)
 _keep = _python("Py_IncRef", None, ctypes.py_object)
 
 
@@ -46,8 +50,7 @@ def capsule_of(tensor: Any) -> Any:
 def read(capsule: Any) -> tuple[Any, int | None]:
     """The tensor in a capsule, and its flags, which only the versioned form has.
 
-    It is valid as long as the capsule exists. The tensor is never taken out of the capsule, so the
-    capsule gives it back when it is freed.
+    It is valid until somebody takes it out of the capsule, or until the capsule is freed.
     """
     if _is_valid(capsule, VERSIONED):
         managed = Managed.from_address(_pointer(capsule, VERSIONED))
@@ -60,13 +63,35 @@ def read(capsule: Any) -> tuple[Any, int | None]:
     raise BufferError(f"{capsule!r} is no DLPack capsule, or its tensor was taken before")
 
 
+class Taken:
+    """A tensor that was taken out of a capsule, which nobody else can take then. It is given back when
+    this goes."""
+
+    __slots__ = ("_capsule", "_managed")
+
+    def __init__(self, capsule: Any) -> None:
+        versioned = _is_valid(capsule, VERSIONED)
+        kind, name, used = (Managed, VERSIONED, USED_VERSIONED) if versioned else (LegacyManaged, LEGACY, USED_LEGACY)
+        managed = kind.from_address(_pointer(capsule, name))
+        _rename(capsule, used)
+        self._managed, self._capsule = managed, capsule
+
+    def __del__(self, give_back: Any = Deleter, address: Any = ctypes.cast, pointer: Any = ctypes.c_void_p,
+                place: Any = ctypes.addressof) -> None:
+        # What Python itself is no longer sure to have by then are the defaults.
+        managed = getattr(self, "_managed", None)
+        deleter = None if managed is None else address(managed.deleter, pointer).value
+        if deleter:
+            give_back(deleter)(place(managed))
+
+
 _offered: deque[tuple[Any, bytes, Any]] = deque()
 """Capsules that were not taken yet, the names that they have until then, and their tensors.
 
 A capsule's own destructor can't be a function of Python for the same reason.
 """
 # The names must be there for as long as any capsule.
-for name in (LEGACY, VERSIONED):
+for name in (LEGACY, VERSIONED, USED_LEGACY, USED_VERSIONED):
     _keep(name)
 
 

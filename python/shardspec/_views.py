@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from . import _dlpack
-from ._arrays import listed
+from ._arrays import integers, listed, within
 from ._extension import native
 from ._library import lib
 from ._words import described
@@ -318,14 +318,31 @@ def _of_numpy(argument: str, tensor: Any) -> View | None:
 def _from_interface(argument: str, tensor: Any, interface: Any, dtype: Any, itemsize: int,
                     kind: Any) -> View | None:
     """A view of what has `__array_interface__`, with its elements known."""
-    data, shape, strides = interface.get("data"), interface["shape"], interface.get("strides")
+    def listed_as(name: str) -> tuple[int, ...]:
+        return tuple(integers(f"{argument}.__array_interface__[{name!r}]", interface.get(name)))
+
+    data, shape, strides = interface.get("data"), listed_as("shape"), interface.get("strides")
     if interface.get("mask") is not None:
         raise TypeError(f"{argument}: {described(tensor)} with a mask, which would be lost; pass "
                         "its data and its mask")
-    if not isinstance(data, tuple) or len(shape) > lib.MAX_NDIM:
+    if not isinstance(data, tuple) or len(data) != 2 or len(shape) > lib.MAX_NDIM:
         return None
-    steps = None if strides is None else _in_elements(argument, tensor, shape, strides, itemsize)
-    return make(data[0], shape, steps, dtype, bool(data[1]), tensor, kind)
+    refuse_negative(argument, shape)
+    steps = None
+    if strides is not None:
+        in_bytes = listed_as("strides")
+        if len(in_bytes) != len(shape):
+            raise TypeError(f"{argument}.__array_interface__['strides']: {len(in_bytes)} numbers for {len(shape)} "
+                            "dimensions")
+        steps = _in_elements(argument, tensor, shape, in_bytes, itemsize)
+    address = within(f"{argument}.__array_interface__['data']", data[0], (1 << 64) - 1)
+    return make(address, shape, steps, dtype, bool(data[1]), tensor, kind)
+
+
+def refuse_negative(argument: str, shape: tuple[int, ...]) -> None:
+    """Refuses a shape that the library would refuse, before anything else uses it."""
+    if shape and min(shape) < 0:
+        raise lib.refused("INVALID_ARGUMENT", f"{argument}: its shape holds the negative size {min(shape)}")
 
 
 def _of_interface(argument: str, tensor: Any) -> View | None:
@@ -356,6 +373,8 @@ def _of_dlpack(argument: str, tensor: Any) -> View | None:
     if not 0 <= struct.ndim <= lib.MAX_NDIM or (struct.ndim and not struct.shape):
         raise BufferError(f"{argument}: the capsule of this {type(tensor).__name__} holds {struct.ndim} "
                           f"dimensions{'' if struct.shape else ', but no shape'}; it may have 0 to {lib.MAX_NDIM}")
+    shape = tuple(struct.shape[:struct.ndim]) if struct.ndim else ()
+    refuse_negative(argument, shape)
     if not struct.dtype.bits or not struct.dtype.lanes:
         raise TypeError(f"{argument}: the capsule of this {type(tensor).__name__} holds elements of no bits")
     if flags is None:
@@ -367,6 +386,6 @@ def _of_dlpack(argument: str, tensor: Any) -> View | None:
         if flags & _dlpack.SUBBYTE_PADDED and struct.dtype.bits < 8:
             raise TypeError(f"{argument}: elements of {struct_name(struct.dtype)} that have a byte "
                             "each; pack them, or pass the bytes as uint8")
-    if not struct.data and all(struct.shape[:struct.ndim] if struct.ndim else ()):
+    if not struct.data and all(shape):
         raise BufferError(f"{argument}: a {type(tensor).__name__} that has no memory")
-    return View(struct, readonly, capsule)
+    return View(struct, readonly, _dlpack.Taken(capsule))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from . import copies, pictures
 from ._arrays import flag, listed, text
 from ._callbacks import callback, hash_of, keep, kept, question, table
+from ._calls import handed_over
 from ._handle import Handle
 from ._library import lib
 from ._views import View
@@ -131,7 +132,8 @@ class ShardingSpec(abc.ABC):
     @property
     def _as_parameter_(self) -> int:
         """What ctypes passes where this object is passed."""
-        return custom_handle(self)._handle
+        with handed_over(self):
+            return custom_handle(self)._handle
 
 
 class SpecHandle(Handle):

@@ -211,6 +211,7 @@ def test_views_leave_nothing_behind():
         return tracemalloc.get_traced_memory()[0] - before
 
     work()
+    gc.collect()  # What other tests have left.
     before = [sys.getrefcount(tensor) for tensor in tensors], sys.getrefcount(None)
     tracemalloc.start()
     grown(100)  # Caches fill.

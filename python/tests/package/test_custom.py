@@ -14,6 +14,7 @@ import pytest
 import shardspec
 from common import ranks
 from shardspec import (
+    ArgumentError,
     CallbackError,
     ChunkShardingSpec,
     DevicePlacementSpec,
@@ -22,6 +23,7 @@ from shardspec import (
     LayoutError,
     Placement,
     PlacementSpec,
+    ShardedTensor,
     ShardedTensorMetadata,
     ShardingSpec,
     ShardMetadata,
@@ -330,3 +332,13 @@ def test_what_is_no_placement_is_a_type_error():
 def test_named_dimensions_may_live_on_placements_of_a_class():
     spec = ChunkShardingSpec("x", [Rack(1)])
     assert spec.dim == "x" and spec.placements == [Rack(1)]
+
+
+def test_what_fails_while_a_spec_is_passed_comes_out():
+    class Strange(Dealt):
+        pass
+
+    Strange.__qualname__ = "Str\0nge"
+    for _ in range(2):
+        with pytest.raises(ArgumentError, match="^type_name: .*NUL"):
+            ShardedTensor.from_full(Strange(2, 2), numpy.arange(4.0))

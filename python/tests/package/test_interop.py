@@ -188,7 +188,7 @@ def test_torch_tensors_without_memory_say_what_they_are(torch):
     metadata = ChunkShardingSpec(0, ranks(2)).build_metadata((2,))
     with FakeTensorMode():
         fake = torch.zeros(2)
-    with pytest.raises(BufferError, match="full: a FakeTensor without memory"):
+    with pytest.raises(BufferError, match="full: a FakeTensor that has no memory"):
         metadata.scatter(fake)
     with pytest.raises(BufferError):
         metadata.scatter(torch.zeros(2, device="meta"))
