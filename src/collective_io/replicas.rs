@@ -57,7 +57,7 @@ impl<'a> SharedTensor<'a> {
                 shards: Shared::try_new(of_same_layout(shards, &own_reads)?)?,
             },
             moved: BatchTensor {
-                tag: Shared::try_new(Text::copy(item.name))?,
+                tag: Shared::try_new(Text::try_copy(item.name)?)?,
                 moves: Shared::try_new(TensorMoves::new(comm, layouts)?)?,
                 dtype: Some(tensor.dtype()),
                 shards: moved,

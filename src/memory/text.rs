@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
-use super::try_string;
+use super::{Memory, try_string};
 
 /// How many characters of a text a message shows.
 const MAX_SHOWN: usize = 24;
@@ -42,7 +42,12 @@ impl Text {
         }
     }
 
-    /// A copy of a text.
+    /// A copy of a text that is compared, such as a name: the remark would equal that of another text.
+    pub fn try_copy(text: &str) -> Memory<Self> {
+        try_string(text).map(Self::from)
+    }
+
+    /// A copy of a text that is read only.
     pub fn copy(text: &str) -> Self {
         Self(try_string(text).map_or(Characters::Static(LOST), Characters::Owned))
     }

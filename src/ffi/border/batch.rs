@@ -52,7 +52,8 @@ unsafe fn batch_tensor(
     let own = (layouts.destination(), moves.own_destinations());
     let (stated, like) = (stated.or(source.dtype()), before.as_ref().map(|it| &it.destination));
     let destination = rank_shards_like(like, own, DESTINATION_SHARDS, stated, views, count)?;
-    let (tag, shards) = (Shared::try_new(Text::copy(tag))?, TensorShards { source, destination });
+    let (tag, shards) =
+        (Shared::try_new(Text::try_copy(tag)?)?, TensorShards { source, destination });
     let moves = moves.clone();
     before.get_or_insert_with(|| shards.clone());
     Ok(BatchTensor { tag, moves, dtype, shards })
