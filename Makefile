@@ -25,7 +25,7 @@ INSTALL := target/install
 # Runs a command with its output in a file, and shows that only if the command fails: $(call quietly,file,command)
 quietly = $(2) > $(1) 2>&1 || { cat $(1); exit 1; }
 
-.PHONY: help build command install uninstall demo test test-rust test-c test-python test-python-in-one-piece test-runtimes bench bench-plan bench-comm bench-files bench-geometry bench-python fuzz fuzz-python wheels clean
+.PHONY: help build command install uninstall demo test test-rust test-c test-python test-python-in-one-piece test-runtimes bench bench-plan bench-comm bench-files bench-geometry bench-python fuzz fuzz-many fuzz-python wheels clean
 
 help:
 	@echo "make demo    shard a tensor, show who owns what, put it together again"
@@ -41,6 +41,7 @@ help:
 	@echo "make bench-geometry  how long specs, metadata and layouts of whole models take"
 	@echo "make bench-python  what a view, a call and a million boxes cost from Python"
 	@echo "make fuzz SECONDS=60  each fuzz target for so many seconds; TARGETS='npy' for some"
+	@echo "make fuzz-many SECONDS=60  the same without coverage and sanitizer, some ten times as many inputs"
 	@echo "make fuzz-python CALLS=200000  public functions of the package with random objects"
 	@echo "make wheels  wheels for Linux in target/wheels, for x86_64 and aarch64; MACHINES=x86_64 for one"
 	@echo "make build   target/release/libshardspec.{so,a} and include/shardspec.h"
@@ -144,6 +145,9 @@ bench-python: build .venv/.ready
 
 fuzz:
 	tools/fuzz.sh $(SECONDS) $(TARGETS)
+
+fuzz-many:
+	tools/fuzz.sh --many $(SECONDS) $(TARGETS)
 
 wheels:
 	$(PYTHON) tools/wheels.py $(MACHINES)

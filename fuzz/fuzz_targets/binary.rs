@@ -1,10 +1,9 @@
 //! Layouts as bytes: as they are, and with lengths and a checksum that are right.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use shardspec_fuzz::interchange::{exercise_binary, sealed};
 
-fuzz_target!(|input: &[u8]| {
+shardspec_fuzz::target!(|input| {
     exercise_binary(input);
     exercise_binary(&sealed(input));
 });

@@ -1,7 +1,6 @@
 //! Layouts as JSON: a spec or metadata.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use shardspec_fuzz::interchange::exercise_json;
 
-fuzz_target!(|input: &[u8]| exercise_json(input));
+shardspec_fuzz::target!(|input| exercise_json(input));

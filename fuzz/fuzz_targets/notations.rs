@@ -1,11 +1,10 @@
 //! Layouts as other programs write them. The first byte is the notation, the second the mesh, the third the
 //! number of dimensions.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use shardspec_fuzz::notations::{exercise_descriptor, exercise_text, mesh};
 
-fuzz_target!(|input: &[u8]| {
+shardspec_fuzz::target!(|input| {
     let Some((&[notation, which, number], rest)) = input.split_first_chunk() else { return };
     if notation % 8 == 4 {
         return exercise_descriptor(rest, number.into());

@@ -1,10 +1,9 @@
 //! A file of NumPy: a whole one, or the dictionary of one.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use shardspec_fuzz::checkpoint::{Folder, exercise};
 
-fuzz_target!(|input: &[u8]| {
+shardspec_fuzz::target!(|input| {
     let folder = Folder::empty();
     if input.starts_with(b"\x93NUMPY") {
         folder.write("array.npy", input);

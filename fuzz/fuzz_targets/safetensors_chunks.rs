@@ -1,12 +1,11 @@
 //! Where the chunks of safetensors files lie in their tensors: what torch's distributed checkpoint says of
 //! three files, and what this library says, on one line each.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use shardspec_fuzz::checkpoint::{Folder, exercise};
 use shardspec_fuzz::safetensors::{as_json_string, file_with_header};
 
-fuzz_target!(|input: &[u8]| {
+shardspec_fuzz::target!(|input| {
     let folder = Folder::empty();
     let mut lines = input.split(|&byte| byte == b'\n');
     for number in 1..=3 {

@@ -1,11 +1,10 @@
 //! A safetensors file: a header, or a whole file with the length of its header.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use shardspec_fuzz::checkpoint::{Folder, exercise};
 use shardspec_fuzz::safetensors::{file_with_header, stated_bytes};
 
-fuzz_target!(|input: &[u8]| {
+shardspec_fuzz::target!(|input| {
     let folder = Folder::empty();
     // The ninth byte of a file opens its header.
     let is_whole = input.first() != Some(&b'{') && input.get(8) == Some(&b'{');

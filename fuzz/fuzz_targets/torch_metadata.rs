@@ -1,11 +1,10 @@
 //! The pickle `.metadata` of torch's distributed checkpoint, beside the files of a checkpoint of torch.
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use shardspec_fuzz::checkpoint::{Folder, exercise};
 use shardspec_fuzz::torch::ITEMS;
 
-fuzz_target!(|metadata: &[u8]| {
+shardspec_fuzz::target!(|metadata| {
     let folder = Folder::with("torch", &ITEMS);
     folder.write(".metadata", metadata);
     exercise(&folder.path(), metadata.len());

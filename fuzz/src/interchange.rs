@@ -59,7 +59,8 @@ pub fn exercise_binary(bytes: &[u8]) {
     }
 }
 
-fn metadata_comes_back(metadata: &ShardedTensorMetadata) {
+/// What is written is read again, as JSON and as bytes.
+pub fn metadata_comes_back(metadata: &ShardedTensorMetadata) {
     let written = metadata_to_json(metadata).expect("what was read is written");
     let again = metadata_from_json(written.as_bytes()).expect("what was written is read");
     assert_same(&again, metadata);
