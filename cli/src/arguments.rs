@@ -39,7 +39,7 @@ pub enum Command {
     /// List the tensors of a checkpoint, or draw a layout
     #[command(after_help = examples::SHOW, long_about = examples::ABOUT_SHOW)]
     #[command(
-        override_usage = "shardspec show <CHECKPOINT> [--layout <LAYOUT>] [OPTIONS]\n       shardspec show --sizes <SIZES> --layout <LAYOUT> [OPTIONS]"
+        override_usage = "shardspec show <CHECKPOINT> [--layout <LAYOUT>] [OPTIONS]\n       shardspec show --sizes <SIZES> --layout <LAYOUT> [OPTIONS]\n       shardspec show <DOCUMENT> [--sizes <SIZES>] [OPTIONS]"
     )]
     Show(ShowArguments),
     /// Say what is wrong with a checkpoint, with a layout for it, or with degrees of parallelism
@@ -51,7 +51,7 @@ pub enum Command {
     /// Say how many bytes and messages go from one layout to another
     #[command(after_help = examples::PLAN, long_about = examples::ABOUT_PLAN)]
     #[command(
-        override_usage = "shardspec plan <CHECKPOINT> [--from <LAYOUT>] --to <LAYOUT> [OPTIONS]\n       shardspec plan --sizes <SIZES> --from <LAYOUT> --to <LAYOUT> [OPTIONS]"
+        override_usage = "shardspec plan <CHECKPOINT> [--from <LAYOUT>] --to <LAYOUT> [OPTIONS]\n       shardspec plan --sizes <SIZES> --from <LAYOUT> --to <LAYOUT> [OPTIONS]\n       shardspec plan <DOCUMENT> <DOCUMENT> [--sizes <SIZES>] [OPTIONS]"
     )]
     Plan(PlanArguments),
     /// Write a checkpoint anew, in another layout
@@ -136,7 +136,7 @@ pub struct Window {
 
 #[derive(Debug, Args)]
 pub struct ShowArguments {
-    /// A checkpoint: a file, or a directory
+    /// A checkpoint: a file, or a directory. Or a document of a layout
     #[arg(value_name = "CHECKPOINT", value_hint = ValueHint::AnyPath, required_unless_present = "sizes")]
     pub path: Option<String>,
     /// Tensors of these names only; `*` stands for any characters. May be repeated
@@ -184,9 +184,12 @@ pub struct CheckArguments {
 
 #[derive(Debug, Args)]
 pub struct PlanArguments {
-    /// A checkpoint, whose tensors move; its files are the source, unless --from says another layout
+    /// A checkpoint: its files are the source, unless --from says another layout. Or a document
     #[arg(value_name = "CHECKPOINT", value_hint = ValueHint::AnyPath, required_unless_present = "sizes")]
     pub path: Option<String>,
+    /// A document of the destination layout
+    #[arg(value_name = "DOCUMENT", value_hint = ValueHint::FilePath, conflicts_with = "to")]
+    pub other: Option<String>,
     /// Tensors of these names only; `*` stands for any characters. May be repeated
     #[arg(long = "tensor", short, value_name = "PATTERN", requires = "path")]
     pub tensors: Vec<String>,
@@ -197,10 +200,10 @@ pub struct PlanArguments {
     #[arg(long, value_name = "LAYOUT", required_unless_present = "path")]
     pub from: Vec<String>,
     /// The destination layout, written as for `show`. May be repeated
-    #[arg(long, value_name = "LAYOUT", required = true)]
+    #[arg(long, value_name = "LAYOUT", required_unless_present = "other")]
     pub to: Vec<String>,
     /// Draw which elements change their owner as well
-    #[arg(long, requires = "sizes")]
+    #[arg(long)]
     pub diff: bool,
     #[command(flatten)]
     pub drawing: PictureArguments,

@@ -24,7 +24,7 @@ Layouts:
   fsdp=8 hsdp=2x4 tp:column=4 tp:row=4 replicated=2 whole     names, each with a mesh of its own
   '*.bias -> replicated=4'      for tensors whose names match; the first that matches decides
   @layouts.txt                  a file with one of these in each line; # begins a comment
-  @spec.json                    the JSON document of a spec, as the library writes it"
+  @layout.json                  a document of a spec or of metadata, as the library writes it"
     };
 }
 
@@ -35,7 +35,8 @@ A checkpoint is a safetensors file, a directory of such files with or without an
 distributed checkpoint of torch (.metadata or safetensors), or a .npy file. Only the
 headers of the files are read.
 
-With a layout, `show` lists what each owner has. Without a checkpoint, give the sizes.";
+With a layout, `show` lists what each owner has. Without a checkpoint, give the sizes. A
+document of a layout, as programs write it, is shown like a layout.";
 
 pub const SHOW: &str = concat!(
     "\
@@ -44,6 +45,7 @@ Examples:
   shardspec show checkpoint/ --tensor '*.weight' --files
   shardspec show --sizes 8,8 --layout 'dp=2,tp=2: S(0)S(1)'
   shardspec show checkpoint/ --layout fsdp=8
+  shardspec show layout.json                   a layout that a program wrote
   shardspec show checkpoint/ --json | jq '.tensors[].name'
 ",
     layouts!()
@@ -75,7 +77,8 @@ Say what moves between two layouts: bytes and messages from each owner to each o
 a matrix. Nothing is moved.
 
 Bytes that stay with their owner are counted apart. All tensors between two owners are
-one message. Without --from, the source is the files of a checkpoint.";
+one message. Without --from, the source is the files of a checkpoint. Two documents of
+layouts, as programs write them, are the source and the destination.";
 
 pub const PLAN: &str = concat!(
     "\
@@ -84,6 +87,7 @@ Examples:
   shardspec plan --sizes 8,8 --mesh dp=2,tp=2 --from 'RS(0)' --to 'S(0)R'
   shardspec plan checkpoint/ --to fsdp=8
   shardspec plan checkpoint/ --from fsdp=8 --to @layouts.txt --json
+  shardspec plan before.json after.json
 ",
     layouts!()
 );

@@ -120,14 +120,29 @@ fn owner(shards: &Shards, shard: usize) -> Owner {
 
 pub fn run(arguments: &PlanArguments, output: &mut Output) -> Answer {
     let mesh = arguments.mesh.as_deref();
-    let from = Layouts::parse("--from", mesh, &arguments.from)?;
-    let to = Layouts::parse("--to", mesh, &arguments.to)?;
-    let mut traffic = Traffic::default();
-    let (subject, dtype_is_known) = match (&arguments.path, &arguments.shape.sizes) {
-        (Some(_), _) if arguments.drawing.svg.is_some() => {
-            return Err(Failure::usage("--svg is for one tensor; pass --sizes and no checkpoint"));
+    let mut from = Layouts::parse("--from", mesh, &arguments.from)?;
+    let mut to = Layouts::parse("--to", mesh, &arguments.to)?;
+    let path = match &arguments.path {
+        Some(path) if layout::is_document(path) => {
+            if !from.is_empty() {
+                return Err(Failure::usage(format!("{path} is the source; leave out --from")));
+            }
+            from = Layouts::of_document(path)?;
+            None
         }
-        (Some(path), _) => {
+        path => path.as_ref(),
+    };
+    if let Some(path) = &arguments.other {
+        to = Layouts::of_document(path)?;
+    }
+    let mut traffic = Traffic::default();
+    let (subject, dtype_is_known) = match path {
+        Some(_) if arguments.drawing.svg.is_some() || arguments.diff => {
+            return Err(Failure::usage(
+                "--svg and --diff are for one tensor; pass --sizes and no checkpoint",
+            ));
+        }
+        Some(path) => {
             let set = checkpoint::open(path)?;
             let tensors = checkpoint::chosen(&set, &arguments.tensors)?;
             for tensor in &tensors {
@@ -137,33 +152,43 @@ pub fn run(arguments: &PlanArguments, output: &mut Output) -> Answer {
             table(&traffic, output);
             (format!("{path}: {}", units::count(tensors.len(), "tensor")), true)
         }
-        (None, Some(sizes)) => {
-            let (from, to) = (from.one("--from")?, to.one("--to")?);
-            let dtype = layout::dtype(&arguments.shape)?;
-            let built = |layout: &Layout| {
-                layout.build(&sizes.0, dtype).map_err(|error| Failure::of(layout, &error))
-            };
-            let (source, destination) = (built(from)?, built(to)?);
-            let plan = ReshardPlan::new(&source, &destination);
-            let plan = plan.map_err(|error| Failure::of("", &error))?;
-            traffic.add(&plan, dtype)?;
-            output.line(format!("from {from}"));
-            output.line(format!("to   {to}"));
-            output.line("");
-            let difference = Subject::Difference(&source, &destination);
-            let written = if arguments.diff { difference } else { Subject::Plan(&plan) };
-            picture::write(written, &arguments.drawing, output)?;
-            if arguments.diff {
-                picture::print(difference, &arguments.drawing, output)?;
-            }
-            picture::print(Subject::Plan(&plan), &arguments.drawing, output)?;
-            let dtype_text = dtype.map_or(String::new(), |dtype| format!(" {dtype}"));
-            (format!("tensor {}{dtype_text}", units::sizes(&sizes.0)), dtype.is_some())
-        }
-        (None, None) => return Err(Failure::usage("pass a checkpoint, or --sizes")),
+        None => of_one_tensor(&from, &to, arguments, &mut traffic, output)?,
     };
     print(&subject, &traffic, dtype_is_known, output);
     Ok(true)
+}
+
+/// Adds the plan of a tensor that is in no file, and draws it. What it is called, and whether its element
+/// type is known.
+fn of_one_tensor(
+    from: &Layouts, to: &Layouts, arguments: &PlanArguments, traffic: &mut Traffic,
+    output: &mut Output,
+) -> Result<(String, bool), Failure> {
+    let (from, to) = (from.one("--from")?, to.one("--to")?);
+    let sizes = arguments.shape.sizes.as_ref().map(|sizes| sizes.0.as_slice());
+    let Some(sizes) = sizes.or(from.sizes()).or(to.sizes()) else {
+        return Err(Failure::usage("both layouts are of tensors of any sizes; pass --sizes"));
+    };
+    let dtype = layout::dtype(&arguments.shape)?;
+    let built =
+        |layout: &Layout| layout.build(sizes, dtype).map_err(|error| Failure::of(layout, &error));
+    let (source, destination) = (built(from)?, built(to)?);
+    let plan = ReshardPlan::new(&source, &destination);
+    let plan = plan.map_err(|error| Failure::of("", &error))?;
+    let dtype = dtype.or(source.properties().dtype).or(destination.properties().dtype);
+    traffic.add(&plan, dtype)?;
+    output.line(format!("from {from}"));
+    output.line(format!("to   {to}"));
+    output.line("");
+    let difference = Subject::Difference(&source, &destination);
+    let written = if arguments.diff { difference } else { Subject::Plan(&plan) };
+    picture::write(written, &arguments.drawing, output)?;
+    if arguments.diff {
+        picture::print(difference, &arguments.drawing, output)?;
+    }
+    picture::print(Subject::Plan(&plan), &arguments.drawing, output)?;
+    let dtype_text = dtype.map_or(String::new(), |dtype| format!(" {dtype}"));
+    Ok((format!("tensor {}{dtype_text}", units::sizes(sizes)), dtype.is_some()))
 }
 
 /// The plan of a tensor of a checkpoint.

@@ -1,8 +1,10 @@
 //! Layouts as a user writes them: a mesh, a text in one of several notations, and the tensors that it is
 //! for.
 //!
-//! `text` reads one layout, `mesh` its mesh, and `words` the notation in which the library prints layouts.
+//! `text` reads one layout, `mesh` its mesh, `words` the notation in which the library prints layouts, and
+//! `document` the documents of specs and metadata that the library writes.
 
+mod document;
 mod mesh;
 mod text;
 mod words;
@@ -12,22 +14,26 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use shardspec::files::write::name_matches;
-use shardspec::interchange::{BuiltInSpec, spec_from_json, spec_to_json};
+use shardspec::interchange::{BuiltInSpec, metadata_to_json, spec_to_json};
 use shardspec::model::{
-    DataType, MeshLayout, MeshShardingSpec, Result as ModelResult, ShardedTensorMetadata,
-    ShardingSpec, TensorProperties, TensorShape,
+    DataType, Error, Mesh, MeshLayout, MeshShardingSpec, Result as ModelResult,
+    ShardedTensorMetadata, ShardingSpec, TensorProperties, TensorShape,
 };
 
 use crate::arguments::{LayoutArguments, ShapeArguments};
-use crate::failure::{Failure, Reason};
+use crate::failure::Failure;
+use crate::units;
+
+use document::Document;
+pub use document::is_at as is_document;
 
 /// Between a pattern and its layout.
 const ARROW: &str = "->";
 
-/// A layout of tensors of any sizes.
+/// A layout of tensors of any sizes, or of one tensor.
 #[derive(Debug, Clone)]
 pub struct Layout {
-    spec: BuiltInSpec,
+    document: Document,
     /// Whether vectors are replicated: biases of layers whose input is cut.
     keeps_vectors: bool,
 }
@@ -50,14 +56,29 @@ pub struct Layouts {
 
 impl Layout {
     fn new(spec: MeshShardingSpec) -> Self {
-        Self { spec: BuiltInSpec::Mesh(spec), keeps_vectors: false }
+        Self { document: Document::Spec(BuiltInSpec::Mesh(spec)), keeps_vectors: false }
     }
 
     /// The layout over a mesh, if it is one.
     pub fn over_mesh(&self) -> Option<&MeshShardingSpec> {
-        match &self.spec {
-            BuiltInSpec::Mesh(spec) => Some(spec),
-            BuiltInSpec::Chunk(_) | BuiltInSpec::Enumerable(_) => None,
+        match &self.document {
+            Document::Spec(BuiltInSpec::Mesh(spec)) => Some(spec),
+            Document::Spec(_) | Document::Metadata(_) => None,
+        }
+    }
+
+    /// The sizes of the one tensor that it is of, if it is.
+    pub fn sizes(&self) -> Option<&[i64]> {
+        match &self.document {
+            Document::Spec(_) => None,
+            Document::Metadata(metadata) => Some(metadata.sizes()),
+        }
+    }
+
+    fn mesh(&self) -> Option<&Mesh> {
+        match &self.document {
+            Document::Spec(_) => self.over_mesh().map(MeshShardingSpec::mesh),
+            Document::Metadata(metadata) => metadata.mesh(),
         }
     }
 
@@ -65,6 +86,10 @@ impl Layout {
     pub fn build(
         &self, sizes: &[i64], dtype: Option<DataType>,
     ) -> ModelResult<ShardedTensorMetadata> {
+        let spec = match &self.document {
+            Document::Spec(spec) => spec,
+            Document::Metadata(metadata) => return of_one_tensor(metadata, sizes, dtype),
+        };
         let properties = TensorProperties { dtype, ..TensorProperties::default() };
         let shape = TensorShape::new(sizes);
         match (self.over_mesh(), sizes) {
@@ -72,18 +97,22 @@ impl Layout {
             (Some(spec), [_]) if self.keeps_vectors => {
                 uncut(spec)?.build_metadata(shape, properties)
             }
-            _ => self.spec.as_spec().build_metadata(shape, properties),
+            _ => spec.as_spec().build_metadata(shape, properties),
         }
     }
 
-    /// What every command says of a layout. `document` is the spec as the library writes it.
+    /// What every command says of a layout. `document` is the spec or the metadata as the library writes it.
     pub fn json(&self) -> Value {
-        let axes = self.over_mesh().map(|spec| {
-            let axes = spec.mesh().axes().iter();
+        let axes = self.mesh().map(|mesh| {
+            let axes = mesh.axes().iter();
             axes.map(|axis| json!({"name": axis.name(), "size": axis.size()})).collect::<Vec<_>>()
         });
-        let document = spec_to_json(self.spec.as_spec()).ok();
-        let document: Option<Value> = document.and_then(|text| serde_json::from_str(&text).ok());
+        let document = match &self.document {
+            Document::Spec(spec) => spec_to_json(spec.as_spec()),
+            Document::Metadata(metadata) => metadata_to_json(metadata),
+        };
+        let document: Option<Value> =
+            document.ok().and_then(|text| serde_json::from_str(&text).ok());
         json!({"mesh": axes, "text": self.to_string(), "document": document})
     }
 }
@@ -91,12 +120,30 @@ impl Layout {
 /// In words.
 impl fmt::Display for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.spec {
-            BuiltInSpec::Mesh(spec) => write!(f, "{spec}"),
-            BuiltInSpec::Chunk(spec) => write!(f, "{spec}"),
-            BuiltInSpec::Enumerable(spec) => write!(f, "{spec}"),
+        match &self.document {
+            Document::Spec(BuiltInSpec::Mesh(spec)) => write!(f, "{spec}"),
+            Document::Spec(BuiltInSpec::Chunk(spec)) => write!(f, "{spec}"),
+            Document::Spec(BuiltInSpec::Enumerable(spec)) => write!(f, "{spec}"),
+            Document::Metadata(metadata) => {
+                let shards = units::count(metadata.shards().len(), "shard");
+                write!(f, "metadata of {shards} of {}", units::sizes(metadata.sizes()))
+            }
         }
     }
+}
+
+/// The shards that a document lists, which are of a tensor of certain sizes.
+fn of_one_tensor(
+    metadata: &ShardedTensorMetadata, sizes: &[i64], dtype: Option<DataType>,
+) -> ModelResult<ShardedTensorMetadata> {
+    if metadata.sizes() != sizes {
+        let (own, sizes) = (units::sizes(metadata.sizes()), units::sizes(sizes));
+        let problem = format!(
+            "the metadata is of a tensor of {own}, and this one has {sizes}; pass a spec for others"
+        );
+        return Err(Error::invalid("layout", problem));
+    }
+    Ok(dtype.map_or_else(|| metadata.clone(), |dtype| metadata.with_dtype(dtype)))
 }
 
 /// The same mesh, and a whole tensor on each of its devices.
@@ -122,14 +169,20 @@ impl Layouts {
         Ok(layouts)
     }
 
+    /// The layout of a document.
+    pub fn of_document(path: &str) -> Result<Self, Failure> {
+        let mut layouts = Self::default();
+        layouts.push_document("*", path.to_owned(), path)?;
+        Ok(layouts)
+    }
+
     fn push(&mut self, place: String, mesh: Option<&str>, value: &str) -> Result<(), Failure> {
         let (pattern, text) = match value.split_once(ARROW) {
             Some((pattern, text)) => (pattern.trim(), text.trim()),
             None => ("*", value.trim()),
         };
         if let Some(path) = text.strip_prefix('@') {
-            let layout = document(path, &read(path)?)?;
-            self.rules.push(LayoutRule { pattern: pattern.to_owned(), place, layout });
+            self.push_document(pattern, place, path)?;
             return Ok(());
         }
         let layout = text::parse(text, mesh).map_err(|problem| {
@@ -140,15 +193,21 @@ impl Layouts {
         Ok(())
     }
 
-    /// A file with the JSON document of a spec, or with a layout in each line. `--mesh MESH` is for the lines
-    /// behind it.
+    fn push_document(&mut self, pattern: &str, place: String, path: &str) -> Result<(), Failure> {
+        let layout = Layout { document: document::read(path)?, keeps_vectors: false };
+        self.rules.push(LayoutRule { pattern: pattern.to_owned(), place, layout });
+        Ok(())
+    }
+
+    /// A file with a document, or with a layout in each line. `--mesh MESH` is for the lines behind it.
     fn read_file(&mut self, path: &str, mesh: Option<&str>) -> Result<(), Failure> {
+        if document::is_at(path) {
+            return self.push_document("*", path.to_owned(), path);
+        }
         let text = read(path)?;
         if text.trim_start().starts_with('{') && text.contains("\"kind\"") {
-            let layout = document(path, &text)?;
-            let (pattern, place) = ("*".to_owned(), path.to_owned());
-            self.rules.push(LayoutRule { pattern, place, layout });
-            return Ok(());
+            // A document of a kind that is no layout: the reader says which.
+            return self.push_document("*", path.to_owned(), path);
         }
         let mut mesh = mesh;
         for (number, line) in (1..).zip(text.lines()) {
@@ -189,10 +248,12 @@ impl Layouts {
         &self, shape: &ShapeArguments,
     ) -> Result<(&Layout, ShardedTensorMetadata), Failure> {
         let layout = self.one("--layout")?;
-        let Some(sizes) = &shape.sizes else {
-            return Err(Failure::usage("pass a checkpoint, or --sizes and --layout"));
+        let sizes = shape.sizes.as_ref().map(|sizes| sizes.0.as_slice());
+        let Some(sizes) = sizes.or(layout.sizes()) else {
+            let problem = format!("{layout} is of tensors of any sizes; pass --sizes");
+            return Err(Failure::usage(problem));
         };
-        let built = layout.build(&sizes.0, dtype(shape)?);
+        let built = layout.build(sizes, dtype(shape)?);
         Ok((layout, built.map_err(|error| Failure::of(layout, &error))?))
     }
 }
@@ -201,13 +262,6 @@ impl Layouts {
 fn read(path: &str) -> Result<String, Failure> {
     std::fs::read_to_string(Path::new(path))
         .map_err(|error| Failure::system(path, "reading the layouts", &error))
-}
-
-/// The layout of a JSON document.
-fn document(path: &str, text: &str) -> Result<Layout, Failure> {
-    let spec = spec_from_json(text.as_bytes())
-        .map_err(|error| Failure::of(path, &error).because(Reason::File))?;
-    Ok(Layout { spec, keeps_vectors: false })
 }
 
 /// The element type of `--dtype`.

@@ -14,8 +14,7 @@ use crate::picture::{self, Subject};
 use crate::table::{Align, Table};
 use crate::units;
 
-pub fn run(arguments: &ShowArguments, output: &mut Output) -> Answer {
-    let layouts = Layouts::new(&arguments.layout)?;
+pub fn run(layouts: &Layouts, arguments: &ShowArguments, output: &mut Output) -> Answer {
     let (layout, metadata) = layouts.of_shape(&arguments.shape)?;
     let dtype = metadata.properties().dtype;
     let mut owners = OwnerBytes::default();
