@@ -17,6 +17,7 @@ pub(crate) mod equal;
 pub mod extent;
 pub(crate) mod fold;
 pub(crate) mod gap;
+mod grid_marks;
 mod loop_nest;
 pub(crate) mod overlap;
 mod ranks;

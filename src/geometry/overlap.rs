@@ -14,14 +14,13 @@
 //!
 //! In the last dimension boxes are sorted by where they start, and one pass answers.
 //!
-//! Before that, boxes are separated where planes run between them: see [`super::separate`]. What is
-//! left is searched for as long as that takes about `n` steps; then every box asks the index for
-//! those that it meets, which is faster where the boxes of three and more dimensions are compact,
-//! as long as that takes about `n` steps; and then it is searched to the end. A set for which that
-//! takes more steps than comparing each with each is compared so after all. With many more dimensions
-//! than `log(n)` none is known that is better: it would solve the problem of orthogonal vectors.
-//!
-//! Open comparisons are on a stack of its own.
+//! Before that, boxes of few cells of a grid are marked there ([`super::grid_marks`]), and others are
+//! separated where planes run between them ([`super::separate`]). What is left is searched for as long
+//! as that takes about `n` steps; then every box asks the index for those that it meets, which is
+//! faster where boxes of three and more dimensions are compact, as long as that takes about `n` steps;
+//! and then it is searched to the end. A set for which that takes more steps than comparing each with
+//! each is compared so after all. With many more dimensions than `log(n)` none is known that is better:
+//! it would solve the problem of orthogonal vectors. Open comparisons are on a stack of its own.
 //!
 //! Coordinates are replaced by their ranks among the starts of that dimension, so segments are
 //! halved `log2(n)` times at most; dimensions in which all boxes meet are dropped.
@@ -34,7 +33,8 @@
 
 use std::ops::{ControlFlow, Range};
 
-use super::ranks::{RankSpan, Ranked};
+use super::grid_marks::are_disjoint;
+use super::ranks::{RankSpan, Ranked, ranked_dims};
 use super::separate::{Separated, separate};
 use crate::geometry::box_list::BoxList;
 use crate::geometry::steps;
@@ -55,7 +55,11 @@ pub fn find(shards: &BoxList) -> Memory<Option<(usize, usize)>> {
     let (Some(&first), Some(&second)) = (owners.first(), owners.get(1)) else {
         return Ok(None);
     };
-    let boxes = Ranked::new(shards, owners)?;
+    let dims = ranked_dims(shards, &owners)?;
+    if are_disjoint(&dims)? == Some(true) {
+        return Ok(None);
+    }
+    let boxes = Ranked::new(dims, owners)?;
     let found =
         if boxes.dims.is_empty() { Some((first, second)) } else { Search::run(shards, &boxes)? };
     Ok(found.map(|(a, b)| (a.min(b) as usize, a.max(b) as usize)))
@@ -228,7 +232,7 @@ impl<'a> Search<'a> {
         let spanning = self.push(set.clone(), dim, |span| span.holds(segment))?;
         let reaching = self.push(set, dim, |span| !span.holds(segment))?;
         // The last one pushed is compared first.
-        for segment in halves(segment).into_iter().rev().flatten() {
+        for segment in segment.halves().into_iter().rev().flatten() {
             let set = reaching.clone();
             self.tasks.try_push(Question::WithinHalf { set, dim, segment })?;
         }
@@ -272,7 +276,7 @@ impl<'a> Search<'a> {
         let b_spanning = self.push(b.clone(), dim, |span| span.holds(segment))?;
         let b_reaching = self.push(b.clone(), dim, |span| !span.holds(segment))?;
         if !a_reaching.is_empty() && !b_reaching.is_empty() {
-            for segment in halves(segment).into_iter().rev().flatten() {
+            for segment in segment.halves().into_iter().rev().flatten() {
                 let sets = [a_reaching.clone(), b_reaching.clone()];
                 self.tasks.try_push(Question::BetweenHalf { sets, dim, segment })?;
             }
@@ -386,15 +390,4 @@ impl<'a> Search<'a> {
         self.lists.truncate(end);
         Ok(start..end)
     }
-}
-
-/// Both halves of a segment. A box that only reaches into a segment leaves it at least two ranks
-/// wide, so no half is empty.
-fn halves(segment: RankSpan) -> [Option<RankSpan>; 2] {
-    if segment.low >= segment.high {
-        return [None; 2];
-    }
-    let middle = segment.low + (segment.high - segment.low) / 2;
-    let half = |low: u32, high: u32| (low < high).then_some(RankSpan { low, high });
-    [half(segment.low, middle), half(middle, segment.high)]
 }

@@ -35,6 +35,17 @@ impl RankSpan {
         Self { low: self.low.max(other.low), high: self.high.min(other.high) }
     }
 
+    /// Both halves of a segment. A box that only reaches into a segment leaves it at least two ranks
+    /// wide, so no half is empty.
+    pub(super) fn halves(self) -> [Option<Self>; 2] {
+        if self.low >= self.high {
+            return [None; 2];
+        }
+        let middle = self.low + (self.high - self.low) / 2;
+        let half = |low: u32, high: u32| (low < high).then_some(Self { low, high });
+        [half(self.low, middle), half(middle, self.high)]
+    }
+
     pub(super) const NOTHING: Self = Self { low: u32::MAX, high: 0 };
     pub(super) const EVERYTHING: Self = Self { low: 0, high: u32::MAX };
 }
@@ -48,70 +59,81 @@ pub(super) struct Ranked {
     pub(super) dims: Vec<Vec<RankSpan>>,
 }
 
-impl Ranked {
-    pub(super) fn new(shards: &BoxList, owners: Vec<u32>) -> Memory<Self> {
-        let mut ranked: Vec<(usize, usize, Vec<RankSpan>)> = Vec::new();
-        let mut starts = Vec::new();
-        for dim in 0..shards.ndim() {
-            if let Some(spans) = Self::rank_dimension(shards, &owners, dim, &mut starts)? {
-                ranked.try_push((starts.len(), dim, spans))?;
-            }
+/// The spans of boxes in a dimension that can separate them, and the number of different starts in it.
+pub(super) struct RankedDim {
+    pub(super) starts: usize,
+    pub(super) spans: Vec<RankSpan>,
+}
+
+/// All dimensions that can separate boxes, the one with the most different starts last.
+pub(super) fn ranked_dims(shards: &BoxList, owners: &[u32]) -> Memory<Vec<RankedDim>> {
+    let mut ranked: Vec<(usize, RankedDim)> = Vec::new();
+    let mut starts = Vec::new();
+    for dim in 0..shards.ndim() {
+        if let Some(spans) = rank_dimension(shards, owners, dim, &mut starts)? {
+            ranked.try_push((dim, RankedDim { starts: starts.len(), spans }))?;
         }
-        ranked.sort_unstable_by_key(|(starts, dim, _)| (*starts, *dim));
+    }
+    ranked.sort_unstable_by_key(|(dim, ranked)| (ranked.starts, *dim));
+    memory::try_collect(ranked.into_iter().map(|(_, ranked)| ranked))
+}
+
+impl Ranked {
+    /// The boxes of these shards, sorted.
+    pub(super) fn new(ranked: Vec<RankedDim>, owners: Vec<u32>) -> Memory<Self> {
         // Already in order is the usual case.
-        let last = ranked.last().filter(|(_, _, last)| !last.is_sorted_by_key(|span| span.low));
-        let Some((_, _, last)) = last else {
-            let dims = memory::try_collect(ranked.into_iter().map(|(_, _, spans)| spans))?;
+        let last = ranked.last().filter(|last| !last.spans.is_sorted_by_key(|span| span.low));
+        let Some(last) = last else {
+            let dims = memory::try_collect(ranked.into_iter().map(|ranked| ranked.spans))?;
             return Ok(Self { shard: owners, dims });
         };
-        let order = by_start(last)?;
-        let dims = ranked
-            .into_iter()
-            .map(|(_, _, spans)| memory::try_collect(order.iter().map(|&at| spans[at as usize])));
-        let dims = memory::try_collect_results(dims)?;
+        let order = by_start(&last.spans)?;
+        let in_order = |ranked: RankedDim| {
+            memory::try_collect(order.iter().map(|&at| ranked.spans[at as usize]))
+        };
+        let dims = memory::try_collect_results(ranked.into_iter().map(in_order))?;
         let shard = memory::try_collect(order.iter().map(|&at| owners[at as usize]))?;
         Ok(Self { shard, dims })
-    }
-
-    /// The boxes' spans in one dimension; `None` when all boxes meet in it. `starts` becomes the
-    /// different starts.
-    fn rank_dimension(
-        shards: &BoxList, owners: &[u32], dim: usize, starts: &mut Vec<i64>,
-    ) -> Memory<Option<Vec<RankSpan>>> {
-        steps::count(owners.len());
-        let ndim = shards.ndim();
-        let bounds = |owner: u32| {
-            let at = owner as usize * ndim + dim;
-            let start = shards.offsets()[at];
-            (start, start + shards.sizes()[at])
-        };
-        let (latest_start, earliest_end) = owners
-            .iter()
-            .map(|&owner| bounds(owner))
-            .fold((i64::MIN, i64::MAX), |(late, early), (start, end)| {
-                (late.max(start), early.min(end))
-            });
-        if latest_start < earliest_end {
-            return Ok(None);
-        }
-        starts.clear();
-        starts.try_extend(owners.iter().map(|&owner| bounds(owner).0))?;
-        sort_starts(starts);
-        let mut near = 0;
-        let mut rank = |coordinate: i64| {
-            near = rank_near(starts, coordinate, near);
-            near as u32
-        };
-        let spans = owners.iter().map(|&owner| {
-            let (start, end) = bounds(owner);
-            RankSpan { low: rank(start), high: rank(end) }
-        });
-        memory::try_collect(spans).map(Some)
     }
 
     pub(super) fn meet_from(&self, dim: usize, a: u32, b: u32) -> bool {
         self.dims[dim..].iter().all(|spans| spans[a as usize].meets(spans[b as usize]))
     }
+}
+
+/// The boxes' spans in one dimension; `None` when all boxes meet in it. `starts` becomes the
+/// different starts.
+fn rank_dimension(
+    shards: &BoxList, owners: &[u32], dim: usize, starts: &mut Vec<i64>,
+) -> Memory<Option<Vec<RankSpan>>> {
+    steps::count(owners.len());
+    let ndim = shards.ndim();
+    let bounds = |owner: u32| {
+        let at = owner as usize * ndim + dim;
+        let start = shards.offsets()[at];
+        (start, start + shards.sizes()[at])
+    };
+    let (latest_start, earliest_end) = owners
+        .iter()
+        .map(|&owner| bounds(owner))
+        .fold((i64::MIN, i64::MAX), |(late, early), (start, end)| {
+            (late.max(start), early.min(end))
+        });
+    if latest_start < earliest_end {
+        return Ok(None);
+    }
+    starts.clear();
+    starts.try_extend(owners.iter().map(|&owner| bounds(owner).0))?;
+    sort_starts(starts);
+    // Starts and ends are looked for each near the last one of its kind.
+    let (mut low, mut high) = (0, 0);
+    let spans = owners.iter().map(|&owner| {
+        let (start, end) = bounds(owner);
+        low = rank_near(starts, start, low);
+        high = rank_near(starts, end, high);
+        RankSpan { low: low as u32, high: high as u32 }
+    });
+    memory::try_collect(spans).map(Some)
 }
 
 /// The boxes in the order of their starts, equal ones in their own order. Starts are ranks below the

@@ -1,0 +1,116 @@
+//! Whether boxes overlap, by marking the cells that they hold of a grid, whose planes run through all
+//! starts of boxes.
+//!
+//! Two boxes share an element exactly when they share a cell: in each dimension the later of their starts
+//! is in both. Boxes of grids, of rows with columns of their own, and of most tables of blocks have few
+//! cells, so that marking a bit for each is one pass. Others would have too many, and are left to the
+//! search of [`super::overlap`].
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "ranks are below the numbers of starts, whose product was checked"
+)]
+
+use super::MAX_NDIM;
+use super::ranks::RankedDim;
+use super::steps;
+use crate::memory::{self, Memory};
+
+/// Bits of the grid for each box: as much memory as an offset of each.
+const MAX_BITS_OF_BOX: usize = 64;
+/// Words of the grid that are looked at for each box.
+const MAX_STEPS_OF_BOX: usize = 16;
+
+/// Whether no two boxes share a cell; `None` if marking takes too long, or needs too much memory.
+pub(super) fn are_disjoint(dims: &[RankedDim]) -> Memory<Option<bool>> {
+    let Some((last, outer)) = dims.split_last() else {
+        return Ok(None);
+    };
+    let boxes = last.spans.len();
+    // Spans end at the number of starts or before.
+    let cells = dims.iter().try_fold(1usize, |cells, dim| cells.checked_mul(dim.starts));
+    let Some(cells) = cells.filter(|&cells| cells / MAX_BITS_OF_BOX <= boxes) else {
+        return Ok(None);
+    };
+    let mut marks = Marks { words: memory::try_filled(0, cells / 64 + 1)? };
+    let mut steps = boxes.saturating_mul(MAX_STEPS_OF_BOX);
+    steps::count(boxes);
+    for (at, span) in last.spans.iter().enumerate() {
+        let mut rows = Rows::of(outer, last.starts, at);
+        while let Some(row) = rows.next() {
+            let (from, to) = (row + span.low as usize, row + span.high as usize);
+            let looked_at = 1 + (to - from) / 64;
+            let Some(left) = steps.checked_sub(looked_at) else {
+                return Ok(None);
+            };
+            steps = left;
+            if !marks.mark(from, to) {
+                return Ok(Some(false));
+            }
+        }
+    }
+    Ok(Some(true))
+}
+
+/// A bit for each cell.
+struct Marks {
+    words: Vec<u64>,
+}
+
+impl Marks {
+    /// Marks cells `from..to`, of which there is one at least. False if one was marked before.
+    fn mark(&mut self, from: usize, to: usize) -> bool {
+        let (first, last) = (from / 64, (to - 1) / 64);
+        let (start, end) = (u64::MAX << (from % 64), u64::MAX >> (63 - (to - 1) % 64));
+        if first == last {
+            return self.mark_word(first, start & end);
+        }
+        let inner = (first + 1..last).all(|word| self.mark_word(word, u64::MAX));
+        inner && self.mark_word(first, start) && self.mark_word(last, end)
+    }
+
+    fn mark_word(&mut self, word: usize, mask: u64) -> bool {
+        let old = self.words[word];
+        self.words[word] = old | mask;
+        old & mask == 0
+    }
+}
+
+/// The rows of a box: a row for each rank that it holds in all dimensions but the last.
+struct Rows<'a> {
+    dims: &'a [RankedDim],
+    /// Cells of a row of the grid.
+    width: usize,
+    at: usize,
+    ranks: [u32; MAX_NDIM],
+    done: bool,
+}
+
+impl<'a> Rows<'a> {
+    fn of(dims: &'a [RankedDim], width: usize, at: usize) -> Self {
+        let mut ranks = [0; MAX_NDIM];
+        ranks.iter_mut().zip(dims).for_each(|(rank, dim)| *rank = dim.spans[at].low);
+        Self { dims, width, at, ranks, done: false }
+    }
+
+    /// Where the next row starts.
+    fn next(&mut self) -> Option<usize> {
+        if self.done {
+            return None;
+        }
+        let places = self.dims.iter().zip(&self.ranks);
+        let row = places.fold(0, |row, (dim, &rank)| row * dim.starts + rank as usize);
+        self.done = true;
+        for (dim, rank) in self.dims.iter().zip(&mut self.ranks).rev() {
+            let span = dim.spans[self.at];
+            *rank += 1;
+            if *rank < span.high {
+                self.done = false;
+                break;
+            }
+            *rank = span.low;
+        }
+        Some(row * self.width)
+    }
+}
