@@ -1,16 +1,21 @@
 /* Lets memory run out at every allocation of every scenario.
  *
- *   failing_allocations [SCENARIO [ALLOCATION [all]]]
+ *   failing_allocations [SCENARIO [ALLOCATION [first] [all]]]
  *
  * First a scenario runs undisturbed, and allocations of the library are counted: those on threads that
  * are inside of one of its calls, whoever makes them, the start of a thread included. Then it runs once
- * for each of them, in a process of its own, and that allocation fails: alone, and a second time
- * together with all after it until the call has returned. The call must then return OUT_OF_MEMORY and
- * have written nothing, or do without that memory; the same call without failures must succeed
- * afterwards, and at the end nothing may be left allocated that is not left otherwise. What aborted is
- * reported with the place in the library that asked for the memory.
+ * for each of them, and that allocation fails: alone, and a second time together with all after it until
+ * the call has returned. The call must then return OUT_OF_MEMORY and have written nothing, or do without
+ * that memory; the same call without failures must succeed afterwards, and nothing may be left allocated
+ * that is not left otherwise. What aborted is reported with the place in the library that asked for the
+ * memory.
  *
- * With a number it is only that allocation, in this process: for a debugger, or RUST_BACKTRACE=1. */
+ * One process makes all these runs of a scenario, one after the other; the next process goes on after
+ * a run that ends it. Some allocations are made once in a process. Their stacks are missing where the
+ * scenario runs for the second time, and each fails in a process of its own, in the first run.
+ *
+ * With a number it is only that allocation, in this process, which has run the scenario before unless
+ * `first` is said: for a debugger, or RUST_BACKTRACE=1. */
 #define _GNU_SOURCE
 #include "scenarios/scenarios.h"
 
@@ -35,7 +40,7 @@ void *__libc_realloc(void *old, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
 void __libc_free(void *memory);
 
-enum { FRAMES = 24, LIVE = 1 << 16 };
+enum { FRAMES = 24, LIVE = 1 << 16, STACKS = 1 << 14 };
 
 /* A call of the library that is under way: the threads that it starts belong to it. */
 typedef struct running_call {
@@ -50,14 +55,17 @@ static atomic_long made, fail_at = -1;
 static _Atomic(running_call *) starving;
 static int all_after;
 
-/* What one run tells the process that started it. */
+/* What a process tells the one that started it: which allocation failed last, and what was counted. */
 typedef struct report {
-  long allocations, live;
-  int broke, frame_count;
+  long number, allocations, live, runs, broken;
+  int frame_count;
   void *frames[FRAMES];
   char function[64];
+  /* A hash of the stack of each allocation, in the first run and in the second. */
+  uint64_t stacks[2][STACKS];
 } report;
 static report *told;
+static uint64_t *recorded;
 
 /* Memory that the library has, in a table with linear probing: it can't allocate. */
 static struct {
@@ -108,11 +116,24 @@ done:
   unlock();
 }
 
+static uint64_t hash_of_stack(void) {
+  void *frames[4 * FRAMES];
+  uint64_t hash = 0;
+  for (int i = backtrace(frames, COUNT(frames)); i-- > 0;)
+    hash = (hash ^ (uint64_t)(uintptr_t)frames[i]) * 0x9e3779b97f4a7c15u;
+  return hash;
+}
+
 /* Whether this allocation is one that fails. */
 static int refused(void) {
   running_call *call = current;
   if (call == NULL) return 0;
   long number = atomic_fetch_add(&made, 1) + 1;
+  if (recorded != NULL && number <= STACKS) {
+    current = NULL;
+    recorded[number - 1] = hash_of_stack();
+    current = call;
+  }
   if (number != atomic_load(&fail_at)) {
     if (atomic_load(&starving) != call) return 0;
   } else {
@@ -227,7 +248,7 @@ int condition_ends(void) {
   return starved;
 }
 
-void collective_broke(void) { told->broke = 1; }
+void collective_broke(void) { told->broken++; }
 
 pthread_t start_thread(void *(*run)(void *), void *argument) {
   pthread_t thread;
@@ -244,36 +265,88 @@ static void end_aborted(int signal_number) {
   _exit(ABORTED);
 }
 
-/* A scenario, undisturbed but for the allocation, and once more: what is left allocated then. */
+/* A run takes milliseconds, or for ever. */
+enum { SECONDS = 20 };
+
+/* A scenario in which this allocation fails, and no other or all after it in its call. */
 static void run_disturbed(const scenario *s, long number, int all) {
-  memset(told, 0, sizeof *told);
+  alarm(SECONDS);
+  told->number = number, told->runs++, told->frame_count = 0;
   all_after = all;
   atomic_store(&made, 0);
   atomic_store(&fail_at, number);
   s->run();
   atomic_store(&fail_at, -1);
-  told->allocations = atomic_load(&made);
+}
+
+/* How many allocations a scenario makes. */
+static long run_undisturbed(const scenario *s) {
+  alarm(SECONDS);
+  atomic_store(&made, 0);
   s->run();
+  return atomic_load(&made);
+}
+
+/* Memory that the library keeps may have been taken by the call that ran out of it: not twice. */
+static void check_left(const scenario *s, long left) {
+  if (live_count > left) run_undisturbed(s);
+  if (live_count > left) FAIL("%ld pieces of memory are left, not %ld", live_count, left);
+}
+
+/* What a process does with a scenario. */
+typedef struct task {
+  void (*run)(const struct task *task);
+  const scenario *scenario;
+  long number;
+  int all;
+} task;
+
+/* Finds what the scenario allocates, and leaves, where nothing fails. Both runs have the same caller. */
+static void record(const task *task) {
+  for (long run = 0; run < task->number; run++) {
+    recorded = told->stacks[run];
+    long allocations = run_undisturbed(task->scenario);
+    CHECK(allocations <= STACKS);
+    if (run == 0) told->allocations = allocations;
+  }
+  recorded = NULL;
   told->live = live_count;
 }
 
-/* A run takes milliseconds, or for ever. */
-enum { SECONDS = 20 };
+/* The allocation fails in the first run of this process. */
+static void fail_first(const task *task) {
+  long left = told->live;
+  run_disturbed(task->scenario, task->number, task->all);
+  run_undisturbed(task->scenario);
+  check_left(task->scenario, left);
+}
 
-/* The same in a process of its own; the exit status, and what it printed to stderr. */
-static int run_apart(const scenario *s, long number, int all, char *message, size_t capacity) {
+/* This allocation and each after it fail in turn, where everything was done before. */
+static void fail_each(const task *task) {
+  run_undisturbed(task->scenario);
+  long allocations = run_undisturbed(task->scenario), left = live_count;
+  for (long number = task->number; number <= allocations; number++) {
+    run_disturbed(task->scenario, number, task->all);
+    check_left(task->scenario, left);
+  }
+  run_undisturbed(task->scenario);
+  check_left(task->scenario, left);
+}
+
+/* A task in a process of its own: the exit status, and what it printed to stderr. */
+static int run_apart(const task *task, char *message, size_t capacity) {
   static int errors = -1;
   if (errors < 0) errors = memfd_create("errors", MFD_CLOEXEC);
   CHECK(errors >= 0 && ftruncate(errors, 0) == 0 && lseek(errors, 0, SEEK_SET) == 0);
   fflush(stdout);
+  told->number = task->number, told->frame_count = 0;
   pid_t child = fork();
   CHECK(child >= 0);
   if (child == 0) {
     dup2(errors, STDERR_FILENO);
-    alarm(SECONDS);
     signal(SIGABRT, end_aborted);
     signal(SIGSEGV, end_aborted);
-    run_disturbed(s, number, all);
+    task->run(task);
     _exit(0);
   }
   int status;
@@ -291,17 +364,17 @@ typedef struct place {
   char function[64], source[240], last_file[100];
   int sources;
   long number;
-  int all;
+  const char *how;
 } place;
 static place places[8192];
 static size_t place_count;
 
-static void remember_place(const scenario *s, long number, int all) {
+static void remember_place(const scenario *s, const char *how) {
   CHECK(place_count < COUNT(places));
   place *p = &places[place_count++];
   memcpy(p->frames, told->frames, sizeof p->frames);
   memcpy(p->function, told->function, sizeof p->function);
-  p->frame_count = told->frame_count, p->times = 1, p->first = s, p->number = number, p->all = all;
+  p->frame_count = told->frame_count, p->times = 1, p->first = s, p->number = told->number, p->how = how;
 }
 
 /* A line of this library's own source, "src/ffi/spec.rs:10", innermost first. */
@@ -359,52 +432,62 @@ static void print_places(void) {
     for (next = i + 1; next < place_count && by_source(&places[i], &places[next]) == 0;) next++;
     printf("%4zu times: %s\n            %s; %s %ld%s\n", next - i,
            places[i].source[0] ? places[i].source : "outside of the library", places[i].function,
-           places[i].first->name, places[i].number, places[i].all ? " all" : "");
+           places[i].first->name, places[i].number, places[i].how);
   }
 }
 
-static long seen_runs, aborts, failures, broken;
+static long aborts, failures;
 
-static void run_all_of(const scenario *s, const int *modes, int mode_count) {
+/* Whether the task ended by itself. What ended it otherwise is counted and printed. */
+static int succeeds(const task *task) {
+  static const char *const how[2][2] = {{"", " all"}, {" first", " first all"}};
   char message[400];
+  int status = run_apart(task, message, sizeof message);
+  if (status == 0) return 1;
+  const char *repeat = how[task->run == fail_first][task->all];
+  if (told->frame_count > 0) remember_place(task->scenario, repeat);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == ABORTED)
+    aborts++;
+  else if (failures++ < 100)
+    printf("%s %ld%s: %s", task->scenario->name, told->number, repeat,
+           WIFSIGNALED(status) ? "it does not end\n" : message);
+  return 0;
+}
+
+/* Marks the allocations that only the first run makes, and counts them. */
+static long find_firsts(long allocations, char *is_first) {
+  long firsts = 0;
+  for (long i = 0; i < allocations; i++) {
+    long again = 0;
+    while (again < STACKS && told->stacks[1][again] != told->stacks[0][i]) again++;
+    is_first[i] = again == STACKS;
+    firsts += is_first[i];
+    if (again < STACKS) told->stacks[1][again] = 0;
+  }
+  return firsts;
+}
+
+static void run_all_of(const scenario *s) {
+  static char is_first[STACKS];
   struct timespec begun, now;
   clock_gettime(CLOCK_MONOTONIC, &begun);
-  int status = run_apart(s, -1, 0, message, sizeof message);
-  if (status != 0) {
-    printf("%s fails undisturbed: %s\n", s->name, message);
-    failures++;
-    return;
+  memset(told->stacks, 0, sizeof told->stacks);
+  task task = {record, s, 2, 0};
+  if (!succeeds(&task)) return;
+  long allocations = told->allocations, firsts = find_firsts(allocations, is_first);
+  for (task.all = 0; task.all < 2; task.all++) {
+    task.run = fail_first;
+    for (task.number = 1; task.number <= allocations; task.number++)
+      if (is_first[task.number - 1]) succeeds(&task);
+    task.run = fail_each;
+    for (task.number = 1; task.number <= allocations + 1 && !succeeds(&task);) task.number = told->number + 1;
   }
-  long allocations = told->allocations, left = told->live, scenario_aborts = 0, scenario_failures = 0;
-  for (int mode = 0; mode < mode_count; mode++)
-    for (long number = 1; number <= allocations; number++) {
-      status = run_apart(s, number, modes[mode], message, sizeof message);
-      seen_runs++;
-      broken += told->broke;
-      if (WIFEXITED(status) && WEXITSTATUS(status) == ABORTED) {
-        remember_place(s, number, modes[mode]);
-        scenario_aborts++;
-        continue;
-      }
-      const char *wrong = WIFSIGNALED(status) ? "it does not end\n" : status != 0 ? message : NULL;
-      if (wrong == NULL && told->live > left) {
-        snprintf(message, sizeof message, "%ld pieces of memory are left, not %ld\n", told->live, left);
-        wrong = message;
-      }
-      if (wrong == NULL) continue;
-      remember_place(s, number, modes[mode]);
-      if (scenario_failures++ < 10)
-        printf("%s, allocation %ld%s: %s", s->name, number, modes[mode] ? " and all after it" : "", wrong);
-    }
   clock_gettime(CLOCK_MONOTONIC, &now);
-  printf("%-32s %5ld allocations, %5ld aborts, %5ld other failures, %4.1f s\n", s->name, allocations,
-         scenario_aborts, scenario_failures,
+  printf("%-36s %5ld allocations, %3ld of them once in a process, %4.1f s\n", s->name, allocations, firsts,
          (double)(now.tv_sec - begun.tv_sec) + 1e-9 * (double)(now.tv_nsec - begun.tv_nsec));
-  aborts += scenario_aborts, failures += scenario_failures;
 }
 
 int main(int argc, char **argv) {
-  static const int both[] = {0, 1};
   void *frames[4];
   struct rlimit no_core = {0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
@@ -418,14 +501,17 @@ int main(int argc, char **argv) {
   for (size_t i = 0; i < scenario_count; i++) {
     if (argc > 1 && strcmp(argv[1], scenarios[i].name) != 0) continue;
     seen++;
-    if (argc > 2)
-      run_disturbed(&scenarios[i], atol(argv[2]), argc > 3);
-    else
-      run_all_of(&scenarios[i], both, 2);
+    if (argc <= 2) {
+      run_all_of(&scenarios[i]);
+      continue;
+    }
+    int first = argc > 3 && strcmp(argv[3], "first") == 0;
+    for (int run = 0; run < 2 && !first; run++) run_undisturbed(&scenarios[i]);
+    run_disturbed(&scenarios[i], atol(argv[2]), argc > 3 + first);
   }
   if (seen == 0) FAIL("there is no scenario %s", argv[1]);
   print_places();
   printf("%ld runs, %ld aborted, %ld failed otherwise; %ld collectives failed after the agreement\n",
-         seen_runs, aborts, failures, broken);
+         told->runs, aborts, failures, told->broken);
   return aborts + failures > 0;
 }
