@@ -95,7 +95,7 @@ int main(int argc, char **argv) {
   MPI_Finalize();
 #else
   static const int64_t sizes[] = {1, 2, 3, 4, 7};
-  /* Numbers of ranks may be given: under valgrind, which runs one thread at a time, all take minutes. */
+  /* Numbers of ranks may be given: c_tests/CMakeLists.txt says where some are enough. */
   if (argc > 1)
     for (int i = 1; i < argc; i++) run_all(atoi(argv[i]));
   else
