@@ -6,6 +6,9 @@ BUILD := target/c_tests
 LIBRARY := target/release/libshardspec.so.0
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
+# Loom's processes: models, and weaker orderings.
+MODELS := target/models/release/models
+
 FILE ?= examples/data/iris.npy
 RANKS ?= 4
 PYTHON_BENCH ?= .venv/bin/python
@@ -25,7 +28,7 @@ INSTALL := target/install
 # Runs a command with its output in a file, and shows that only if the command fails: $(call quietly,file,command)
 quietly = $(2) > $(1) 2>&1 || { cat $(1); exit 1; }
 
-.PHONY: help build command install uninstall demo test test-rust test-c test-python test-python-in-one-piece test-runtimes bench bench-plan bench-comm bench-files bench-geometry bench-python fuzz fuzz-many fuzz-python wheels clean
+.PHONY: help build command install uninstall demo test test-rust test-c test-python test-python-in-one-piece test-runtimes bench bench-plan bench-comm bench-files bench-geometry bench-python models models-weakened fuzz fuzz-many fuzz-python wheels clean
 
 help:
 	@echo "make demo    shard a tensor, show who owns what, put it together again"
@@ -40,6 +43,8 @@ help:
 	@echo "make bench-files  reading parts of a checkpoint, beside plain reads, safetensors and torch"
 	@echo "make bench-geometry  how long specs, metadata and layouts of whole models take"
 	@echo "make bench-python  what a view, a call and a million boxes cost from Python"
+	@echo "make models  models of the lock-free parts, in every order of their accesses"
+	@echo "make models-weakened  the same with each ordering weakened in turn; takes half an hour"
 	@echo "make fuzz SECONDS=60  each fuzz target for so many seconds; TARGETS='npy' for some"
 	@echo "make fuzz-many SECONDS=60  the same without coverage and sanitizer, some ten times as many inputs"
 	@echo "make fuzz-python CALLS=200000  public functions of the package with random objects"
@@ -142,6 +147,18 @@ bench-geometry:
 
 bench-python: build .venv/.ready
 	$(PYTHON_BENCH) benches/python/bench.py
+
+# Each model passes, and fails where an ordering that it needs is weakened.
+models: $(MODELS)
+	$(MODELS)
+	$(PYTHON) models/weaken.py $(MODELS) --known
+
+models-weakened: $(MODELS)
+	$(PYTHON) models/weaken.py $(MODELS)
+
+.PHONY: $(MODELS)
+$(MODELS):
+	RUSTFLAGS="--cfg loom" $(CARGO) build --release --locked --manifest-path models/Cargo.toml --target-dir target/models
 
 fuzz:
 	tools/fuzz.sh $(SECONDS) $(TARGETS)

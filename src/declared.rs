@@ -121,6 +121,7 @@ mod imp {
     }
 }
 
+#[cfg_attr(loom, allow(unused_imports, reason = "models have no exports"))]
 pub(crate) use imp::{blocks, calls_back, enter};
 
 #[cfg(all(test, debug_assertions))]

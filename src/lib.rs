@@ -55,11 +55,15 @@ extern crate self as shardspec;
 #[path = "../tests/common/mod.rs"]
 mod common;
 
+#[cfg(not(loom))]
 pub mod collective_io;
 pub mod comm;
+mod concurrency;
 mod declared;
+#[cfg(not(loom))]
 pub mod draw;
 pub mod error;
+#[cfg(not(loom))]
 pub mod ffi;
 pub mod files;
 pub mod geometry;
@@ -67,6 +71,9 @@ mod host;
 pub mod interchange;
 pub mod memory;
 pub mod model;
+#[cfg(loom)]
+#[path = "../models/models.rs"]
+pub mod models;
 pub mod notation;
 pub mod ops;
 pub mod plan;

@@ -6,7 +6,9 @@
     reason = "places are counted around an array of fixed length"
 )]
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+
+use crate::concurrency::{Condvar, Mutex, MutexGuard};
 
 /// A channel for up to `N` items that were not received yet, in order.
 pub(super) struct BoundedChannel<T, const N: usize> {

@@ -1,15 +1,27 @@
 //! The shared state of a local group: a mailbox for each rank, and whether the group is broken.
+//!
+//! A sender counts a message (1), puts its place into the mailbox of the receiver (2), and waits until the
+//! count is 0 again (5). The receiver takes the place out of its mailbox (3), copies the bytes, and counts
+//! the message down (4). Each step holds the lock of one mailbox. So 2 happens before 3, and 4 before 5: the
+//! sender has its memory back after all copies.
+//!
+//! A rank that can't go on waits for its own condition, under the lock of its own mailbox. What it waits
+//! for is changed under that lock, or the lock is taken once after the change ([`Mailbox::wake`]). So a rank
+//! either sees the change or waits before it is woken. A rank that waits for a message first joins the list
+//! of the sender, and then looks whether the sender is gone. A sender that goes first says so, and then
+//! wakes its list.
 
 #![allow(clippy::indexing_slicing, reason = "ranks are checked before mailboxes are looked up")]
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::{Display, Formatter};
 use std::hash::{BuildHasherDefault, DefaultHasher};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use super::short::Short;
 use crate::comm::CommError;
+use crate::concurrency::{AtomicBool, AtomicUsize, Condvar, Mutex, MutexGuard};
 use crate::error::try_with_capacity;
 use crate::memory::text;
 use crate::model::{Error, Result};

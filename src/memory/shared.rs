@@ -5,9 +5,10 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::{Memory, try_box};
+use crate::concurrency::AtomicUsize;
 
 /// More owners than memory could hold; only a program that forgets them for ever gets there.
 const MAX_OWNERS: usize = usize::MAX >> 1;

@@ -9,11 +9,25 @@
 //! inside of one, and the one that looks last finds the other's call. In a circle of waiting threads,
 //! each thread would have entered its op after the thread that waits for it looked. Around the whole
 //! circle that is impossible.
+//!
+//! A thread that registers or ends an op:
+//!
+//! 1. It reads the key of the directory (Acquire), and protects the directory.
+//! 2. It makes another directory, which is inserted like any object of a slot map.
+//! 3. It changes the key of the directory (Release), if it is still the one of step 1. Otherwise it frees
+//!    the new directory and begins again.
+//! 4. It frees the old directory, and retires the op that is no longer listed.
+//!
+//! A thread that looks for an op does step 1, and protects the ops of that hash. If one of them is gone and
+//! the directory is no longer the one of step 1, it begins again. Step 3 happens before step 1 of a thread
+//! that reads the new key, so that thread finds the new directory and all its ops. The rest is the protocol
+//! of [`sync`](crate::sync).
 
 use std::ops::Deref;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::directory::{Directory, Entry};
+use crate::concurrency::AtomicU64;
 use crate::memory::{Text, TryVec, text, try_boxed_str, try_string};
 use crate::model::{Error, Result};
 use crate::ops::OpError;

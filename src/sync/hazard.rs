@@ -8,9 +8,10 @@
 use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::hazard_records::{self, HazardRecord, ONCE};
+use crate::concurrency::{AtomicUsize, thread_local};
 
 /// What a thread does with an object, in the lowest bit of a hazard value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,8 +218,10 @@ pub(crate) fn this_thread_runs_any() -> bool {
 /// Registers a handler for forks, which releases the records of threads that do not exist in the
 /// child. Threads call it before they acquire their first record, so it may be registered several
 /// times. `false`: no memory for that, and no record may be acquired.
-#[cfg(unix)]
+#[cfg(all(unix, not(loom)))]
 fn registers_fork_handler() -> bool {
+    use std::sync::atomic::AtomicBool;
+
     extern "C" fn release_records_of_others() {
         hazard_records::release_others(this_thread());
     }
@@ -233,14 +236,14 @@ fn registers_fork_handler() -> bool {
     DONE.load(Ordering::Relaxed)
 }
 
-#[cfg(not(unix))]
+#[cfg(not(all(unix, not(loom))))]
 fn registers_fork_handler() -> bool {
     true
 }
 
 /// A destructor for threads. The standard library's own ends the process where there is no memory
 /// for it.
-#[cfg(unix)]
+#[cfg(all(unix, not(loom)))]
 mod at_end {
     use std::ffi::c_void;
     use std::ptr::NonNull;
@@ -285,8 +288,10 @@ mod at_end {
     }
 }
 
-#[cfg(not(unix))]
+#[cfg(not(all(unix, not(loom))))]
 mod at_end {
+    use crate::concurrency::thread_local;
+
     struct ReleaseAtEnd;
 
     impl Drop for ReleaseAtEnd {

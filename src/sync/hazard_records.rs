@@ -15,19 +15,21 @@
 
 use std::alloc::Layout;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
+
+use crate::concurrency::{AtomicPtr, AtomicU32, AtomicUsize, spin_loop};
 
 /// Children of a branch.
-const FAN_OUT: usize = 64;
+const FAN_OUT: usize = if cfg!(loom) { 2 } else { 64 };
 const FAN_OUT_BITS: u32 = FAN_OUT.ilog2();
 /// Records of a leaf: few, as most programs have few threads, and a scan visits all of a leaf.
-const RECORDS: usize = 8;
+const RECORDS: usize = if cfg!(loom) { 2 } else { 8 };
 const RECORDS_BITS: u32 = RECORDS.ilog2();
 /// Branches on the way to a leaf: at most 2 million records are acquired at once.
-const LEVELS: u32 = 3;
+const LEVELS: u32 = if cfg!(loom) { 2 } else { 3 };
 
 /// Hazard pointers of a record.
-pub(super) const POINTERS: usize = 5;
+pub(super) const POINTERS: usize = if cfg!(loom) { 2 } else { 5 };
 
 /// Set in a record's owner when the record is released together with its first hazard pointer.
 pub(super) const ONCE: usize = 1;
@@ -161,7 +163,7 @@ impl Leaf {
                 }
             }
             // Another thread took the free record, and released an earlier one.
-            std::hint::spin_loop();
+            spin_loop();
         }
     }
 }

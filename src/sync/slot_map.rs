@@ -3,11 +3,8 @@
 //! A slot holds one object at a time. Its state is one word: a generation, and whether the object
 //! exists. A thread that uses an object sets a hazard pointer in memory of its own, so using an
 //! object writes nothing that threads share. The last user drops the object: the call that frees
-//! it, or the last call that still uses it. The order of four accesses, all sequentially
-//! consistent, decides which one that is. A user sets its hazard pointer and then reads the state.
-//! The freeing call changes the state and then scans the hazard pointers. A user that clears its
-//! hazard pointer reads the state again after that. So a user that the freeing call does not see
-//! finds the object gone, and of two that finish together one sees both gone.
+//! it, or the last call that still uses it. The order of sequentially consistent accesses decides
+//! which one that is: [`sync`](super) has the steps.
 //!
 //! A generation is used once. When a slot has used all of them, it is retired: never used again. So
 //! a freed [`key`](super::key) stays invalid as long as the process runs, at the price of one slot's
@@ -18,21 +15,21 @@
     reason = "shifts and masks of constants, and counters far from their ends"
 )]
 
-use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::backoff::Backoff;
 use super::hazard::{self, HazardPointer, HazardValue, SLOT_ALIGN, Use, Users};
 use super::key::{
     MAX_SLOT, first_generation, generation_after, generation_of, key_of, mask_of, slot_of,
 };
+use crate::concurrency::{AtomicPtr, AtomicU32, AtomicU64, TrackedCell};
 use crate::declared::{self, Wait};
 use crate::memory::{TryVec, try_collect};
 
 /// Slots in the first segment; each further segment doubles the table.
-const FIRST_SEGMENT: u32 = 64;
+const FIRST_SEGMENT: u32 = if cfg!(loom) { 2 } else { 64 };
 const SEGMENTS: usize = 20;
 /// Most objects that can exist at once.
 const MAX_SLOTS: u32 = FIRST_SEGMENT * ((1 << SEGMENTS) - 1) as u32;
@@ -64,11 +61,11 @@ struct Slot<T: 'static> {
     next_free: AtomicU32,
     number: u32,
     table: &'static SlotMap<T>,
-    object: UnsafeCell<MaybeUninit<T>>,
+    object: TrackedCell<MaybeUninit<T>>,
 }
 
 /// Most bytes of a slot: the header says how much memory retired slots take.
-const MAX_SLOT_SIZE: usize = 512;
+const MAX_SLOT_SIZE: usize = if cfg!(loom) { 1024 } else { 512 };
 
 /// A table of up to 2^26 objects of one type.
 pub(crate) struct SlotMap<T: 'static> {
@@ -122,7 +119,7 @@ impl<T: Send + Sync> SlotMap<T> {
         let slot = self.slot(number)?;
         let generation = slot.state.load(Ordering::Relaxed) >> 32;
         // SAFETY: a taken `slot` belongs to this thread until it becomes live below.
-        unsafe { (*slot.object.get()).write(object) };
+        unsafe { (*slot.object.write()).write(object) };
         // Release: a thread that reads this label, not its predecessor, sees that the predecessor
         // is gone.
         slot.label.store(label, Ordering::Release);
@@ -247,7 +244,7 @@ impl<T: Send + Sync> SlotMap<T> {
             next_free: AtomicU32::new(NO_SLOT),
             number,
             table: self,
-            object: UnsafeCell::new(MaybeUninit::uninit()),
+            object: TrackedCell::new(MaybeUninit::uninit()),
         });
         let start = Box::into_raw(try_collect(slots).and_then(TryVec::try_into_boxed).ok()?);
         let null = std::ptr::null_mut();
@@ -292,7 +289,7 @@ impl<T> Deref for Protected<T> {
     fn deref(&self) -> &T {
         // SAFETY: the `object` was written before it became live, and `protect` saw it live after it had
         // set this hazard pointer. No scan then finds it without a user.
-        unsafe { (*self.slot.object.get()).assume_init_ref() }
+        unsafe { (*self.slot.object.read()).assume_init_ref() }
     }
 }
 
@@ -344,7 +341,7 @@ impl<T> Slot<T> {
         let generation = self.state.load(Ordering::Relaxed) >> 32;
         // SAFETY: `insert` wrote the `object`, and it is dropped here, once per generation: a scan of the
         // hazard pointers has found no user.
-        unsafe { (*self.object.get()).assume_init_drop() };
+        unsafe { (*self.object.write()).assume_init_drop() };
         let table = std::ptr::from_ref(self.table).addr() as u64;
         let next = generation_after(generation, table, self.number);
         self.state.store(next.unwrap_or(generation) << 32 | EMPTY, Ordering::Release);

@@ -23,10 +23,11 @@ use graph::{Crate, top};
 
 /// Who may use whom, from the bottom up. `ffi` may use all.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("memory", &[]),
+    ("concurrency", &[]),
+    ("memory", &["concurrency"]),
     ("declared", &[]),
     ("unwind", &["declared", "memory"]),
-    ("sync", &["declared", "memory", "unwind"]),
+    ("sync", &["concurrency", "declared", "memory", "unwind"]),
     ("geometry", &["memory", "sync"]),
     ("error", &["geometry", "memory"]),
     ("model", &["geometry", "error", "memory", "sync", "unwind"]),
@@ -39,11 +40,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "comm",
         &[
-            "transfer", "host", "plan", "model", "geometry", "error", "memory", "sync", "unwind",
+            "transfer",
+            "host",
+            "plan",
+            "model",
+            "geometry",
+            "error",
+            "memory",
+            "sync",
+            "unwind",
             "declared",
+            "concurrency",
         ],
     ),
-    ("ops", &["transfer", "model", "geometry", "error", "memory", "sync", "unwind"]),
+    ("ops", &["concurrency", "transfer", "model", "geometry", "error", "memory", "sync", "unwind"]),
     (
         "files",
         &[
@@ -110,6 +120,7 @@ const KNOWN_EMPTY_ARGUMENTS: &[&str] = &[];
 
 /// Folders and files without unsafe code. Whatever bug they have, it corrupts no memory.
 const WITHOUT_UNSAFE: &[&str] = &[
+    "concurrency",
     "declared",
     "draw",
     "error",

@@ -5,8 +5,9 @@
 //! there is no ABA problem.
 
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::Ordering;
 
+use crate::concurrency::AtomicPtr;
 use crate::memory::{Memory, try_box};
 
 struct StackNode<T> {
