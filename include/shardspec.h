@@ -1017,6 +1017,11 @@ typedef struct shardspec_copy_options shardspec_copy_options;
 /**
  * Options of a copy. If a function gets NULL instead of options, or if a field is 0, the library
  * chooses by size and machine. No option changes the result.
+ *
+ * Without hints, the first large copies of a process try several kinds of stores and prefetch
+ * distances, each on a few megabytes, and the library continues with the fastest. Any hint turns
+ * these trials off. The environment variable `SHARDSPEC_COPY_WAY` also turns them off, for the
+ * whole process: the value `default` uses what the library would use before any trial.
  */
 struct shardspec_copy_options {
   /** `sizeof(shardspec_copy_options)`. */

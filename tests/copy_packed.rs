@@ -11,7 +11,7 @@
 use std::sync::Barrier;
 
 use shardspec::model::{DataType, ShardedTensorMetadata, TensorProperties};
-use shardspec::transfer::{CopyOptions, HostView, Instructions, Stores};
+use shardspec::transfer::{CopyOptions, HostView};
 
 mod common;
 
@@ -27,7 +27,7 @@ const BYTES: usize = 4_300_000;
 const COLUMNS: i64 = 16;
 
 fn options(max_threads: usize) -> CopyOptions {
-    CopyOptions { max_threads, stores: Stores::Auto, instructions: Instructions::Best }
+    CopyOptions { max_threads, ..CopyOptions::default() }
 }
 
 /// Columns of `width` elements, of which the last one has some more so that rows are no whole bytes.

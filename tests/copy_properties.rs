@@ -15,8 +15,12 @@ use shardspec::model::{
 use shardspec::transfer::TransferError;
 use shardspec::transfer::{self, CopyOptions, HostView, Instructions, Stores};
 
-const OPTIONS: CopyOptions =
-    CopyOptions { max_threads: 0, stores: Stores::Auto, instructions: Instructions::Best };
+const OPTIONS: CopyOptions = CopyOptions {
+    max_threads: 0,
+    stores: Stores::Auto,
+    instructions: Instructions::Best,
+    ahead: None,
+};
 
 mod common;
 
@@ -94,11 +98,13 @@ fn round_trips(
 fn options() -> impl Strategy<Value = CopyOptions> {
     let stores = prop::sample::select(vec![Stores::Auto, Stores::Stream, Stores::Cached]);
     let levels = [Instructions::Best, Instructions::Avx2, Instructions::Portable];
-    let options = (0usize..4, stores, prop::sample::select(levels.to_vec()));
-    options.prop_map(|(max_threads, stores, instructions)| CopyOptions {
+    let aheads = prop::sample::select(vec![None, Some(0), Some(64), Some(512), Some(4096)]);
+    let options = (0usize..4, stores, prop::sample::select(levels.to_vec()), aheads);
+    options.prop_map(|(max_threads, stores, instructions, ahead)| CopyOptions {
         max_threads,
         stores,
         instructions,
+        ahead,
     })
 }
 

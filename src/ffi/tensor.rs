@@ -34,6 +34,11 @@ pub const SHARDSPEC_COPY_HINT_PORTABLE: u32 = 4;
 
 /// Options of a copy. If a function gets NULL instead of options, or if a field is 0, the library
 /// chooses by size and machine. No option changes the result.
+///
+/// Without hints, the first large copies of a process try several kinds of stores and prefetch
+/// distances, each on a few megabytes, and the library continues with the fastest. Any hint turns
+/// these trials off. The environment variable `SHARDSPEC_COPY_WAY` also turns them off, for the
+/// whole process: the value `default` uses what the library would use before any trial.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_copy_options {
@@ -81,7 +86,7 @@ pub(crate) unsafe fn options_argument(
         0 => Instructions::Best,
         _ => Instructions::Portable,
     };
-    Ok(CopyOptions { max_threads: max_threads as usize, stores, instructions })
+    Ok(CopyOptions { max_threads: max_threads as usize, stores, instructions, ahead: None })
 }
 
 impl shardspec_copy_options {

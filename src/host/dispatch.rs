@@ -7,6 +7,7 @@
 )]
 
 use std::ops::Range;
+use std::time::Instant;
 
 use super::copy_list::{CopyList, StridedCopy};
 use super::cpu::LINE;
@@ -15,8 +16,9 @@ use super::kernels::tiles::TileMemory;
 use super::kernels::{bits, rows};
 use super::stream::StoreMode;
 use super::tuning::{
-    MAX_LANES, MAX_TRANSPOSED_ITEM, MIN_DIVIDED, MIN_LONG_RUN, PARTS_OF_TRANSPOSED,
+    MAX_LANES, MAX_TRANSPOSED_ITEM, MIN_DIVIDED, MIN_LONG_RUN, PARTS_OF_TRANSPOSED, TRIAL_BYTES,
 };
+use super::ways::{TaskClass, WayChoice};
 use crate::geometry::{Loop, offsets_of_turn, turns};
 
 /// How a task is done.
@@ -172,13 +174,36 @@ impl<'a> Tasks<'a> {
     ///
     /// As `host::run`, for that part.
     pub(super) unsafe fn run(
-        &self, range: Range<usize>, store: StoreMode, memory: &mut TileMemory,
+        &self, range: Range<usize>, choice: &WayChoice, memory: &mut TileMemory,
     ) {
-        for (task, units) in self.part(range) {
+        for (task, mut units) in self.part(range) {
+            let class = self.class(task);
+            let of_a_trial = TRIAL_BYTES.div_ceil(task.unit_bytes).next_multiple_of(task.grain);
             // SAFETY: `units` are those of `task` in this part, which the contract of `Tasks::run`
-            // covers.
-            unsafe { self.run_units(task, units, store, memory) };
+            // covers, and each trial takes the first of them that are left.
+            unsafe {
+                while units.len() >= of_a_trial {
+                    let Some((number, way)) = choice.trial(class) else { break };
+                    let some = units.start..units.start + of_a_trial;
+                    units.start = some.end;
+                    let (bytes, start) = (of_a_trial * task.unit_bytes, Instant::now());
+                    self.run_units(task, some, way, memory);
+                    choice.tried(class, number, bytes, start.elapsed());
+                }
+                self.run_units(task, units, choice.best(class), memory);
+            }
         }
+    }
+
+    /// What decides which way is the fastest for a task.
+    fn class(&self, task: &CopyTask) -> TaskClass {
+        let kind = match task.kind {
+            TaskKind::Long => 0,
+            TaskKind::Rows | TaskKind::Bits => 1,
+            TaskKind::Transposed { .. } => 2,
+        };
+        let run = self.plan.piece(task.pieces.start).0.run;
+        TaskClass { kind, run, side: self.plan.side() }
     }
 
     /// The tasks that have a part of the bytes in `range`, and which of their units these are.

@@ -10,7 +10,7 @@
 use super::cpu::{LINE, Level};
 use super::prefetch::{Prefetcher, Strip, StripSource};
 use super::simd::{LineBuffer, LineBytes, Vector, copy_short};
-use super::stream::{stream, stream_lines};
+use super::stream::{Ahead, stream, stream_lines};
 use super::tuning::PREFETCH_BATCH;
 
 /// A destination that is written from front to back with non-temporal stores, by whole lines. Bytes
@@ -33,11 +33,6 @@ impl LineWriter {
     /// Where the next byte goes.
     pub(super) fn next(&self) -> *mut u8 {
         self.next
-    }
-
-    /// Whether that is the start of a line, so that the buffer is empty.
-    pub(super) fn is_at_line(&self) -> bool {
-        self.fill() == 0
     }
 
     fn fill(&self) -> usize {
@@ -63,11 +58,6 @@ impl LineWriter {
             unsafe { self.finish(buffer) };
             *self = Self::new(destination);
         }
-    }
-
-    /// Continues `len` bytes further on: the caller writes these lines itself.
-    pub(super) fn skip_lines(&mut self, len: usize) {
-        self.next = self.next.wrapping_add(len);
     }
 
     /// Returns the address for the next bytes in `scratch`, behind the buffer's bytes.
@@ -106,7 +96,7 @@ impl LineWriter {
             if whole > 0 {
                 let (from, skipped) = (scratch.add(self.skipped), self.skipped);
                 let to = line.wrapping_add(skipped);
-                stream(level, from, to, whole - skipped, Strip::NONE);
+                stream(level, from, to, whole - skipped, Ahead::NONE);
                 self.skipped = 0;
             }
             self.next = self.next.wrapping_add(len);

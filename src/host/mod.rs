@@ -7,13 +7,15 @@
 //!
 //! Files import in one direction, from the last of this list to the first: `cpu` and `tuning` (the
 //! machine, and all numbers that only speed depends on), `simd`, `prefetch`, `stream` and
-//! `line_writer` (what kernels are made of), [`kernels`], [`dispatch`], [`threads`], and the entry
+//! `line_writer` (what kernels are made of), [`kernels`], [`ways`] (which of several is the fastest
+//! here), [`dispatch`], [`threads`], and the entry
 //! points here. [`digest`] reads what copies would move, and moves nothing.
 
 pub(crate) mod copy_list;
 mod cpu;
 pub(crate) mod digest;
 mod dispatch;
+mod fixed_way;
 mod kernels;
 mod line_writer;
 pub(crate) mod options;
@@ -23,6 +25,7 @@ mod stream;
 pub(crate) mod threads;
 mod tuning;
 mod uninit;
+mod ways;
 pub(crate) mod zeros;
 
 use std::ops::Range;
@@ -35,8 +38,8 @@ use kernels::sweep::SweepWalk;
 pub(crate) use kernels::sweep::{Sweep, pays as pays_by_rows};
 use kernels::tiles::TileMemory;
 use options::{CopyOptions, Stores};
-use stream::StoreMode;
 use tuning::{MIN_BYTES_PER_THREAD, PARTS_PER_THREAD};
+use ways::WayChoice;
 
 /// Whether a copy of so many bytes uses non-temporal stores.
 pub(crate) fn is_streamed(bytes: usize, options: &CopyOptions) -> bool {
@@ -54,16 +57,15 @@ pub(crate) fn is_streamed(bytes: usize, options: &CopyOptions) -> bool {
 /// Every source byte of the plan may be read and every destination byte written, no destination
 /// overlaps another or a source, and nothing else uses any of them meanwhile.
 pub(crate) unsafe fn run(plan: &CopyList, options: &CopyOptions) {
-    let machine = Machine::get();
-    let streaming = is_streamed(plan.bytes(), options);
-    let store = StoreMode { level: Level::new(options), streaming };
-    let threads = thread_count(options.max_threads, &machine, plan.bytes());
+    let threads = thread_count(options.max_threads, &Machine::get(), plan.bytes());
+    let choice = WayChoice::new(options, plan.bytes(), is_streamed(plan.bytes(), options), threads);
+    let store = choice.first();
     // A list of the tasks of a small copy would take longer than the copy.
-    let tasks = if threads == 1 && !streaming { None } else { Tasks::new(plan) };
+    let tasks = if threads == 1 && !store.streaming { None } else { Tasks::new(plan) };
     let Some(tasks) = tasks else {
         // SAFETY: the contract of `run` is that of `run_in_order`, for the same `plan`.
         unsafe { Tasks::run_in_order(plan, store, &mut TileMemory::default()) };
-        if streaming {
+        if store.streaming {
             stream::fence();
         }
         return;
@@ -71,9 +73,9 @@ pub(crate) unsafe fn run(plan: &CopyList, options: &CopyOptions) {
     let run = |range, memory: &mut TileMemory| {
         // SAFETY: the contract of `run` covers all of `tasks`, and `share_out` gives ranges that do
         // not overlap.
-        unsafe { tasks.run(range, store, memory) };
+        unsafe { tasks.run(range, &choice, memory) };
     };
-    share_out(tasks.bytes(), threads, store, run);
+    share_out(tasks.bytes(), threads, run);
 }
 
 /// Copies everything, in one pass through the rows of the full tensor.
@@ -83,20 +85,18 @@ pub(crate) unsafe fn run(plan: &CopyList, options: &CopyOptions) {
 /// As [`run`].
 pub(crate) unsafe fn run_sweep(sweep: &Sweep, options: &CopyOptions) {
     let machine = Machine::get();
-    let store = StoreMode { level: Level::new(options), streaming: true };
+    let level = Level::new(options);
     let threads = thread_count(options.max_threads, &machine, sweep.bytes());
     let run = |range, walk: &mut SweepWalk| {
         // SAFETY: the contract of `run_sweep` covers all of `sweep`, and `share_out` gives ranges
         // that do not overlap.
-        unsafe { sweep.run(range, store.level, walk) };
+        unsafe { sweep.run(range, level, walk) };
     };
-    share_out(sweep.span(), threads, store, run);
+    share_out(sweep.span(), threads, run);
 }
 
 /// Divides `all` into parts, which `threads` threads run. Each thread has a `W` of its own.
-fn share_out<W: Default>(
-    all: usize, threads: usize, store: StoreMode, run: impl Fn(Range<usize>, &mut W) + Sync,
-) {
+fn share_out<W: Default>(all: usize, threads: usize, run: impl Fn(Range<usize>, &mut W) + Sync) {
     let parts = if threads == 1 { 1 } else { threads.saturating_mul(PARTS_PER_THREAD) };
     let part = all.div_ceil(parts);
     let next = AtomicUsize::new(0);
@@ -109,9 +109,7 @@ fn share_out<W: Default>(
             }
             run(start..start.saturating_add(part).min(all), &mut own);
         }
-        if store.streaming {
-            stream::fence();
-        }
+        stream::fence();
     });
 }
 

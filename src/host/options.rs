@@ -25,6 +25,9 @@ pub enum Instructions {
 }
 
 /// How to copy. Nothing here changes what is copied.
+///
+/// With the default of `stores`, `instructions` and `ahead`, a large copy tries several ways on its
+/// first megabytes, and goes on with the fastest. Any other value fixes the way.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CopyOptions {
     /// Most threads to use, the caller's included; 0: as many as pay, up to the processors of this
@@ -34,4 +37,7 @@ pub struct CopyOptions {
     pub stores: Stores,
     /// The largest set of instructions to use.
     pub instructions: Instructions,
+    /// How far ahead of themselves long runs are prefetched, in bytes, where non-temporal stores are
+    /// used. `Some(0)`: not at all.
+    pub ahead: Option<usize>,
 }

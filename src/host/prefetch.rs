@@ -11,7 +11,7 @@ use super::cpu::LINE;
 
 /// Prefetches the line at `place` into the first-level cache. No memory need be there.
 #[inline(always)]
-fn prefetch(place: *const u8) {
+pub(super) fn prefetch(place: *const u8) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: `_mm_prefetch` is SSE, which every x86-64 has, and never faults, whatever the `place`
     // is.
@@ -55,9 +55,6 @@ pub(super) trait StripSource {
     fn next_strip(&mut self) -> Option<Strip>;
 }
 
-/// More bytes than any tile has.
-const ALL: usize = usize::MAX / 4;
-
 /// Software prefetcher: walks the same tiles as the copy loop, some distance ahead of it, and
 /// prefetches every cache line once.
 pub(super) struct Prefetcher<S> {
@@ -72,12 +69,6 @@ pub(super) struct Prefetcher<S> {
 }
 
 impl<S: StripSource> Prefetcher<S> {
-    /// A prefetcher of the strips of one tile, which the copy loop reads after its present one:
-    /// when that is finished, all of them are prefetched.
-    pub(super) fn of_next_tile(strips: S) -> Self {
-        Self::new(strips, ALL)
-    }
-
     /// A prefetcher for a copy loop that starts at the first strip. Prefetches the first `distance`
     /// bytes.
     pub(super) fn with_distance(strips: S, distance: usize) -> Self {

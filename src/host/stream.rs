@@ -11,12 +11,14 @@ use super::prefetch::Strip;
 use super::simd::{Vector, by_level, copy_short};
 
 /// How destination bytes are stored.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StoreMode {
     /// With which instructions.
     pub(super) level: Level,
     /// With non-temporal stores.
     pub(super) streaming: bool,
+    /// How far ahead of itself a long run is prefetched, in bytes; 0: not at all.
+    pub(super) ahead: usize,
 }
 
 impl StoreMode {
@@ -29,7 +31,13 @@ impl StoreMode {
         // SAFETY: the contract of `StoreMode::copy` is that of `stream`, for the same `len` bytes.
         unsafe {
             if self.streaming {
-                stream(self.level, from, to, len, Strip::NONE);
+                stream(
+                    self.level,
+                    from,
+                    to,
+                    len,
+                    Ahead { distance: self.ahead, next: std::ptr::null() },
+                );
             } else {
                 std::ptr::copy_nonoverlapping(from, to, len);
             }
@@ -37,27 +45,48 @@ impl StoreMode {
     }
 }
 
+/// What is prefetched while a run is copied: the run itself, so many bytes ahead, and what is read
+/// after it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ahead {
+    /// A multiple of a line.
+    pub(super) distance: usize,
+    /// What is read after the run: so many bytes of it are prefetched with the end of the run.
+    pub(super) next: *const u8,
+}
+
+impl Ahead {
+    /// For runs that were read already, and are in a cache.
+    pub(super) const NONE: Self = Self { distance: 0, next: std::ptr::null() };
+}
+
 by_level! {
     /// Copies bytes with non-temporal stores, but for the partial lines at both ends. Prefetches a
-    /// line of `later` with each line.
+    /// line with each line.
     ///
     /// # Safety
     ///
     /// The bytes may be read and written and do not overlap. The caller calls [`fence`] before
     /// another thread may read what was written.
-    stream = stream_with(from: *const u8, to: *mut u8, len: usize, later: Strip)
+    stream = stream_with(from: *const u8, to: *mut u8, len: usize, ahead: Ahead)
 }
 
 #[inline(always)]
-unsafe fn stream_with<V: Vector>(from: *const u8, to: *mut u8, len: usize, later: Strip) {
+unsafe fn stream_with<V: Vector>(from: *const u8, to: *mut u8, len: usize, ahead: Ahead) {
     let head = to.align_offset(LINE).min(len);
     let lines = (len - head) / LINE;
-    let end = head + lines * LINE;
+    let last = lines.min(ahead.distance / LINE);
+    let (middle, end) = (head + (lines - last) * LINE, head + lines * LINE);
+    let far = if ahead.distance > 0 { middle - head } else { 0 };
+    let own = Strip { start: from.wrapping_add(head + ahead.distance), bytes: far };
+    let next = Strip { start: ahead.next, bytes: end - middle };
     // SAFETY: `head`, whole `lines` and the bytes from `end` on are the three parts of what the
-    // contract of `stream` covers. Behind `head`, `to` is a multiple of a line.
+    // contract of `stream` covers; `middle` is between lines. Behind `head`, `to` is a multiple of
+    // a line.
     unsafe {
         copy_short(from, to, head);
-        stream_lines::<V>(from.add(head), to.add(head), lines, later);
+        stream_lines::<V>(from.add(head), to.add(head), lines - last, own);
+        stream_lines::<V>(from.add(middle), to.add(middle), last, next);
         copy_short(from.add(end), to.add(end), len - end);
     }
 }

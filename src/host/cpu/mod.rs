@@ -22,6 +22,24 @@ pub(super) enum Level {
 }
 
 impl Level {
+    /// All levels, the lowest first.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Avx512];
+    #[cfg(not(target_arch = "x86_64"))]
+    pub(super) const ALL: [Self; 1] = [Self::Portable];
+
+    /// The level with a name.
+    pub(super) fn named(name: &[u8]) -> Option<Self> {
+        match name {
+            b"portable" => Some(Self::Portable),
+            #[cfg(target_arch = "x86_64")]
+            b"avx2" => Some(Self::Avx2),
+            #[cfg(target_arch = "x86_64")]
+            b"avx512" => Some(Self::Avx512),
+            _ => None,
+        }
+    }
+
     /// Whether masked loads combine the parts of a line in a register, whatever their lengths.
     pub(super) fn has_masks(self) -> bool {
         #[cfg(target_arch = "x86_64")]
@@ -76,14 +94,7 @@ impl Machine {
 impl Machine {
     /// All levels that this processor has.
     pub(super) fn levels(&self) -> Vec<Level> {
-        let levels = [
-            Level::Portable,
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2,
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512,
-        ];
-        levels.into_iter().filter(|&level| level <= self.level).collect()
+        Level::ALL.into_iter().filter(|&level| level <= self.level).collect()
     }
 }
 

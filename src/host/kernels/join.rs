@@ -2,8 +2,9 @@
 
 #![allow(clippy::arithmetic_side_effects, reason = "bytes of a range that the caller promises")]
 
+use super::tiles::TileAhead;
 use crate::host::cpu::LINE;
-use crate::host::prefetch::{Prefetcher, Strip, StripSource};
+use crate::host::prefetch::Strip;
 use crate::host::simd::{Vector, by_level};
 use crate::host::stream::stream_lines;
 
@@ -15,25 +16,26 @@ pub(super) fn joinable(run: usize) -> bool {
 by_level! {
     /// Gathers runs with non-temporal stores: each destination receives one run of each source, one
     /// behind the other. Those of the first destination are `offset` bytes behind the sources, and
-    /// those of the next one follow them. The prefetcher follows.
+    /// those of the next one follow them. The next tile is
+    /// prefetched meanwhile.
     ///
     /// # Safety
     ///
     /// The runs may be read, their bytes written, and they do not overlap. They are [`joinable`],
     /// those of a destination are whole lines together, and destinations are multiples of a line.
-    join_runs<S: StripSource> = join_runs_with(
+    join_runs = join_runs_with(
         run: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8],
-        prefetcher: &mut Prefetcher<S>,
+        ahead: &mut TileAhead,
     )
 }
 
 #[inline(always)]
-unsafe fn join_runs_with<V: Vector, S: StripSource>(
+unsafe fn join_runs_with<V: Vector>(
     run: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8],
-    prefetcher: &mut Prefetcher<S>,
+    ahead: &mut TileAhead,
 ) {
     for (number, &to) in destinations.iter().enumerate() {
-        prefetcher.advance(sources.len() * run);
+        ahead.advance(sources.len() * run);
         let at = offset + number * run;
         // SAFETY: the contract of `join_runs` is that a run may be read `at` bytes behind each of
         // `sources`, and that one run of each may be written at `to`, which is a multiple of a

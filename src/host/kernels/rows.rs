@@ -15,8 +15,8 @@ use super::runs::copy_runs;
 use super::tiles::{self, TileMemory};
 use super::transpose::{transposable, transpose};
 use crate::host::copy_list::FullSide;
-use crate::host::prefetch::Strip;
-use crate::host::stream::{StoreMode, stream};
+use crate::host::cpu::LINE;
+use crate::host::stream::{Ahead, StoreMode, stream};
 use crate::host::tuning::{CACHED_TILE, DIRECT_PREFETCH_DISTANCE, MAX_CACHED_ROWS, MAX_LANES};
 
 /// Copies rows `units` of all lanes.
@@ -99,24 +99,21 @@ fn each_turn(
 /// As [`copy`]; so for all kernels.
 unsafe fn direct(lanes: &[Lane], rows: Range<usize>, store: StoreMode) {
     let bytes: usize = lanes.iter().map(|lane| lane.run).sum();
-    // The hardware prefetcher follows runs that continue each other.
-    let continues = |pair: &[Lane]| pair[0].source.wrapping_add(pair[0].run) == pair[1].source;
-    let sequential = if lanes.len() > 1 {
-        lanes.windows(2).all(continues)
-    } else {
-        lanes[0].source_step == lanes[0].run as isize
-    };
-    let distance = (DIRECT_PREFETCH_DISTANCE / bytes).max(1);
+    let rows_ahead = (DIRECT_PREFETCH_DISTANCE / bytes).max(1);
     for row in rows {
-        for lane in lanes {
-            let later = if sequential {
-                Strip::NONE
+        for (number, lane) in lanes.iter().enumerate() {
+            let ahead = if lane.run > store.ahead {
+                let next = lanes.get(number + 1).map(|next| next.source_at(row));
+                let next = next.unwrap_or_else(|| lanes[0].source_at(row + 1));
+                Ahead { distance: store.ahead, next }
             } else {
-                Strip { start: lane.source_at(row + distance), bytes: lane.run }
+                // All of a later run.
+                let next = lane.source_at(row + rows_ahead);
+                Ahead { distance: lane.run.next_multiple_of(LINE), next }
             };
             let (from, to) = (lane.source_at(row), lane.destination_at(row));
             // SAFETY: `from` and `to` are one run of a lane, which the contract of `direct` covers.
-            unsafe { stream(store.level, from, to, lane.run, later) };
+            unsafe { stream(store.level, from, to, lane.run, ahead) };
         }
     }
 }

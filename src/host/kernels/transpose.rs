@@ -14,8 +14,8 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
+use super::tiles::TileAhead;
 use crate::host::cpu::{LINE, Level};
-use crate::host::prefetch::{Prefetcher, StripSource};
 use crate::host::simd::{Vector, by_level, copy_short};
 use crate::host::tuning::{MAX_STAGED_ITEM, STAGED_STEP};
 
@@ -42,22 +42,22 @@ pub(super) unsafe fn transpose(
     // SAFETY: the contract of `transpose` covers the whole tile. Its parts are disjoint: columns in
     // `whole` and in `rest`, and `rows` before and behind those that `blocks` took.
     unsafe {
-        let rows = blocks(level, item, sources, offset, whole, 0, false);
-        let rows = blocks(Level::Portable, item, sources, offset, whole, rows, false);
+        let rows = blocks(level, item, sources, offset, whole, 0);
+        let rows = blocks(Level::Portable, item, sources, offset, whole, rows);
         one_by_one(item, sources, offset, destinations, rows..sources.len(), 0..whole.len());
         let rest = whole.len()..destinations.len();
         one_by_one(item, sources, offset, destinations, 0..sources.len(), rest);
     }
 }
 
-/// Like [`transpose`], with non-temporal stores. The prefetcher follows.
+/// Like [`transpose`], with non-temporal stores. The next tile is prefetched meanwhile.
 ///
 /// # Safety
 ///
 /// As [`transpose`]. Destination rows are whole lines; `stream` says what else its stores require.
-pub(super) unsafe fn stream_transposed<S: StripSource>(
+pub(super) unsafe fn stream_transposed(
     level: Level, item: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8],
-    prefetcher: &mut Prefetcher<S>,
+    ahead: &mut TileAhead,
 ) {
     let whole = whole_columns(item, destinations);
     let (staged, in_a_line) = (is_staged(item, sources, destinations), LINE / item);
@@ -65,12 +65,11 @@ pub(super) unsafe fn stream_transposed<S: StripSource>(
     // lines from `first` to `end` of the columns in `whole`, and the columns in `rest`.
     unsafe {
         for first in (0..sources.len()).step_by(in_a_line) {
-            prefetcher.advance(destinations.len() * LINE);
-            let end = first + in_a_line;
+            let (sources, place) = (&sources[first..first + in_a_line], first * item);
             if staged {
-                staged_blocks(level, item, &sources[first..end], offset, destinations, first);
+                staged_lines(level, item, sources, offset, destinations, place, ahead);
             } else {
-                blocks(level, item, &sources[..end], offset, whole, first, true);
+                stream_lines(level, item, sources, offset, whole, place, ahead);
             }
         }
         let rest = whole.len()..destinations.len();
@@ -99,31 +98,25 @@ fn is_staged(item: usize, sources: &[*const u8], destinations: &[*mut u8]) -> bo
 #[repr(C, align(64))]
 struct StagedLines([[MaybeUninit<u8>; LINE]; LINE]);
 
-/// Transposes a line of each source, with non-temporal stores; rows count from `first` on.
+/// Like [`stream_lines`], of copies of the source lines.
 ///
 /// # Safety
 ///
-/// As [`transpose`], for as many sources as elements are in a line, and as many destinations.
-unsafe fn staged_blocks(
+/// As [`stream_lines`], for as many destinations as elements are in a line.
+unsafe fn staged_lines(
     level: Level, item: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8],
-    first: usize,
+    place: usize, ahead: &mut TileAhead,
 ) {
     let mut lines = StagedLines([[MaybeUninit::uninit(); LINE]; LINE]);
     let mut staged = [std::ptr::null(); LINE];
-    let mut targets = [std::ptr::null_mut(); LINE];
     for (line, place) in lines.0.iter().zip(&mut staged) {
         *place = line.as_ptr().cast();
     }
-    for (destination, target) in destinations.iter().zip(&mut targets) {
-        *target = destination.wrapping_add(first * item);
-    }
-    let count = sources.len();
-    // SAFETY: the contract of `staged_blocks` covers a line of each of `sources` and of
-    // `destinations`. There are at most `LINE` of either, for which `lines` and `targets` have
-    // room.
+    // SAFETY: the contract of `staged_lines` covers a line of each of `sources`, of which there are
+    // at most `LINE`, for which `lines` has room.
     unsafe {
         load_lines(level, sources, offset, lines.0.as_mut_ptr().cast());
-        blocks(level, item, &staged[..count], 0, &targets[..count], 0, true);
+        stream_lines(level, item, &staged[..sources.len()], 0, destinations, place, ahead);
     }
 }
 
@@ -155,23 +148,21 @@ by_level! {
     /// As [`transpose`]; there are as many destinations as columns of whole blocks.
     blocks = blocks_with(
         item: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8], first: usize,
-        streaming: bool,
     ) -> usize
 }
 
 #[inline(always)]
 unsafe fn blocks_with<V: Vector>(
     item: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8], first: usize,
-    streaming: bool,
 ) -> usize {
     // SAFETY: the contract of `blocks` is that of `blocks_of`: `item` bytes, and as many elements
     // as fill 16 bytes.
     unsafe {
         match item {
-            1 => blocks_of::<V, 1, 16>(sources, offset, destinations, first, streaming),
-            2 => blocks_of::<V, 2, 8>(sources, offset, destinations, first, streaming),
-            4 => blocks_of::<V, 4, 4>(sources, offset, destinations, first, streaming),
-            _ => blocks_of::<V, 8, 2>(sources, offset, destinations, first, streaming),
+            1 => blocks_of::<V, 1, 16>(sources, offset, destinations, first),
+            2 => blocks_of::<V, 2, 8>(sources, offset, destinations, first),
+            4 => blocks_of::<V, 4, 4>(sources, offset, destinations, first),
+            _ => blocks_of::<V, 8, 2>(sources, offset, destinations, first),
         }
     }
 }
@@ -181,28 +172,106 @@ unsafe fn blocks_with<V: Vector>(
 /// As [`blocks`], for elements of `ITEM` bytes, `N` of which fill a part.
 #[inline(always)]
 unsafe fn blocks_of<V: Vector, const ITEM: usize, const N: usize>(
-    sources: &[*const u8], offset: usize, destinations: &[*mut u8], first: usize, streaming: bool,
+    sources: &[*const u8], offset: usize, destinations: &[*mut u8], first: usize,
 ) -> usize {
     let height = N * (V::BYTES / PART);
-    // Streamed lines are written at once, also those of several vectors.
-    let at_once = if streaming { LINE / ITEM } else { height };
-    let end = first + (sources.len() - first) / at_once * at_once;
-    for start in (first..end).step_by(at_once) {
+    let end = first + (sources.len() - first) / height * height;
+    for a in (first..end).step_by(height) {
         for b in (0..destinations.len()).step_by(N) {
-            for a in (start..start + at_once).step_by(height) {
-                // SAFETY: the block at row `a` and column `b` is inside of the tile, which the
-                // contract of `blocks_of` covers: both are multiples of the block's sizes.
-                unsafe {
-                    let rows = block::<V, ITEM, N>(&sources[a..a + height], offset + b * ITEM);
-                    for (row, destination) in rows.iter().zip(&destinations[b..b + N]) {
-                        let to = destination.add(a * ITEM);
-                        if streaming { row.stream(to) } else { row.store(to) }
-                    }
+            // SAFETY: the block at row `a` and column `b` is inside of the tile, which the contract
+            // of `blocks_of` covers: both are multiples of the block's sizes.
+            unsafe {
+                let rows = block::<V, ITEM, N>(&sources[a..a + height], offset + b * ITEM);
+                for (row, destination) in rows.iter().zip(&destinations[b..b + N]) {
+                    row.store(destination.add(a * ITEM));
                 }
             }
         }
     }
     end
+}
+
+by_level! {
+    /// Makes a line of each destination, `place` bytes behind its start, of an element of each
+    /// source, and streams it. The next tile is prefetched meanwhile.
+    ///
+    /// # Safety
+    ///
+    /// As [`transpose`], for as many sources as elements are in a line, and as many destinations as
+    /// columns of whole blocks; the lines are multiples of a line.
+    stream_lines = stream_lines_with(
+        item: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8], place: usize,
+        ahead: &mut TileAhead,
+    )
+}
+
+#[inline(always)]
+unsafe fn stream_lines_with<V: Vector>(
+    item: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8], place: usize,
+    ahead: &mut TileAhead,
+) {
+    // SAFETY: the contract of `stream_lines` is that of `lines_of`: `item` bytes, and as many
+    // elements as fill 16 bytes.
+    unsafe {
+        match item {
+            1 => lines_of::<V, 1, 16>(sources, offset, destinations, place, ahead),
+            2 => lines_of::<V, 2, 8>(sources, offset, destinations, place, ahead),
+            4 => lines_of::<V, 4, 4>(sources, offset, destinations, place, ahead),
+            _ => lines_of::<V, 8, 2>(sources, offset, destinations, place, ahead),
+        }
+    }
+}
+
+/// # Safety
+///
+/// As [`stream_lines`], for elements of `ITEM` bytes, `N` of which fill a part.
+#[inline(always)]
+unsafe fn lines_of<V: Vector, const ITEM: usize, const N: usize>(
+    sources: &[*const u8], offset: usize, destinations: &[*mut u8], place: usize,
+    ahead: &mut TileAhead,
+) {
+    // SAFETY: the contract of `lines_of` is that of `lines_by`, for the vectors of a line.
+    unsafe {
+        match LINE / V::BYTES {
+            4 => lines_by::<V, ITEM, N, 4>(sources, offset, destinations, place, ahead),
+            2 => lines_by::<V, ITEM, N, 2>(sources, offset, destinations, place, ahead),
+            _ => lines_by::<V, ITEM, N, 1>(sources, offset, destinations, place, ahead),
+        }
+    }
+}
+
+/// All vectors of a line are there before the first one is stored, and lines are prefetched one by
+/// one. Where the parts of several lines were stored in turn, or the prefetches of a tile followed
+/// each other, one processor was half as fast.
+///
+/// # Safety
+///
+/// As [`lines_of`], where a line is `K` vectors.
+#[inline(always)]
+unsafe fn lines_by<V: Vector, const ITEM: usize, const N: usize, const K: usize>(
+    sources: &[*const u8], offset: usize, destinations: &[*mut u8], place: usize,
+    ahead: &mut TileAhead,
+) {
+    let height = N * (V::BYTES / PART);
+    let sources_of = |part: usize| &sources[part * height..(part + 1) * height];
+    for b in (0..destinations.len()).step_by(N) {
+        let at = offset + b * ITEM;
+        // SAFETY: the contract of `lines_by` is that there are sources for all `K` vectors of a
+        // line, `height` for each, and whole blocks of `destinations`, each with room for a line
+        // behind `place`.
+        unsafe {
+            let mut parts = [block::<V, ITEM, N>(sources_of(0), at); K];
+            for (number, part) in parts.iter_mut().enumerate().skip(1) {
+                *part = block::<V, ITEM, N>(sources_of(number), at);
+            }
+            for (column, destination) in destinations[b..b + N].iter().enumerate() {
+                ahead.line();
+                for (number, part) in parts.iter().enumerate() {
+                    part[column].stream(destination.add(place + number * V::BYTES));
+                }
+            }
+        }
+    }
 }
 
 /// The `N` columns of some rows from `offset` on, as rows.
@@ -308,7 +377,7 @@ mod tests {
         for item in [1, 2, 4, 8] {
             transposed(item, 32, 16, |sources, targets| {
                 // SAFETY: as above.
-                let end = unsafe { blocks_with::<Plain>(item, sources, 0, targets, 0, false) };
+                let end = unsafe { blocks_with::<Plain>(item, sources, 0, targets, 0) };
                 assert_eq!(end, 32);
             });
         }

@@ -28,8 +28,8 @@ use crate::geometry::{offsets_of_turn, turns};
 use crate::host::copy_list::{CopyList, FullSide};
 use crate::host::cpu::{LINE, Level};
 use crate::host::options::CopyOptions;
-use crate::host::prefetch::{Prefetcher, Strip};
-use crate::host::stream::stream;
+use crate::host::prefetch::Prefetcher;
+use crate::host::stream::{Ahead, stream};
 use crate::host::tuning::{
     LEFT_OUT_PART_OF_ROW, MAX_LANES, MIN_DIRECT_RUN, MIN_LONG_RUN, MIN_SWEPT_RUN_IN_MEMORY,
     MIN_SWEPT_RUN_IN_REGISTERS, MIN_SWEPT_TURN, SWEEP_GATHER_DISTANCE, SWEEP_GATHER_TILE,
@@ -172,7 +172,7 @@ impl Sweep {
                     let to = piece.destination.wrapping_offset(destination);
                     // SAFETY: `from` and `to` are one run of a row that begins in `places`, which
                     // the contract of `run_without_memory` covers.
-                    unsafe { stream(level, from, to, piece.run, Strip::NONE) };
+                    unsafe { stream(level, from, to, piece.run, Ahead::NONE) };
                 }
             }
         }

@@ -9,17 +9,17 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
+use super::ahead::TileAhead;
 use super::group::LaneGroup;
 use super::memory::Scratch;
-use super::tile::{Tile, TilePrefetcher, TileStrips};
+use super::tile::Tile;
 use crate::host::copy_list::FullSide;
 use crate::host::cpu::LINE;
 use crate::host::kernels::join::join_runs;
 use crate::host::kernels::runs::copy_runs;
 use crate::host::kernels::transpose::{stream_transposed, transpose};
-use crate::host::prefetch::{Prefetcher, Strip};
-use crate::host::stream::stream;
-use crate::host::tuning::SCRATCH_CHUNK;
+use crate::host::stream::{Ahead, stream};
+use crate::host::tuning::{MAX_TILE_ROWS, SCRATCH_CHUNK};
 use crate::host::uninit::{written, written_mut};
 
 impl LaneGroup {
@@ -29,61 +29,80 @@ impl LaneGroup {
     ///
     /// The tile may be read and written.
     pub(super) unsafe fn copy(&self, tile: &Tile, next: Option<&Tile>, scratch: &mut Scratch) {
-        for (at, source) in scratch.sources[..tile.strip_count()].iter_mut().enumerate() {
-            source.write(tile.strip(at).start);
+        let mut memory = [MaybeUninit::uninit(); MAX_TILE_ROWS];
+        let sources = &mut memory[..tile.strip_count()];
+        for (at, source) in sources.iter_mut().enumerate() {
+            source.write(tile.strip(at));
         }
-        let (all, of_a_chunk) = match self.side {
-            FullSide::Source => (tile.count, self.lanes_of_a_chunk()),
-            FullSide::Destination => (tile.rows.len(), self.rows_of_a_chunk()),
-        };
-        let mut prefetcher = Prefetcher::of_next_tile(TileStrips::new(next));
-        for first in (0..all).step_by(of_a_chunk) {
-            let chunk = first..all.min(first + of_a_chunk);
-            // SAFETY: the contract of `copy` covers the whole `tile`, and each `chunk` is other
-            // lanes or rows of it. All sources of the tile were set above.
-            unsafe {
-                match self.side {
-                    FullSide::Source => self.scatter(tile, chunk, scratch, &mut prefetcher),
-                    FullSide::Destination => self.gather(tile, chunk, scratch, &mut prefetcher),
+        // SAFETY: all of `sources` were written by the loop above.
+        let sources = unsafe { written(sources) };
+        let distance =
+            next.map(|next| next.strip(0).addr().wrapping_sub(sources[0].addr()) as isize);
+        let mut ahead = TileAhead::new(sources, tile.strip_bytes(), distance);
+        // SAFETY: the contract of `copy` covers the whole `tile`, and each chunk is other lanes or
+        // rows of it. `sources` are those of the tile.
+        unsafe {
+            match (self.side, tile.run_of_lines()) {
+                (FullSide::Source, Some(run)) => {
+                    self.scatter_lines(tile, run, sources, scratch, &mut ahead);
+                }
+                (FullSide::Source, None) => {
+                    for lanes in chunks(tile.count, self.lanes_of_a_chunk()) {
+                        self.scatter(tile, lanes, sources, scratch, &mut ahead);
+                    }
+                }
+                (FullSide::Destination, _) => {
+                    for rows in chunks(tile.rows.len(), self.rows_of_a_chunk()) {
+                        self.gather(tile, rows, sources, scratch, &mut ahead);
+                    }
                 }
             }
         }
-        prefetcher.finish_tile();
+        ahead.finish();
+    }
+
+    /// Scatter: all lanes of a tile whose outputs are whole lines. Their writers have no bytes in
+    /// their buffers, or some of another place.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::copy`]; so for all of these. `sources` are the tile's.
+    unsafe fn scatter_lines(
+        &self, tile: &Tile, run: usize, sources: &[*const u8], scratch: &mut Scratch,
+        ahead: &mut TileAhead,
+    ) {
+        for (lane, destination) in tile.lanes().iter().zip(&mut scratch.destinations) {
+            destination.write(lane.destination_at(tile.rows.start));
+        }
+        // SAFETY: as many of `destinations` as there are lanes were written by the loop above, and
+        // `Tile::run_of_lines` says that each is a multiple of a line.
+        unsafe {
+            let destinations = written(&scratch.destinations[..tile.count]);
+            self.lines(sources, 0, run, destinations, ahead);
+        }
     }
 
     /// Scatter: some lanes of a tile.
     ///
     /// # Safety
     ///
-    /// As [`Self::copy`]; so for all of these. The tile's sources are set.
+    /// As [`Self::scatter_lines`].
     unsafe fn scatter(
-        &self, tile: &Tile, lanes: Range<usize>, scratch: &mut Scratch,
-        prefetcher: &mut TilePrefetcher,
+        &self, tile: &Tile, lanes: Range<usize>, sources: &[*const u8], scratch: &mut Scratch,
+        ahead: &mut TileAhead,
     ) {
-        let height = tile.rows.len();
-        let mut lines = self.run_of_lines().filter(|&run| (height * run).is_multiple_of(LINE));
-        // SAFETY: `begin` made a writer for each of `lanes`, and `copy` set the sources. What the
-        // contract of `scatter` covers are the runs of these lanes in the rows of `tile`.
+        // SAFETY: `begin` made a writer for each of `lanes`. What the contract of `scatter` covers
+        // are the runs of these lanes in the rows of `tile`.
         unsafe {
             let writers = written_mut(&mut scratch.writers[lanes.clone()]);
             for (at, writer) in lanes.clone().zip(writers) {
                 let buffer = scratch.buffers[at].assume_init_ref();
                 writer.go_to(tile.lanes()[at].destination_at(tile.rows.start), buffer);
-                lines = lines.filter(|_| writer.is_at_line());
             }
-            match lines {
-                Some(run) => {
-                    let writers = written_mut(&mut scratch.writers[lanes.clone()]);
-                    for (writer, destination) in writers.iter_mut().zip(&mut scratch.destinations) {
-                        destination.write(writer.next());
-                        writer.skip_lines(height * run);
-                    }
-                    let sources = written(&scratch.sources[..height]);
-                    let destinations = written(&scratch.destinations[..lanes.len()]);
-                    self.lines(sources, lanes.start * run, run, destinations, prefetcher);
-                }
-                None if self.elements => self.scatter_elements(tile, lanes, scratch, prefetcher),
-                None => self.scatter_runs(tile, lanes, scratch, prefetcher),
+            if self.elements {
+                self.scatter_elements(tile, lanes, sources, scratch, ahead);
+            } else {
+                self.scatter_runs(tile, lanes, scratch, ahead);
             }
         }
     }
@@ -92,27 +111,26 @@ impl LaneGroup {
     ///
     /// # Safety
     ///
-    /// As [`Self::scatter`].
+    /// As [`Self::scatter_lines`].
     unsafe fn gather(
-        &self, tile: &Tile, rows: Range<usize>, scratch: &mut Scratch,
-        prefetcher: &mut TilePrefetcher,
+        &self, tile: &Tile, rows: Range<usize>, sources: &[*const u8], scratch: &mut Scratch,
+        ahead: &mut TileAhead,
     ) {
         let first = &tile.lanes()[0];
         let destination_at = |row: usize| first.destination_at(tile.rows.start + row);
         let place = destination_at(rows.start).addr() | first.destination_step as usize;
         let lines = (place | self.bytes).is_multiple_of(LINE);
-        // SAFETY: `rows` are some of the tile that the contract of `gather` covers. The sources
-        // were set by `copy`, and `destinations` above their use.
+        // SAFETY: `rows` are some of the tile that the contract of `gather` covers, and
+        // `destinations` are set above their use.
         unsafe {
             let Some(run) = self.run_of_lines().filter(|_| lines) else {
-                return self.gather_by_scratch(tile, rows, scratch, prefetcher);
+                return self.gather_by_scratch(tile, rows, sources, scratch, ahead);
             };
             for (row, destination) in rows.clone().zip(&mut scratch.destinations) {
                 destination.write(destination_at(row));
             }
-            let sources = written(&scratch.sources[..tile.count]);
             let destinations = written(&scratch.destinations[..rows.len()]);
-            self.lines(sources, rows.start * run, run, destinations, prefetcher);
+            self.lines(sources, rows.start * run, run, destinations, ahead);
         }
     }
 
@@ -121,18 +139,18 @@ impl LaneGroup {
     ///
     /// # Safety
     ///
-    /// As [`Self::scatter`].
+    /// As [`Self::scatter_lines`].
     unsafe fn lines(
         &self, sources: &[*const u8], offset: usize, run: usize, destinations: &[*mut u8],
-        prefetcher: &mut TilePrefetcher,
+        ahead: &mut TileAhead,
     ) {
         // SAFETY: the contract of `lines` is that of both kernels: `run` bytes of each of
         // `sources`, and whole lines at each of `destinations`.
         unsafe {
             if self.elements {
-                stream_transposed(self.level, run, sources, offset, destinations, prefetcher);
+                stream_transposed(self.level, run, sources, offset, destinations, ahead);
             } else {
-                join_runs(self.level, run, sources, offset, destinations, prefetcher);
+                join_runs(self.level, run, sources, offset, destinations, ahead);
             }
         }
     }
@@ -141,15 +159,14 @@ impl LaneGroup {
     ///
     /// # Safety
     ///
-    /// As [`Self::scatter`]; the lanes' writers are where they write next.
+    /// As [`Self::scatter_lines`]; the lanes' writers are where they write next.
     unsafe fn scatter_elements(
-        &self, tile: &Tile, lanes: Range<usize>, scratch: &mut Scratch,
-        prefetcher: &mut TilePrefetcher,
+        &self, tile: &Tile, lanes: Range<usize>, sources: &[*const u8], scratch: &mut Scratch,
+        ahead: &mut TileAhead,
     ) {
         let (item, height) = (self.bytes / tile.count, tile.rows.len());
         let (len, of_lane) = (height * item, self.room_of_lane(item));
         let bytes: *mut u8 = scratch.bytes.as_mut_ptr().cast();
-        prefetcher.advance(len * lanes.len());
         // SAFETY: `bytes` has `of_lane` bytes for each of `lanes`, for a chunk has no more of them,
         // and a whole number of lines each. Each lane has a writer, and the contract of
         // `scatter_elements` covers its rows.
@@ -160,10 +177,10 @@ impl LaneGroup {
                 let to = writer.open(bytes.add(at * of_lane), &buffer[at]);
                 scratch.destinations[at].write(to);
             }
-            let sources = written(&scratch.sources[..height]);
             let destinations = written(&scratch.destinations[..lanes.len()]);
             transpose(self.level, item, sources, lanes.start * item, destinations);
             for (at, writer) in writers.iter_mut().enumerate() {
+                ahead.advance(len);
                 writer.close(self.level, bytes.add(at * of_lane), len, &mut buffer[at]);
             }
         }
@@ -175,8 +192,7 @@ impl LaneGroup {
     ///
     /// As [`Self::scatter_elements`].
     unsafe fn scatter_runs(
-        &self, tile: &Tile, lanes: Range<usize>, scratch: &mut Scratch,
-        prefetcher: &mut TilePrefetcher,
+        &self, tile: &Tile, lanes: Range<usize>, scratch: &mut Scratch, ahead: &mut TileAhead,
     ) {
         let bytes: *mut u8 = scratch.bytes.as_mut_ptr().cast();
         let height = tile.rows.len();
@@ -186,7 +202,7 @@ impl LaneGroup {
             let of_a_chunk = (SCRATCH_CHUNK / run).max(1);
             for row in (0..height).step_by(of_a_chunk) {
                 let count = of_a_chunk.min(height - row);
-                prefetcher.advance(count * run);
+                ahead.advance(count * run);
                 let from = lane.source_at(tile.rows.start + row);
                 // SAFETY: `bytes` has room for a chunk and two lines; `count` runs are at most a
                 // chunk, or one run. The lane `at` has a writer, and the contract of `scatter_runs`
@@ -206,15 +222,14 @@ impl LaneGroup {
     ///
     /// # Safety
     ///
-    /// As [`Self::scatter`].
+    /// As [`Self::scatter_lines`].
     unsafe fn gather_by_scratch(
-        &self, tile: &Tile, rows: Range<usize>, scratch: &mut Scratch,
-        prefetcher: &mut TilePrefetcher,
+        &self, tile: &Tile, rows: Range<usize>, sources: &[*const u8], scratch: &mut Scratch,
+        ahead: &mut TileAhead,
     ) {
         let first = &tile.lanes()[0];
         let destination_at = |row: usize| first.destination_at(tile.rows.start + row);
         let bytes: *mut u8 = scratch.bytes.as_mut_ptr().cast();
-        prefetcher.advance(rows.len() * self.bytes);
         // SAFETY: `bytes` has room for a chunk of `rows` and two lines, by `rows_of_a_chunk`. There
         // is one writer, and the contract of `gather_by_scratch` covers the rows.
         unsafe {
@@ -223,26 +238,16 @@ impl LaneGroup {
             if self.gapless {
                 writer.go_to(destination_at(rows.start), buffer);
                 let to = writer.open(bytes, buffer);
-                self.gather_rows(
-                    tile,
-                    rows.clone(),
-                    to,
-                    &scratch.sources,
-                    &mut scratch.destinations,
-                );
+                let targets = &mut scratch.destinations;
+                self.gather_rows(tile, rows.clone(), to, sources, targets, ahead);
                 writer.close(self.level, bytes, rows.len() * self.bytes, buffer);
                 return;
             }
-            self.gather_rows(
-                tile,
-                rows.clone(),
-                bytes,
-                &scratch.sources,
-                &mut scratch.destinations,
-            );
+            let targets = &mut scratch.destinations;
+            self.gather_rows(tile, rows.clone(), bytes, sources, targets, ahead);
             for (at, row) in rows.enumerate() {
                 let from = bytes.add(at * self.bytes);
-                stream(self.level, from, destination_at(row), self.bytes, Strip::NONE);
+                stream(self.level, from, destination_at(row), self.bytes, Ahead::NONE);
             }
         }
     }
@@ -251,21 +256,21 @@ impl LaneGroup {
     ///
     /// # Safety
     ///
-    /// As [`Self::scatter`]; there is room for them.
+    /// As [`Self::scatter_lines`]; there is room for them.
     unsafe fn gather_rows(
-        &self, tile: &Tile, rows: Range<usize>, to: *mut u8, sources: &[MaybeUninit<*const u8>],
-        destinations: &mut [MaybeUninit<*mut u8>],
+        &self, tile: &Tile, rows: Range<usize>, to: *mut u8, sources: &[*const u8],
+        destinations: &mut [MaybeUninit<*mut u8>], ahead: &mut TileAhead,
     ) {
         // SAFETY: `to` has room for these `rows`, and the contract of `gather_rows` covers their
-        // runs. The sources were set by `copy`, and `destinations` above their use.
+        // runs. `destinations` are set above their use.
         unsafe {
             if self.elements {
                 let item = self.bytes / tile.count;
                 for (at, destination) in destinations[..rows.len()].iter_mut().enumerate() {
                     destination.write(to.wrapping_add(at * self.bytes));
                 }
-                let sources = written(&sources[..tile.count]);
                 let destinations = written(&destinations[..rows.len()]);
+                ahead.advance(rows.len() * self.bytes);
                 transpose(self.level, item, sources, rows.start * item, destinations);
                 return;
             }
@@ -273,9 +278,15 @@ impl LaneGroup {
             for lane in tile.lanes() {
                 let from = lane.source_at(tile.rows.start + rows.start);
                 let step = self.bytes as isize;
+                ahead.advance(rows.len() * lane.run);
                 copy_runs(self.level, from, lane.source_step, place, step, rows.len(), lane.run);
                 place = place.wrapping_add(lane.run);
             }
         }
     }
+}
+
+/// `0..all` in ranges of at most `most`.
+fn chunks(all: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..all).step_by(most).map(move |first| first..all.min(first + most))
 }

@@ -40,7 +40,6 @@ pub(super) struct Scratch {
     pub(super) buffers: [MaybeUninit<LineBytes>; MAX_LANES],
     /// How many of them the present group has.
     pub(super) written: usize,
-    pub(super) sources: [MaybeUninit<*const u8>; MAX_TILE_ROWS],
     pub(super) destinations: [MaybeUninit<*mut u8>; MAX_TILE_ROWS],
 }
 

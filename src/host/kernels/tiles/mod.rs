@@ -12,6 +12,7 @@
     reason = "tiles are cut to fit their memory, and rows and bytes of a plan fit an address space"
 )]
 
+mod ahead;
 mod copy;
 mod group;
 mod memory;
@@ -23,6 +24,7 @@ use std::ops::Range;
 use crate::host::cpu::Level;
 use crate::host::kernels::lanes::LaneRows;
 use crate::host::tuning::MAX_LANES;
+pub(super) use ahead::TileAhead;
 pub(super) use group::pay;
 use memory::Scratch;
 pub(in crate::host) use memory::TileMemory;

@@ -1,5 +1,4 @@
-//! Tiles: how the rows of all groups of lanes are walked, and what the prefetcher reads of the next
-//! tile.
+//! Tiles: how the rows of all groups of lanes are walked.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -11,9 +10,8 @@ use std::ops::Range;
 
 use super::group::{self, LaneGroup};
 use crate::host::copy_list::FullSide;
-use crate::host::cpu::Level;
+use crate::host::cpu::{LINE, Level};
 use crate::host::kernels::lanes::{Lane, LaneRows, Lanes};
-use crate::host::prefetch::{Prefetcher, Strip, StripSource};
 use crate::host::uninit::written;
 
 /// The rows that are not copied yet: the rest of a group's rows, and then other groups.
@@ -37,13 +35,23 @@ pub(super) struct Tile<'a> {
     pub(super) count: usize,
     /// The turn that the lanes are those of.
     turn: Option<usize>,
+    /// Whether the destinations of that turn are all multiples of a line.
+    is_aligned: bool,
     pub(super) rows: Range<usize>,
 }
 
 impl<'a> Tile<'a> {
     pub(super) fn new(level: Level, lanes: &'a mut Lanes) -> Self {
         let group = LaneGroup::none(level);
-        Self { group, first: usize::MAX, lanes, count: 0, turn: None, rows: 0..0 }
+        Self {
+            group,
+            first: usize::MAX,
+            lanes,
+            count: 0,
+            turn: None,
+            is_aligned: false,
+            rows: 0..0,
+        }
     }
 
     /// The next rows, if there are any.
@@ -58,6 +66,8 @@ impl<'a> Tile<'a> {
             let group = walk.rows.part(walk.first..walk.first + walk.count);
             self.count = group.lanes(turn, self.lanes).len();
             (self.first, self.turn, self.group) = (walk.first, Some(turn), walk.group);
+            self.is_aligned =
+                self.lanes().iter().all(|lane| lane.destination.addr().is_multiple_of(LINE));
         }
         self.rows = first..last;
         walk.row += last - first;
@@ -99,40 +109,27 @@ impl<'a> Tile<'a> {
         }
     }
 
-    pub(super) fn strip(&self, at: usize) -> Strip {
-        let lanes = self.lanes();
+    /// Where strip `at` starts.
+    pub(super) fn strip(&self, at: usize) -> *const u8 {
         match self.group.side {
-            FullSide::Source => {
-                Strip { start: lanes[0].source_at(self.rows.start + at), bytes: self.group.bytes }
-            }
-            FullSide::Destination => {
-                let start = lanes[at].source_at(self.rows.start);
-                Strip { start, bytes: self.rows.len() * lanes[at].run }
-            }
+            FullSide::Source => self.lanes()[0].source_at(self.rows.start + at),
+            FullSide::Destination => self.lanes()[at].source_at(self.rows.start),
         }
     }
-}
 
-/// Prefetches the next tile.
-pub(super) type TilePrefetcher<'a> = Prefetcher<TileStrips<'a>>;
-
-/// The strips of the next tile, if there is one.
-pub(super) struct TileStrips<'a> {
-    tile: Option<&'a Tile<'a>>,
-    next: usize,
-}
-
-impl<'a> TileStrips<'a> {
-    pub(super) fn new(tile: Option<&'a Tile<'a>>) -> Self {
-        Self { tile, next: 0 }
+    /// Bytes of a strip; of lanes that differ, on average.
+    pub(super) fn strip_bytes(&self) -> usize {
+        match self.group.side {
+            FullSide::Source => self.group.bytes,
+            FullSide::Destination => (self.rows.len() * self.group.bytes).div_ceil(self.count),
+        }
     }
-}
 
-impl StripSource for TileStrips<'_> {
-    #[inline]
-    fn next_strip(&mut self) -> Option<Strip> {
-        let tile = self.tile.filter(|tile| self.next < tile.strip_count())?;
-        self.next += 1;
-        Some(tile.strip(self.next - 1))
+    /// The run of all lanes, if each output of a scatter is whole lines.
+    pub(super) fn run_of_lines(&self) -> Option<usize> {
+        let is_line = |rows: usize, run: usize| (rows * run).is_multiple_of(LINE);
+        self.group.run_of_lines().filter(|&run| {
+            self.is_aligned && is_line(self.rows.start, run) && is_line(self.rows.len(), run)
+        })
     }
 }
