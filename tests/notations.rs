@@ -357,6 +357,13 @@ fn a_text_that_is_refused_says_where_and_what_is_expected() {
         (xla, "{{replicated}, {replicated}}", 1, "a tuple of shardings is not interpreted"),
         (xla, "{manual}", 1, "manual is not interpreted"),
         (xla, "{devices=[2,4]<=[8] last_tile_dims={manual}}", 36, "manual is not interpreted"),
+        (
+            xla,
+            "{devices=[2,4]<=[8] last_tile_dims={unreduced}}",
+            36,
+            "unreduced is not interpreted",
+        ),
+        (xla, "{unknown}", 1, "unknown is not interpreted"),
         (xla, "{devices=[8]<=[8] metadata={op_name=\"x\"}}", 18, "metadata is not interpreted"),
         (xla, "{replicated shard_as 1}", 12, "shard_as is not interpreted"),
         (shardy, "sharding<@mesh, [{\"dp\", ?}]>", 24, "an open dimension is not interpreted"),

@@ -15,6 +15,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use common::Random;
@@ -477,4 +478,66 @@ fn what_stays_is_what_brute_force_finds() {
         });
         assert_eq!(sums, (kept, received), "{picture}");
     }
+}
+
+/// The rules of a style, each with its selector.
+fn rules(style: &str) -> Vec<(String, String)> {
+    let rules = style.split('}').filter_map(|rule| rule.trim().split_once('{'));
+    rules.map(|(selector, says)| (selector.to_owned(), says.to_owned())).collect()
+}
+
+/// An SVG for light and dark pages is the light one, with the colours of the dark one in a block for pages
+/// that prefer dark. That block sets what the light colours set, and each colour that differs is used.
+#[test]
+fn a_picture_for_both_backgrounds_changes_every_colour_that_is_used() {
+    let from = chunked(&[("a", 6)], &[(0, "a")], &[12, 6]);
+    let to = chunked(&[("a", 6)], &[(1, "a")], &[12, 6]);
+    let large = chunked(&[("dp", 64), ("tp", 64)], &[(0, "dp"), (1, "tp")], &[65536, 32768]);
+    let faults = listed(&[
+        (&[0, 0], &[4, 8], "rank:0"),
+        (&[3, 0], &[2, 8], "rank:1"),
+        (&[5, 0], &[1, 8], "rank:2"),
+    ]);
+    let plan = ReshardPlan::new(&from, &to).unwrap();
+    let draws: [&dyn Fn(&PictureOptions<'_>) -> String; 5] = [
+        &|options| draw_metadata(&from, options).unwrap(),
+        &|options| draw_metadata(&large, options).unwrap(),
+        &|options| draw_shards(&faults, &[8, 8], options).unwrap(),
+        &|options| draw_diff(&from, &to, options).unwrap(),
+        &|options| draw_plan(&plan, options).unwrap(),
+    ];
+    let (mut changed, mut used) = (BTreeSet::new(), BTreeSet::new());
+    for draw in draws {
+        let [both, light, dark] = [Theme::Auto, Theme::Light, Theme::Dark].map(|theme| {
+            draw(&PictureOptions { format: PictureFormat::Svg, theme, ..PictureOptions::default() })
+        });
+        let (before, behind) = both.split_once("@media(prefers-color-scheme:dark){\n").unwrap();
+        let (block, behind) = behind.split_once("\n}\n").unwrap();
+        assert_eq!(format!("{before}{behind}"), light);
+        let own = &before
+            [before.find(" .bg{").map(|at| before[..at].rfind('\n').unwrap() + 1).unwrap()..];
+        assert_eq!(format!("{}{block}\n{behind}", before.strip_suffix(own).unwrap()), dark);
+        let (own, block) = (rules(own), rules(block));
+        let selectors = |rules: &[(String, String)]| -> Vec<String> {
+            rules.iter().map(|(selector, _)| selector.clone()).collect()
+        };
+        assert_eq!(selectors(&own), selectors(&block));
+        let id = both.split_once("class=\"").unwrap().1.split('"').next().unwrap();
+        for ((selector, says), (_, in_the_dark)) in own.iter().zip(&block) {
+            let names = |says: &str| -> Vec<String> {
+                says.split(';').map(|one| one.split(':').next().unwrap().to_owned()).collect()
+            };
+            assert_eq!(names(says), names(in_the_dark), "{selector}");
+            if says != in_the_dark {
+                let (of_picture, what) = selector.split_once(' ').unwrap();
+                assert_eq!(of_picture, format!(".{id}"));
+                changed.insert(what.rsplit('.').next().unwrap().to_owned());
+            }
+        }
+        let classes = behind.split("class=\"").skip(1).map(|text| text.split('"').next().unwrap());
+        used.extend(classes.flat_map(|all| all.split(' ').map(str::to_owned)));
+        used.insert("text".to_owned());
+    }
+    let unused: Vec<_> = changed.difference(&used).collect();
+    assert!(changed.len() > 8 && unused.is_empty(), "{unused:?} of {changed:?}");
 }
