@@ -1,8 +1,10 @@
 //! What fuzz targets share. A module for each thing that is fuzzed; `memory` is for all of them, and `many`
 //! runs those that are built without libFuzzer.
 
+pub mod calls;
 pub mod cases;
 pub mod checkpoint;
+pub mod dlpack;
 mod guarded;
 pub mod interchange;
 pub mod many;
