@@ -3856,7 +3856,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_stretc
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, OUT_OF_MEMORY.
+ * Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4209,7 +4209,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_pieces(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_HANDLE.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */

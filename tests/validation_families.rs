@@ -210,6 +210,19 @@ fn coordinates_near_the_largest_integer_are_handled() {
     assert_partitions(&Cut { sizes: vec![i64::MAX], boxes: whole });
 }
 
+/// A list of no shards may be one of any number of dimensions.
+#[test]
+fn no_shards_leave_the_whole_of_any_tensor_as_a_gap() {
+    let none = Boxes::new(2).shards();
+    for sizes in [&[] as &[i64], &[3], &[3, 2], &[3, 2, 4]] {
+        let whole = Region::new(&vec![0; sizes.len()], sizes);
+        assert_only_gap(validate::check_tensor(&none, sizes), &whole);
+        assert_only_gap(validate::check_coverage(&none, sizes), &whole);
+        let found = validate::gaps(&none, sizes, 10).unwrap();
+        assert_eq!((found.boxes, found.more), (vec![whole], false), "{sizes:?}");
+    }
+}
+
 /// An empty tensor has no gaps, and a tensor without dimensions has one element.
 #[test]
 fn tensors_of_no_elements_and_of_no_dimensions_are_handled() {

@@ -92,7 +92,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_stretches(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, OUT_OF_MEMORY.
+/// Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

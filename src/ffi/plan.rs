@@ -237,7 +237,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_pieces(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_HANDLE.
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

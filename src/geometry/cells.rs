@@ -185,7 +185,8 @@ pub(crate) fn median_border(
         });
         ends.filter(move |&end| low < end && end < high)
     };
-    let counts = (0..ndim).map(|dim| (dim, borders_of(dim).count()));
+    // A list of no shards may be one of another number of dimensions than the part has.
+    let counts = (0..part.low().len()).map(|dim| (dim, borders_of(dim).count()));
     let Some((dim, count)) = counts.max_by_key(|(_, count)| *count).filter(|(_, n)| *n > 0) else {
         return Ok(None);
     };
