@@ -7,6 +7,8 @@ LIBRARY := target/release/libshardspec.so.0
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 # Loom's processes: models, and weaker orderings.
+MODULE ?= dim_maps
+SHARD ?= 0/1
 MODELS := target/models/release/models
 
 FILE ?= examples/data/iris.npy
@@ -28,7 +30,7 @@ INSTALL := target/install
 # Runs a command with its output in a file, and shows that only if the command fails: $(call quietly,file,command)
 quietly = $(2) > $(1) 2>&1 || { cat $(1); exit 1; }
 
-.PHONY: help build command install uninstall demo test test-rust test-c test-python test-python-in-one-piece test-runtimes bench bench-plan bench-comm bench-files bench-geometry bench-python models models-weakened fuzz fuzz-many fuzz-python wheels clean
+.PHONY: help build command install uninstall demo test test-rust test-c test-python test-python-in-one-piece test-runtimes bench bench-plan bench-comm bench-files bench-geometry bench-python models models-weakened mutants fuzz fuzz-many fuzz-python wheels clean
 
 help:
 	@echo "make demo    shard a tensor, show who owns what, put it together again"
@@ -45,6 +47,7 @@ help:
 	@echo "make bench-python  what a view, a call and a million boxes cost from Python"
 	@echo "make models  models of the lock-free parts, in every order of their accesses"
 	@echo "make models-weakened  the same with each ordering weakened in turn; takes half an hour"
+	@echo "make mutants MODULE=dim_maps SHARD=0/4  changes of the code that no test finds; needs cargo-mutants"
 	@echo "make fuzz SECONDS=60  each fuzz target for so many seconds; TARGETS='npy' for some"
 	@echo "make fuzz-many SECONDS=60  the same without coverage and sanitizer, some ten times as many inputs"
 	@echo "make fuzz-python CALLS=200000  public functions of the package with random objects"
@@ -159,6 +162,9 @@ models-weakened: $(MODELS)
 .PHONY: $(MODELS)
 $(MODELS):
 	RUSTFLAGS="--cfg loom" $(CARGO) build --release --locked --manifest-path models/Cargo.toml --target-dir target/models
+
+mutants:
+	tools/mutants.sh $(MODULE) $(SHARD)
 
 fuzz:
 	tools/fuzz.sh $(SECONDS) $(TARGETS)

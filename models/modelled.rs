@@ -6,9 +6,10 @@
 //! static is new in each run.
 //!
 //! Loom treats sequentially consistent accesses as acquiring and releasing ones, and has only sequentially
-//! consistent fences. So a fence stands after each such write and before each such read. That gives all that
-//! the standard gives to two such accesses of different places. It gives more to relaxed accesses beside
-//! them; an error that needs those to be out of order would not be found.
+//! consistent fences. So a fence stands after each such write, and such a read is an acquiring one. A thread
+//! that writes one place and then reads another is ordered as the standard orders it. Two reads are not, so a
+//! model may fail where the standard promises more. Relaxed accesses beside the fence are ordered more than
+//! the standard orders them; an error that needs those to be out of order would not be found.
 //!
 //! A run can weaken the ordering of one access: [`weaken`]. A model that still passes does not need it.
 
@@ -241,13 +242,11 @@ fn ordering(at: &Location, is_failure: bool, access: Access, ordering: Ordering)
     ordering
 }
 
-/// Reads, with the fence of a sequentially consistent read before it.
+/// Reads. A sequentially consistent read has no fence: those of writes are enough where each thread writes one
+/// place and then reads another.
 fn reading<R>(ordering: Ordering, read: impl FnOnce(Ordering) -> R) -> R {
     match ordering {
-        SeqCst => {
-            loom::sync::atomic::fence(SeqCst);
-            read(Acquire)
-        }
+        SeqCst => read(Acquire),
         other => read(other),
     }
 }
@@ -256,10 +255,6 @@ fn reading<R>(ordering: Ordering, read: impl FnOnce(Ordering) -> R) -> R {
 fn writing<R>(ordering: Ordering, inside: Ordering, write: impl FnOnce(Ordering) -> R) -> R {
     match ordering {
         SeqCst => {
-            // The reading half of a change is sequentially consistent too.
-            if inside == AcqRel {
-                loom::sync::atomic::fence(SeqCst);
-            }
             let result = write(inside);
             loom::sync::atomic::fence(SeqCst);
             result

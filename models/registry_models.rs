@@ -9,7 +9,7 @@ pub(super) const MODELS: &[Model] = &[
     Model { name: "a_replaced_op_is_found_until_its_successor_is", preemptions: 2, body: replace },
     Model {
         name: "no_call_of_an_op_runs_after_it_was_unregistered",
-        preemptions: 3,
+        preemptions: 2,
         body: unregister,
     },
     Model {
@@ -19,7 +19,7 @@ pub(super) const MODELS: &[Model] = &[
     },
     Model {
         name: "two_ops_that_end_each_other_do_not_wait_for_ever",
-        preemptions: 3,
+        preemptions: 2,
         body: each_other,
     },
 ];

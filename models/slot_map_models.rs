@@ -8,7 +8,7 @@ use crate::sync::slot_map::{ProtectError, SlotMap};
 pub(super) const MODELS: &[Model] = &[
     Model {
         name: "an_object_is_dropped_once_by_its_user_or_by_free",
-        preemptions: 6,
+        preemptions: 5,
         body: use_and_free,
     },
     Model { name: "of_two_users_and_a_free_one_drops_the_object", preemptions: 2, body: two_users },
@@ -16,7 +16,7 @@ pub(super) const MODELS: &[Model] = &[
     Model { name: "retire_waits_for_a_user_and_drops_the_object", preemptions: 5, body: retire },
     Model {
         name: "a_freed_key_does_not_find_the_next_object_of_its_slot",
-        preemptions: 3,
+        preemptions: 2,
         body: reuse,
     },
     Model { name: "a_label_is_that_of_its_object_or_none", preemptions: 5, body: label },

@@ -2,6 +2,7 @@
 """Weakens each ordering of the modelled code in turn and says which model finds it.
 
     models/weaken.py PROGRAM            all orderings, and what each model says
+    models/weaken.py PROGRAM src/sync   those of a file or folder
     models/weaken.py PROGRAM --known    those of models/needed.txt: each must be found
 
 An ordering is weakened in the model checker, not in the source: `models --weaken` says where. A model that passes
@@ -17,7 +18,7 @@ import sys
 HERE = pathlib.Path(__file__).parent
 NEEDED = HERE / "needed.txt"
 # A weaker ordering is found after some runs, or the model passes in about its usual time.
-SECONDS = 120
+SECONDS = 60
 
 WEAKER = {
     ("Load", "SeqCst"): ["Acquire", "Relaxed"],
@@ -84,6 +85,7 @@ def main():
         cases = [case for case in cases if key(case) in known]
     else:
         known, missing = {}, set()
+        cases = [case for case in cases if case[0].startswith(tuple(sys.argv[2:]) or "")]
     lost = []
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
 
