@@ -46,7 +46,7 @@ help:
 	@echo "make bench-geometry  how long specs, metadata and layouts of whole models take"
 	@echo "make bench-python  what a view, a call and a million boxes cost from Python"
 	@echo "make models  models of the lock-free parts, in every order of their accesses"
-	@echo "make models-weakened  the same with each ordering weakened in turn; takes half an hour"
+	@echo "make models-weakened  the same with each ordering weakened in turn; takes long"
 	@echo "make mutants MODULE=dim_maps SHARD=0/4  changes of the code that no test finds; needs cargo-mutants"
 	@echo "make fuzz SECONDS=60  each fuzz target for so many seconds; TARGETS='npy' for some"
 	@echo "make fuzz-many SECONDS=60  the same without coverage and sanitizer, some ten times as many inputs"
