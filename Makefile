@@ -146,7 +146,7 @@ bench-files: build .venv/.ready
 	$(PYTHON_BENCH) benches/files/write.py
 
 bench-geometry:
-	$(CARGO) bench --locked
+	$(CARGO) bench --locked --package shardspec-benches
 
 bench-python: build .venv/.ready
 	$(PYTHON_BENCH) benches/python/bench.py

@@ -1,8 +1,9 @@
 //! How long it takes to resolve a handle and to call an op, by its name and looked up, and what two
 //! threads get done in the time of one: on handles and ops of their own, and on the same ones.
 //!
-//! `cargo bench --bench dispatch`; criterion prints medians. The ratios at the end are medians of
-//! rounds in which one thread and two take turns, so that a machine that slows down slows both.
+//! `cargo bench -p shardspec-benches --bench dispatch`; criterion prints medians. The ratios at the end
+//! are medians of rounds in which one thread and two take turns, so that a machine that slows down slows
+//! both.
 
 #![allow(
     clippy::unwrap_used,

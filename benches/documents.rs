@@ -1,7 +1,8 @@
 //! How fast layouts are written and read as JSON and as bytes: a million boxes on 1,024 ranks.
 //!
-//! `cargo bench --bench documents`; criterion prints medians, and bytes a second. Reading metadata checks
-//! its shards for overlaps and gaps, which takes longer than to read them; "checks only" is that part.
+//! `cargo bench -p shardspec-benches --bench documents`; criterion prints medians, and bytes a second.
+//! Reading metadata checks its shards for overlaps and gaps, which takes longer than to read them; "checks
+//! only" is that part.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark stops at what should not happen")]
 #![allow(missing_docs, reason = "criterion's macros make the functions")]

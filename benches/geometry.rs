@@ -1,8 +1,8 @@
 //! How long specs and metadata take: building chunks, validating boxes, and how validation grows
 //! with the number of shards for families that are easy and hard in different ways.
 //!
-//! `cargo bench --bench geometry`; criterion prints medians, and elements a second are shards a
-//! second.
+//! `cargo bench -p shardspec-benches --bench geometry`; criterion prints medians, and elements a second
+//! are shards a second.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,7 +1,7 @@
 //! How long the layouts of whole models take: laying every parameter out, checking that its shards
 //! cover it, planning from one loader's layout to another's, and adding up who sends how much to whom.
 //!
-//! `cargo bench --bench models`; elements a second are parameters a second.
+//! `cargo bench -p shardspec-benches --bench models`; elements a second are parameters a second.
 
 #![allow(
     clippy::unwrap_used,
