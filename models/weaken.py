@@ -80,7 +80,7 @@ def main():
         known = {(file, text, argument, weaker): name for file, text, argument, weaker, name in needed}
         key = lambda case: (*text_at(case[0]), case[1], case[4])  # noqa: E731
         missing = known.keys() - {key(case) for case in cases}
-        for file, text, argument, weaker in sorted(missing):
+        for file, text, argument, _ in sorted(missing):
             print(f"{file}: no access is `{text}` ({argument}): correct models/needed.txt")
         cases = [case for case in cases if key(case) in known]
     else:
