@@ -20,7 +20,7 @@ class Case:
     dtype: str = "float32"
     order: str = "C"
     directions: tuple = ("scatter", "gather")
-    threads: tuple = (2,)
+    threads: tuple = (2, 1)
     segments: tuple = ()
     block: int = 0
 
@@ -123,12 +123,12 @@ OWN = ("scatter", "gather", "extract", "allocate")
 # Shards that are read, and nothing is written.
 DIGEST = ("digest",)
 LARGE = [
-    Case("rows into 8", (8192, 8192), 0, 8, directions=OWN, threads=(2, 1)),
-    Case("columns into 8", (8192, 8192), 1, 8, directions=OWN, threads=(2, 1)),
+    Case("rows into 8", (8192, 8192), 0, 8, directions=OWN),
+    Case("columns into 8", (8192, 8192), 1, 8, directions=OWN),
     Case("columns into 1024", (8192, 8192), 1, 1024),
-    Case("narrow into 8", (1 << 20, 64), 1, 8, threads=(2, 1)),
+    Case("narrow into 8", (1 << 20, 64), 1, 8),
     Case("narrow into 16", (1 << 20, 64), 1, 16),
-    Case("narrow into 64", (1 << 20, 64), 1, 64, threads=(2, 1)),
+    Case("narrow into 64", (1 << 20, 64), 1, 64),
     Case("narrow into 64, u16", (1 << 21, 64), 1, 64, "uint16"),
     Case("narrow into 64, u8", (1 << 22, 64), 1, 64, "uint8"),
     Case("3-D, dim 1 into 8", (64, 1024, 1024), 1, 8, directions=ALL),
@@ -137,12 +137,12 @@ LARGE = [
     Case("fused QKV over 8", (6144, 8192), 0, 8, segments=(4096, 1024, 1024)),
     Case("64 x 64 blocks, 2 x 2", (8192, 8192), 0, 4, block=64),
     Case("transposed into 8", (8192, 8192), 0, 8, order="F", directions=ALL),
-    Case("whole", (8192, 8192), 0, 1, directions=DIGEST, threads=(2, 1)),
-    Case("rows into 8", (8192, 8192), 0, 8, directions=DIGEST, threads=(2, 1)),
-    Case("columns into 8", (8192, 8192), 1, 8, directions=DIGEST, threads=(2, 1)),
-    Case("64 x 64 blocks, 2 x 2", (8192, 8192), 0, 4, block=64, directions=DIGEST, threads=(2, 1)),
-    Case("columns into 1024", (8192, 8192), 1, 1024, directions=DIGEST, threads=(2, 1)),
-    Case("narrow into 64", (1 << 20, 64), 1, 64, directions=DIGEST, threads=(2, 1)),
+    Case("whole", (8192, 8192), 0, 1, directions=DIGEST),
+    Case("rows into 8", (8192, 8192), 0, 8, directions=DIGEST),
+    Case("columns into 8", (8192, 8192), 1, 8, directions=DIGEST),
+    Case("64 x 64 blocks, 2 x 2", (8192, 8192), 0, 4, block=64, directions=DIGEST),
+    Case("columns into 1024", (8192, 8192), 1, 1024, directions=DIGEST),
+    Case("narrow into 64", (1 << 20, 64), 1, 64, directions=DIGEST),
 ]
 SMALL = [
     Case("64 KiB, rows into 4", (128, 128), 0, 4, threads=(1,)),
