@@ -108,7 +108,7 @@ def test_a_checkpoint_is_converted(tmp_path, files):
 
 
 def test_wrong_options_are_refused(tmp_path):
-    with pytest.raises(shardspec.ArgumentError, match="neither 'of owners' nor 'one'"):
+    with pytest.raises(shardspec.ArgumentError, match="is none of 'of owners', 'one'"):
         save(tmp_path / "checkpoint", files="two")
     with pytest.raises(shardspec.ArgumentError, match="max_bytes"):
         shardspec.convert_checkpoint(tmp_path, tmp_path, {}, max_bytes=-1)
