@@ -249,7 +249,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_enumerable
     const shardspec_shards *shards, shardspec_spec **out, shardspec_error *err);
 
 /**
- * Frees a spec. NULL is allowed. Metadata made by the spec stays valid.
+ * Frees a spec. NULL is allowed. Metadata that was built from the spec stays valid.
  *
  * Ownership: the caller gives up `spec`.
  * Calls back: `destroy`, if nothing else uses the object.
@@ -379,7 +379,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_hash(
  * shards are the chunks of one dimension, in any order. Otherwise it is a mesh spec if the shards
  * form a grid of boxes. In such a grid, each dimension is cut by the rule CHUNK, BALANCED or
  * SIZES, and all cells have the same number of replicas. In all other cases, the result is an
- * enumerable spec. A single shard also makes an enumerable spec, because no dimension is cut.
+ * enumerable spec. This includes a single shard, which cuts no dimension.
  *
  * If the shards are in row-major order over the axes of the new mesh, its devices keep that order.
  * Otherwise the devices are in row-major order of the cut dimensions.
@@ -4445,7 +4445,8 @@ struct shardspec_run {
  * `sources`, `destinations` and `byte_counts` have room for `capacity` pairs, and each may be
  * NULL. `*needed` becomes the number of pairs. `needed` may be NULL. With capacity 0, only
  * `*needed` is written. `itemsize` is the number of bytes of an element. With 0, the element type
- * of the plan's layouts decides. The bytes of packed elements are rounded up for each pair.
+ * of the plan's layouts decides. If elements have less than a byte, the number of bits of each pair
+ * is rounded up to whole bytes.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4468,7 +4469,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_traffic(
  * `source_ranks`, `destination_ranks` and `byte_counts` have room for `capacity` pairs, and each
  * may be NULL. `*needed` becomes the number of pairs. `needed` may be NULL. With capacity 0, only
  * `*needed` is written. `itemsize` is the number of bytes of an element. With 0, the element type
- * of the plan's layouts decides. The bytes of packed elements are rounded up for each pair.
+ * of the plan's layouts decides. If elements have less than a byte, the number of bits of each pair
+ * is rounded up to whole bytes.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.

@@ -173,7 +173,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_enumerable(
     })
 }
 
-/// Frees a spec. NULL is allowed. Metadata made by the spec stays valid.
+/// Frees a spec. NULL is allowed. Metadata that was built from the spec stays valid.
 ///
 /// Ownership: the caller gives up `spec`.
 /// Calls back: `destroy`, if nothing else uses the object.

@@ -12,7 +12,7 @@ use crate::model::{InferredSpec, infer_compat_spec, infer_sharding_spec};
 /// shards are the chunks of one dimension, in any order. Otherwise it is a mesh spec if the shards
 /// form a grid of boxes. In such a grid, each dimension is cut by the rule CHUNK, BALANCED or
 /// SIZES, and all cells have the same number of replicas. In all other cases, the result is an
-/// enumerable spec. A single shard also makes an enumerable spec, because no dimension is cut.
+/// enumerable spec. This includes a single shard, which cuts no dimension.
 ///
 /// If the shards are in row-major order over the axes of the new mesh, its devices keep that order.
 /// Otherwise the devices are in row-major order of the cut dimensions.

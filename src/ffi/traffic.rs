@@ -116,7 +116,8 @@ fn rank_argument(argument: &'static str, rank: i64) -> Outcome<Option<i64>> {
 /// `sources`, `destinations` and `byte_counts` have room for `capacity` pairs, and each may be
 /// NULL. `*needed` becomes the number of pairs. `needed` may be NULL. With capacity 0, only
 /// `*needed` is written. `itemsize` is the number of bytes of an element. With 0, the element type
-/// of the plan's layouts decides. The bytes of packed elements are rounded up for each pair.
+/// of the plan's layouts decides. If elements have less than a byte, the number of bits of each pair
+/// is rounded up to whole bytes.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -152,7 +153,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_traffic(
 /// `source_ranks`, `destination_ranks` and `byte_counts` have room for `capacity` pairs, and each
 /// may be NULL. `*needed` becomes the number of pairs. `needed` may be NULL. With capacity 0, only
 /// `*needed` is written. `itemsize` is the number of bytes of an element. With 0, the element type
-/// of the plan's layouts decides. The bytes of packed elements are rounded up for each pair.
+/// of the plan's layouts decides. If elements have less than a byte, the number of bits of each pair
+/// is rounded up to whole bytes.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
