@@ -30,7 +30,7 @@ for dim, parts, shape, order in [(0, 4, (1024, 2048), "C"), (1, 4, (1024, 2048),
 
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_copies_the_same_bytes(way):
-    environment = {**os.environ, "SHARDSPEC_COPY_WAY": way}
+    environment = {**os.environ, "SHARDSPEC_COPY_WAY": way, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", PROGRAM]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr
