@@ -50,6 +50,7 @@ fn options(random: &mut Random) -> CopyOptions {
             Instructions::Avx2,
             Instructions::Portable,
         ]),
+        ahead: random.of_list(&[None, Some(0), Some(512), Some(4096)]),
     }
 }
 
