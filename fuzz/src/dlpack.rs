@@ -170,7 +170,10 @@ pub fn exercise_dlpack(input: &[u8]) {
     };
     assert_eq!(status == 0, is_legal, "status {status} of a call that is legal: {is_legal}");
     if status == 0 {
-        use_and_free(sharded, common, count, &calls, random);
+        // Local shards are in the order of their indices.
+        let mut order: Vec<usize> = (0..count).collect();
+        order.sort_by_key(|&at| indices[at]);
+        use_and_free(sharded, common, &order, &calls, random);
     }
     for (at, tensor) in tensors.iter().enumerate() {
         if is_given[at] {
@@ -185,8 +188,9 @@ pub fn exercise_dlpack(input: &[u8]) {
 /// Gathers, exports shards, and frees the tensor and what was exported in any order.
 fn use_and_free(
     sharded: *mut shardspec::ffi::sharded_tensor::shardspec_sharded_tensor, dtype: shardspec_dtype,
-    count: usize, calls: &[AtomicUsize], random: &mut Random,
+    order: &[usize], calls: &[AtomicUsize], random: &mut Random,
 ) {
+    let count = order.len();
     let is_free = |at: usize| calls[at].load(Ordering::Relaxed) > 0;
     let mut full = vec![0u8; 24 * MAX_ITEM];
     let mut shape = [6, 4];
@@ -203,7 +207,7 @@ fn use_and_free(
     let status = unsafe { shardspec_sharded_tensor_gather(sharded, &view, null(), null_mut()) };
     assert_eq!(status == 0, count == SHARDS, "gathering {count} shards: {status}");
     let mut exported = Vec::new();
-    for local in 0..count {
+    for (local, &at) in order.iter().enumerate() {
         if random.one_in(2) {
             let mut managed = null_mut();
             // SAFETY: `sharded` is alive, and `managed` is a place for a pointer.
@@ -211,7 +215,7 @@ fn use_and_free(
                 shardspec_sharded_tensor_export_local(sharded, local, &mut managed, null_mut())
             };
             assert_eq!(status, 0);
-            exported.push((local, managed));
+            exported.push((at, managed));
         }
     }
     assert!((0..count).all(|at| !is_free(at)), "a shard in use was freed");
@@ -219,7 +223,7 @@ fn use_and_free(
     let status = unsafe { shardspec_sharded_tensor_free(sharded, null_mut()) };
     assert_eq!(status, 0);
     for at in 0..count {
-        let is_exported = exported.iter().any(|(local, _)| *local == at);
+        let is_exported = exported.iter().any(|&(other, _)| other == at);
         assert_eq!(is_free(at), !is_exported, "shard {at}");
     }
     random.shuffle(&mut exported);
