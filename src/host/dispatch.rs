@@ -178,7 +178,8 @@ impl<'a> Tasks<'a> {
     ) {
         for (task, mut units) in self.part(range) {
             let class = self.class(task);
-            let of_a_trial = TRIAL_BYTES.div_ceil(task.unit_bytes).next_multiple_of(task.grain);
+            let units_of_a_trial = TRIAL_BYTES.div_ceil(task.unit_bytes.max(1));
+            let of_a_trial = units_of_a_trial.next_multiple_of(task.grain);
             // SAFETY: `units` are those of `task` in this part, which the contract of `Tasks::run`
             // covers, and each trial takes the first of them that are left.
             unsafe {

@@ -29,7 +29,7 @@ pub(super) const TRIAL_BYTES: usize = 1 << 20;
 /// Trials of each way; the shortest time counts, for what else the machine does only makes a trial
 /// longer.
 pub(super) const TRIALS: u64 = 3;
-/// A way must be faster by so much than the one before any trial to take its place.
+/// The first way stays unless another one is faster by this part of the time.
 pub(super) const WORTH_A_CHANGE_PERCENT: u64 = 3;
 /// Copies of more than this many last-level caches are a class of their own: nothing of them is in
 /// a cache.

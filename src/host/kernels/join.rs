@@ -16,8 +16,7 @@ pub(super) fn joinable(run: usize) -> bool {
 by_level! {
     /// Gathers runs with non-temporal stores: each destination receives one run of each source, one
     /// behind the other. Those of the first destination are `offset` bytes behind the sources, and
-    /// those of the next one follow them. The next tile is
-    /// prefetched meanwhile.
+    /// those of the next one follow them. The next tile is prefetched meanwhile.
     ///
     /// # Safety
     ///
