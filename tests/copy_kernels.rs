@@ -16,7 +16,7 @@ use shardspec::transfer::{CopyOptions, HostView, Instructions, Stores};
 mod common;
 
 use common::Random;
-use common::copies::{extract, gather, scatter};
+use common::copies::{PREFETCHES, extract, gather, scatter};
 use common::families::{Cut, grid_of, partition, pinwheels};
 use common::strided::{Form, Strided};
 use common::tensor::of_bytes;
@@ -25,8 +25,6 @@ use common::tensor::of_bytes;
 const RUNS: [usize; 18] =
     [1, 2, 3, 4, 5, 8, 12, 16, 24, 32, 48, 64, 100, 128, 256, 700, 1024, 1500];
 const ITEMS: [usize; 7] = [1, 2, 3, 4, 8, 12, 16];
-/// Prefetch distances of long runs; without one, all ways are tried.
-const AHEADS: [Option<usize>; 5] = [None, Some(0), Some(512), Some(1024), Some(4096)];
 const LEVELS: [Instructions; 3] = [Instructions::Best, Instructions::Avx2, Instructions::Portable];
 
 /// Every kernel with every kind of instructions, on 1 to 4 threads.
@@ -37,7 +35,7 @@ fn every_way() -> Vec<CopyOptions> {
         max_threads: 1 + at % 4,
         stores,
         instructions,
-        ahead: AHEADS[at % AHEADS.len()],
+        prefetch: PREFETCHES[at % PREFETCHES.len()],
     };
     // By size is one of the others: once is enough.
     ways.enumerate().map(options).take(7).collect()
@@ -304,7 +302,7 @@ proptest! {
         };
         let way = |stores, max_threads| CopyOptions {
             max_threads, stores, instructions: LEVELS[seed as usize % 3],
-            ahead: AHEADS[seed as usize % AHEADS.len()],
+            prefetch: PREFETCHES[seed as usize % PREFETCHES.len()],
         };
         let ways = [way(Stores::Stream, 4), way(Stores::Cached, 2), way(Stores::Stream, 3)];
         round_trip(&cut, of_bytes(item), &ways, form, random)?;
@@ -325,7 +323,7 @@ proptest! {
         let cut = if by_planes { partition } else { pinwheels }(&sizes, count, random);
         let way = |stores, max_threads| CopyOptions {
             max_threads, stores, instructions: LEVELS[seed as usize % 3],
-            ahead: AHEADS[seed as usize % AHEADS.len()],
+            prefetch: PREFETCHES[seed as usize % PREFETCHES.len()],
         };
         let ways = [way(Stores::Auto, 4), way(Stores::Stream, 3), way(Stores::Stream, 1)];
         round_trip(&cut, of_bytes(4), &ways, |random, _| Form::dense(random), random)?;

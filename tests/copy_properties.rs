@@ -19,12 +19,12 @@ const OPTIONS: CopyOptions = CopyOptions {
     max_threads: 0,
     stores: Stores::Auto,
     instructions: Instructions::Best,
-    ahead: None,
+    prefetch: None,
 };
 
 mod common;
 
-use common::copies::{extract, gather, scatter};
+use common::copies::{PREFETCHES, extract, gather, scatter};
 use common::tensor::{Tensor, element_types, indices, of_bytes, partition};
 use common::{Boxes, Random};
 
@@ -98,13 +98,13 @@ fn round_trips(
 fn options() -> impl Strategy<Value = CopyOptions> {
     let stores = prop::sample::select(vec![Stores::Auto, Stores::Stream, Stores::Cached]);
     let levels = [Instructions::Best, Instructions::Avx2, Instructions::Portable];
-    let aheads = prop::sample::select(vec![None, Some(0), Some(64), Some(512), Some(4096)]);
-    let options = (0usize..4, stores, prop::sample::select(levels.to_vec()), aheads);
-    options.prop_map(|(max_threads, stores, instructions, ahead)| CopyOptions {
+    let prefetches = prop::sample::select(&PREFETCHES[..]);
+    let options = (0usize..4, stores, prop::sample::select(levels.to_vec()), prefetches);
+    options.prop_map(|(max_threads, stores, instructions, prefetch)| CopyOptions {
         max_threads,
         stores,
         instructions,
-        ahead,
+        prefetch,
     })
 }
 

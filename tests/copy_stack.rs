@@ -110,7 +110,7 @@ fn a_copy_needs_little_stack_whichever_kernel_does_it() {
                     for instructions in [Instructions::Best, Instructions::Portable] {
                         for max_threads in [1, 3] {
                             let options =
-                                CopyOptions { max_threads, stores, instructions, ahead: None };
+                                CopyOptions { max_threads, stores, instructions, prefetch: None };
                             let used = stack_of(&mut || copies(&metadata, dtype, &options));
                             if used > most.0 {
                                 let shards = metadata.shards().len();

@@ -4,7 +4,9 @@ use std::cell::RefCell;
 
 use shardspec::model::{DataType, Error};
 use shardspec::plan::ReshardPlan;
-use shardspec::transfer::{CopyOptions, HostView, Instructions, Stores, TransferError, view_shard};
+use shardspec::transfer::{
+    CopyOptions, HostView, Instructions, Prefetch, PrefetchInto, Stores, TransferError, view_shard,
+};
 
 use crate::cases::{Case, sizes};
 use crate::guarded::{Guarded, Pages, indices};
@@ -50,7 +52,10 @@ fn options(random: &mut Random) -> CopyOptions {
             Instructions::Avx2,
             Instructions::Portable,
         ]),
-        ahead: random.of_list(&[None, Some(0), Some(512), Some(4096)]),
+        prefetch: random.of_list(&[None, Some(0), Some(512), Some(4096)]).map(|ahead| Prefetch {
+            ahead,
+            into: random.of_list(&[PrefetchInto::FirstLevel, PrefetchInto::SecondLevel]),
+        }),
     }
 }
 

@@ -86,7 +86,7 @@ pub(crate) unsafe fn options_argument(
         0 => Instructions::Best,
         _ => Instructions::Portable,
     };
-    Ok(CopyOptions { max_threads: max_threads as usize, stores, instructions, ahead: None })
+    Ok(CopyOptions { max_threads: max_threads as usize, stores, instructions, prefetch: None })
 }
 
 impl shardspec_copy_options {

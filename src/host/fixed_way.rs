@@ -4,6 +4,7 @@ use std::ffi::CStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::cpu::{LINE, Level};
+use super::options::{Prefetch, PrefetchInto};
 use super::stream::StoreMode;
 use crate::unwind::uncancelled;
 
@@ -14,6 +15,7 @@ pub(super) struct FixedWay {
     level: Option<Level>,
     streaming: Option<bool>,
     ahead: Option<usize>,
+    into: Option<PrefetchInto>,
 }
 
 impl FixedWay {
@@ -22,7 +24,10 @@ impl FixedWay {
         StoreMode {
             level: self.level.map_or(way.level, |level| level.min(way.level)),
             streaming: self.streaming.unwrap_or(way.streaming),
-            ahead: self.ahead.unwrap_or(way.ahead),
+            prefetch: Prefetch {
+                ahead: self.ahead.unwrap_or(way.prefetch.ahead),
+                into: self.into.unwrap_or(way.prefetch.into),
+            },
         }
     }
 
@@ -34,6 +39,8 @@ impl FixedWay {
                 b"default" => {}
                 b"cached" => fixed.streaming = Some(false),
                 b"stream" => fixed.streaming = Some(true),
+                b"l1" => fixed.into = Some(PrefetchInto::FirstLevel),
+                b"l2" => fixed.into = Some(PrefetchInto::SecondLevel),
                 _ => match (Level::named(word), std::str::from_utf8(word)) {
                     (Some(level), _) => fixed.level = Some(level),
                     (None, Ok(digits)) => {
@@ -52,7 +59,8 @@ impl FixedWay {
         let level = self.level.map_or(0, |level| 1 | (level as u64) << 1);
         let streaming = self.streaming.map_or(0, |streaming| 1 | u64::from(streaming) << 1);
         let ahead = self.ahead.map_or(0, |ahead| 1 | (ahead as u64 & MAX_AHEAD) << 1);
-        2 | level << 2 | streaming << 5 | ahead << 7
+        let into = self.into.map_or(0, |into| 1 | (into as u64) << 1);
+        2 | level << 2 | streaming << 5 | ahead << 7 | into << 40
     }
 
     fn unpack(number: u64) -> Self {
@@ -64,12 +72,16 @@ impl FixedWay {
             level: part(2, 3).and_then(|level| Level::ALL.get(level as usize).copied()),
             streaming: part(5, 1).map(|streaming| streaming == 1),
             ahead: part(7, MAX_AHEAD).map(|ahead| ahead as usize),
+            into: part(40, 1).map(|into| match into {
+                0 => PrefetchInto::FirstLevel,
+                _ => PrefetchInto::SecondLevel,
+            }),
         }
     }
 }
 
 /// The longest distance that can be fixed, and some more.
-const MAX_AHEAD: u64 = (1 << 32) - 1;
+const MAX_AHEAD: u64 = (1 << 31) - 1;
 
 /// What the environment fixes, as it was when a copy asked for the first time.
 pub(super) fn get() -> Option<FixedWay> {
@@ -101,20 +113,22 @@ fn read() -> Option<FixedWay> {
 
 #[cfg(test)]
 mod tests {
+    use super::PrefetchInto::{FirstLevel, SecondLevel};
     use super::*;
 
     #[test]
     fn words_fix_parts_of_a_way_and_unknown_ones_fix_nothing() {
-        let way =
-            StoreMode { level: Level::ALL[Level::ALL.len() - 1], streaming: true, ahead: 512 };
+        let prefetch = Prefetch { ahead: 512, into: PrefetchInto::FirstLevel };
+        let way = StoreMode { level: Level::ALL[Level::ALL.len() - 1], streaming: true, prefetch };
         let fixed = |text: &str| FixedWay::parse(text.as_bytes()).map(|fixed| fixed.way(way));
         assert_eq!(fixed("default"), Some(way));
         assert_eq!(fixed("cached"), Some(StoreMode { streaming: false, ..way }));
-        assert_eq!(fixed("stream,100"), Some(StoreMode { ahead: 128, ..way }));
-        assert_eq!(
-            fixed("portable,0"),
-            Some(StoreMode { level: Level::Portable, ahead: 0, ..way })
-        );
+        let ahead = |ahead| StoreMode { prefetch: Prefetch { ahead, ..prefetch }, ..way };
+        assert_eq!(fixed("stream,100"), Some(ahead(128)));
+        assert_eq!(fixed("portable,0"), Some(StoreMode { level: Level::Portable, ..ahead(0) }));
+        let into = PrefetchInto::SecondLevel;
+        assert_eq!(fixed("l2"), Some(StoreMode { prefetch: Prefetch { into, ..prefetch }, ..way }));
+        assert_eq!(fixed("l2,l1"), Some(way));
         for text in ["", "fast", "cached,", "-1", "99999999999999999999", "\u{e9}"] {
             assert_eq!(fixed(text), None, "{text}");
         }
@@ -125,9 +139,11 @@ mod tests {
         for level in Level::ALL.map(Some).into_iter().chain([None]) {
             for streaming in [None, Some(false), Some(true)] {
                 for ahead in [None, Some(0), Some(512), Some(1 << 20)] {
-                    let fixed = FixedWay { level, streaming, ahead };
-                    assert!(fixed.pack() > 1);
-                    assert_eq!(FixedWay::unpack(fixed.pack()), fixed);
+                    for into in [None, Some(FirstLevel), Some(SecondLevel)] {
+                        let fixed = FixedWay { level, streaming, ahead, into };
+                        assert!(fixed.pack() > 1);
+                        assert_eq!(FixedWay::unpack(fixed.pack()), fixed);
+                    }
                 }
             }
         }

@@ -8,6 +8,7 @@
 )]
 
 use super::cpu::{LINE, Level};
+use super::options::PrefetchInto::FirstLevel;
 use super::prefetch::{Prefetcher, Strip, StripSource};
 use super::simd::{LineBuffer, LineBytes, Vector, copy_short};
 use super::stream::{Ahead, stream, stream_lines};
@@ -193,7 +194,13 @@ impl LineWriter {
             line.put_first(fill, from, room, run);
             line.stream(to);
             let (lines, rest) = ((run - room) / LINE, (run - room) % LINE);
-            stream_lines::<V>(from.add(room), to.wrapping_add(LINE), lines, Strip::NONE);
+            stream_lines::<V>(
+                from.add(room),
+                to.wrapping_add(LINE),
+                lines,
+                Strip::NONE,
+                FirstLevel,
+            );
             line.put_last(from.add(run - rest), rest, run);
         }
     }

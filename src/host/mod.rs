@@ -30,16 +30,17 @@ pub(crate) mod zeros;
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use copy_list::CopyList;
-use cpu::{Level, Machine};
+use cpu::Machine;
 use dispatch::Tasks;
 use kernels::sweep::SweepWalk;
 pub(crate) use kernels::sweep::{Sweep, pays as pays_by_rows};
 use kernels::tiles::TileMemory;
 use options::{CopyOptions, Stores};
-use tuning::{MIN_BYTES_PER_THREAD, PARTS_PER_THREAD};
-use ways::WayChoice;
+use tuning::{MIN_BYTES_PER_THREAD, PARTS_PER_THREAD, TRIAL_BYTES};
+use ways::{SWEEP, TaskClass, WayChoice};
 
 /// Whether a copy of so many bytes uses non-temporal stores.
 pub(crate) fn is_streamed(bytes: usize, options: &CopyOptions) -> bool {
@@ -84,13 +85,23 @@ pub(crate) unsafe fn run(plan: &CopyList, options: &CopyOptions) {
 ///
 /// As [`run`].
 pub(crate) unsafe fn run_sweep(sweep: &Sweep, options: &CopyOptions) {
-    let machine = Machine::get();
-    let level = Level::new(options);
-    let threads = thread_count(options.max_threads, &machine, sweep.bytes());
-    let run = |range, walk: &mut SweepWalk| {
+    let threads = thread_count(options.max_threads, &Machine::get(), sweep.bytes());
+    let choice = WayChoice::new(options, sweep.bytes(), true, threads);
+    let class = TaskClass { kind: SWEEP, run: sweep.run_bytes(), side: sweep.side() };
+    let run = |range: Range<usize>, walk: &mut SweepWalk| {
+        let Range { mut start, end } = range;
         // SAFETY: the contract of `run_sweep` covers all of `sweep`, and `share_out` gives ranges
-        // that do not overlap.
-        unsafe { sweep.run(range, level, walk) };
+        // that do not overlap. Each trial takes the first bytes that are left.
+        unsafe {
+            while end - start >= TRIAL_BYTES {
+                let Some((number, way)) = choice.trial(class) else { break };
+                let (some, begin) = (start..start + TRIAL_BYTES, Instant::now());
+                start = some.end;
+                sweep.run(some, way, walk);
+                choice.tried(class, number, TRIAL_BYTES, begin.elapsed());
+            }
+            sweep.run(start..end, choice.best(class), walk);
+        }
     };
     share_out(sweep.span(), threads, run);
 }

@@ -24,9 +24,27 @@ pub enum Instructions {
     Portable,
 }
 
+/// How memory is prefetched before it is read, where non-temporal stores are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prefetch {
+    /// How far ahead of themselves long runs are prefetched, in bytes; 0: not at all.
+    pub ahead: usize,
+    /// Into which cache.
+    pub into: PrefetchInto,
+}
+
+/// The cache into which lines are prefetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrefetchInto {
+    /// The first-level cache of the processor that copies.
+    FirstLevel,
+    /// Its second-level cache, which leaves the few line fill buffers of the first level to loads.
+    SecondLevel,
+}
+
 /// How to copy. Nothing here changes what is copied.
 ///
-/// With the default of `stores`, `instructions` and `ahead`, a large copy tries several ways on its
+/// With the default of `stores`, `instructions` and `prefetch`, a large copy tries several ways on its
 /// first megabytes, and goes on with the fastest. Any other value fixes the way.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CopyOptions {
@@ -37,7 +55,6 @@ pub struct CopyOptions {
     pub stores: Stores,
     /// The largest set of instructions to use.
     pub instructions: Instructions,
-    /// How far ahead of themselves long runs are prefetched, in bytes, where non-temporal stores are
-    /// used. `Some(0)`: not at all.
-    pub ahead: Option<usize>,
+    /// How memory is prefetched.
+    pub prefetch: Option<Prefetch>,
 }

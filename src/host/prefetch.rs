@@ -8,26 +8,34 @@
 )]
 
 use super::cpu::LINE;
+use super::options::PrefetchInto;
 
-/// Prefetches the line at `place` into the first-level cache. No memory need be there.
+/// Prefetches the line at `place`. No memory need be there.
 #[inline(always)]
-pub(super) fn prefetch(place: *const u8) {
+pub(super) fn prefetch(place: *const u8, into: PrefetchInto) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: `_mm_prefetch` is SSE, which every x86-64 has, and never faults, whatever the `place`
     // is.
     unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(place.cast());
+        use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
+        match into {
+            PrefetchInto::FirstLevel => _mm_prefetch::<_MM_HINT_T0>(place.cast()),
+            PrefetchInto::SecondLevel => _mm_prefetch::<_MM_HINT_T1>(place.cast()),
+        }
     }
     #[cfg(target_arch = "aarch64")]
     // SAFETY: a prefetch never faults, whatever the `place` is, and changes nothing that a program
     // can see.
     unsafe {
-        std::arch::asm!("prfm pldl1keep, [{place}]", place = in(reg) place,
-            options(nostack, readonly, preserves_flags));
+        match into {
+            PrefetchInto::FirstLevel => std::arch::asm!("prfm pldl1keep, [{place}]",
+                place = in(reg) place, options(nostack, readonly, preserves_flags)),
+            PrefetchInto::SecondLevel => std::arch::asm!("prfm pldl2keep, [{place}]",
+                place = in(reg) place, options(nostack, readonly, preserves_flags)),
+        }
     }
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    let _ = place;
+    let _ = (place, into);
 }
 
 /// A contiguous range of memory that is read later.
@@ -42,9 +50,9 @@ impl Strip {
 
     /// Prefetches the line that has `at` bytes of the strip before it, if the strip is longer.
     #[inline(always)]
-    pub(super) fn prefetch_line(self, at: usize) {
+    pub(super) fn prefetch_line(self, at: usize, into: PrefetchInto) {
         if at < self.bytes {
-            prefetch(self.start.wrapping_add(at));
+            prefetch(self.start.wrapping_add(at), into);
         }
     }
 }
@@ -59,6 +67,7 @@ pub(super) trait StripSource {
 /// prefetches every cache line once.
 pub(super) struct Prefetcher<S> {
     strips: S,
+    into: PrefetchInto,
     /// The rest of the current strip.
     next: *const u8,
     end: *const u8,
@@ -71,15 +80,15 @@ pub(super) struct Prefetcher<S> {
 impl<S: StripSource> Prefetcher<S> {
     /// A prefetcher for a copy loop that starts at the first strip. Prefetches the first `distance`
     /// bytes.
-    pub(super) fn with_distance(strips: S, distance: usize) -> Self {
-        let mut prefetcher = Self::new(strips, distance);
+    pub(super) fn with_distance(strips: S, distance: usize, into: PrefetchInto) -> Self {
+        let mut prefetcher = Self::new(strips, distance, into);
         prefetcher.finish_tile();
         prefetcher
     }
 
-    fn new(strips: S, unreported: usize) -> Self {
+    fn new(strips: S, unreported: usize, into: PrefetchInto) -> Self {
         let (next, end) = (std::ptr::null(), std::ptr::null());
-        Self { strips, next, end, unreported, balance: 0 }
+        Self { strips, into, next, end, unreported, balance: 0 }
     }
 
     /// The copy loop has finished its tile: prefetches as many bytes as that had left.
@@ -105,7 +114,7 @@ impl<S: StripSource> Prefetcher<S> {
             let lines = rest.min(balance as usize).div_ceil(LINE);
             let mut next = self.next;
             for _ in 0..lines {
-                prefetch(next);
+                prefetch(next, self.into);
                 next = next.wrapping_add(LINE);
             }
             balance -= (lines * LINE) as isize;

@@ -7,6 +7,7 @@
 #![allow(clippy::arithmetic_side_effects, reason = "bytes of a range that the caller promises")]
 
 use super::cpu::{LINE, Level};
+use super::options::{Prefetch, PrefetchInto};
 use super::prefetch::Strip;
 use super::simd::{Vector, by_level, copy_short};
 
@@ -17,8 +18,7 @@ pub(super) struct StoreMode {
     pub(super) level: Level,
     /// With non-temporal stores.
     pub(super) streaming: bool,
-    /// How far ahead of itself a long run is prefetched, in bytes; 0: not at all.
-    pub(super) ahead: usize,
+    pub(super) prefetch: Prefetch,
 }
 
 impl StoreMode {
@@ -31,13 +31,9 @@ impl StoreMode {
         // SAFETY: the contract of `StoreMode::copy` is that of `stream`, for the same `len` bytes.
         unsafe {
             if self.streaming {
-                stream(
-                    self.level,
-                    from,
-                    to,
-                    len,
-                    Ahead { distance: self.ahead, next: std::ptr::null() },
-                );
+                let Prefetch { ahead: distance, into } = self.prefetch;
+                let ahead = Ahead { distance, next: std::ptr::null(), into };
+                stream(self.level, from, to, len, ahead);
             } else {
                 std::ptr::copy_nonoverlapping(from, to, len);
             }
@@ -53,11 +49,13 @@ pub(super) struct Ahead {
     pub(super) distance: usize,
     /// What is read after the run: so many bytes of it are prefetched with the end of the run.
     pub(super) next: *const u8,
+    pub(super) into: PrefetchInto,
 }
 
 impl Ahead {
     /// For runs that were read already, and are in a cache.
-    pub(super) const NONE: Self = Self { distance: 0, next: std::ptr::null() };
+    pub(super) const NONE: Self =
+        Self { distance: 0, next: std::ptr::null(), into: PrefetchInto::FirstLevel };
 }
 
 by_level! {
@@ -85,8 +83,8 @@ unsafe fn stream_with<V: Vector>(from: *const u8, to: *mut u8, len: usize, ahead
     // a line.
     unsafe {
         copy_short(from, to, head);
-        stream_lines::<V>(from.add(head), to.add(head), lines - last, own);
-        stream_lines::<V>(from.add(middle), to.add(middle), last, next);
+        stream_lines::<V>(from.add(head), to.add(head), lines - last, own, ahead.into);
+        stream_lines::<V>(from.add(middle), to.add(middle), last, next, ahead.into);
         copy_short(from.add(end), to.add(end), len - end);
     }
 }
@@ -98,16 +96,27 @@ unsafe fn stream_with<V: Vector>(from: *const u8, to: *mut u8, len: usize, ahead
 /// As [`stream`], and `to` is a multiple of a line.
 #[inline(always)]
 pub(super) unsafe fn stream_lines<V: Vector>(
-    from: *const u8, to: *mut u8, lines: usize, later: Strip,
+    from: *const u8, to: *mut u8, lines: usize, later: Strip, into: PrefetchInto,
 ) {
     for line in 0..lines {
-        later.prefetch_line(line * LINE);
-        for part in (0..LINE).step_by(V::BYTES) {
-            let at = line * LINE + part;
-            // SAFETY: `at` is inside of the `lines` that the contract of `stream_lines` covers, and
-            // `to` is a multiple of a line.
-            unsafe { V::load(from.add(at)).stream(to.add(at)) };
-        }
+        later.prefetch_line(line * LINE, into);
+        // SAFETY: the line is inside of the `lines` that the contract of `stream_lines` covers, and
+        // `to` is a multiple of a line.
+        unsafe { stream_line::<V>(from.add(line * LINE), to.add(line * LINE)) };
+    }
+}
+
+/// Copies a line with non-temporal stores.
+///
+/// # Safety
+///
+/// As [`stream_lines`], for one line.
+#[inline(always)]
+pub(super) unsafe fn stream_line<V: Vector>(from: *const u8, to: *mut u8) {
+    for part in (0..LINE).step_by(V::BYTES) {
+        // SAFETY: `part` is inside of the line that the contract of `stream_line` covers, and `to` is
+        // a multiple of a line.
+        unsafe { V::load(from.add(part)).stream(to.add(part)) };
     }
 }
 

@@ -21,15 +21,18 @@ use super::fixed_way;
 use super::options::{CopyOptions, Instructions, Stores};
 use super::stream::StoreMode;
 use super::tuning::{
-    AHEAD, AHEAD_TRIED, LARGE_PART_OF_CACHE, MIN_DIRECT_RUN, TRIALS, WORTH_A_CHANGE_PERCENT,
+    FAR_PREFETCH, LARGE_PART_OF_CACHE, MIN_DIRECT_RUN, PREFETCH, PREFETCHES_TRIED, TRIALS,
+    WORTH_A_CHANGE_PERCENT, cache_bytes,
 };
 
 /// The ways that may be tried for one class, at most.
-const MAX_WAYS: usize = 8;
+const MAX_WAYS: usize = 9;
 /// Classes of lengths of runs: powers of four.
 const RUNS: usize = 8;
-/// Kinds of tasks: one run after the other, rows, and transposed pieces.
-const KINDS: usize = 3;
+/// Kinds of tasks: one run after the other, rows, transposed pieces, and sweeps.
+const KINDS: usize = 4;
+/// The kind of a sweep.
+pub(super) const SWEEP: usize = 3;
 /// All of these, scattered and gathered, on one thread and on more, in the caches and beyond.
 const CLASSES: usize = KINDS * RUNS * 2 * 2 * 2;
 
@@ -61,22 +64,22 @@ static TIMES: [[AtomicU64; MAX_WAYS]; CLASSES] =
 const COUNT_SHIFT: u32 = 56;
 
 impl WayChoice {
-    /// The ways of a copy of so many bytes, with non-temporal stores or not. The hints of a caller fix the way, and so does the
-    /// environment.
+    /// The ways of a copy of so many bytes, with non-temporal stores or not. The hints of a caller
+    /// fix the way, and so does the environment.
     pub(super) fn new(
         options: &CopyOptions, bytes: usize, streaming: bool, threads: usize,
     ) -> Self {
         let (machine, level) = (Machine::get(), Level::new(options));
-        let own = StoreMode { level, streaming, ahead: options.ahead.unwrap_or(AHEAD) };
+        let own = StoreMode { level, streaming, prefetch: options.prefetch.unwrap_or(PREFETCH) };
         let is_free = options.stores == Stores::Auto
             && options.instructions == Instructions::Best
-            && options.ahead.is_none();
+            && options.prefetch.is_none();
         let fixed = match fixed_way::get() {
             _ if !is_free || !streaming => Some(own),
             Some(fixed) => Some(fixed.way(own)),
             None => None,
         };
-        let large = machine.last_cache.unwrap_or(0).saturating_mul(LARGE_PART_OF_CACHE);
+        let large = cache_bytes(&machine).unwrap_or(0).saturating_mul(LARGE_PART_OF_CACHE);
         Self { fixed, level, has_threads: threads > 1, is_large: bytes >= large }
     }
 
@@ -85,14 +88,15 @@ impl WayChoice {
     /// timed: they seemed to be the fastest, and made gathers half as fast.
     fn ways(&self, class: TaskClass) -> impl Iterator<Item = StoreMode> + use<> {
         let (level, run, kind) = (self.level, class.run, class.kind);
-        let stream = |level, ahead| StoreMode { level, streaming: true, ahead };
-        let levels = Level::ALL.into_iter().rev().filter(move |&other| other < level);
+        let levels = Level::ALL.into_iter().rev().filter(move |&other| other <= level);
+        let of_all = [PREFETCH, FAR_PREFETCH].map(|prefetch| (prefetch, levels.clone()));
+        let of_all = of_all.into_iter().flat_map(move |(prefetch, levels)| {
+            levels.map(move |level| StoreMode { level, streaming: true, prefetch })
+        });
         // Only long runs are prefetched by a distance of their own.
-        let distances = AHEAD_TRIED.into_iter().filter(move |_| kind == 0 || run >= MIN_DIRECT_RUN);
-        std::iter::once(stream(level, AHEAD))
-            .chain(levels.map(move |lower| stream(lower, AHEAD)))
-            .chain(distances.map(move |ahead| stream(level, ahead)))
-            .take(MAX_WAYS)
+        let others =
+            PREFETCHES_TRIED.into_iter().filter(move |_| kind == 0 || run >= MIN_DIRECT_RUN);
+        of_all.chain(others.map(move |prefetch| StoreMode { level, streaming: true, prefetch }))
     }
 
     /// The way to try next, with its number; none where all were tried, or the way is fixed.
@@ -137,7 +141,7 @@ impl WayChoice {
 
     /// The way in which a copy begins.
     pub(super) fn first(&self) -> StoreMode {
-        let first = StoreMode { level: self.level, streaming: true, ahead: AHEAD };
+        let first = StoreMode { level: self.level, streaming: true, prefetch: PREFETCH };
         self.fixed.unwrap_or(first)
     }
 
@@ -198,13 +202,13 @@ mod tests {
             CopyOptions { stores: Stores::Cached, ..all },
             CopyOptions { stores: Stores::Stream, ..all },
             CopyOptions { instructions: Instructions::Portable, ..all },
-            CopyOptions { ahead: Some(0), ..all },
+            CopyOptions { prefetch: Some(FAR_PREFETCH), ..all },
         ] {
             let choice = choice(&options);
             assert!(choice.trial(CLASS).is_none());
             let best = choice.best(CLASS);
             assert_eq!(best.streaming, options.stores != Stores::Cached);
-            assert_eq!(best.ahead, options.ahead.unwrap_or(AHEAD));
+            assert_eq!(best.prefetch, options.prefetch.unwrap_or(PREFETCH));
             assert_eq!(best.level, Level::new(&options));
         }
     }

@@ -21,7 +21,7 @@ mod transfer;
 mod view;
 mod view_ref;
 
-pub use crate::host::options::{CopyOptions, Instructions, Stores};
+pub use crate::host::options::{CopyOptions, Instructions, Prefetch, PrefetchInto, Stores};
 pub use crate::memory::Buffer;
 pub use array::Element;
 pub use backend::Backend;

@@ -6,7 +6,20 @@ use shardspec::comm::{Communicator, Root, decline, full_tensor, own_shards};
 use shardspec::memory::Shared;
 use shardspec::model::{Result, ShardedTensorMetadata, Shards};
 use shardspec::plan::ReshardPlan;
-use shardspec::transfer::{CopyOptions, HostTransfer, HostView, LocalShards, ShardArguments};
+use shardspec::transfer::PrefetchInto::{FirstLevel, SecondLevel};
+use shardspec::transfer::{
+    CopyOptions, HostTransfer, HostView, LocalShards, Prefetch, ShardArguments,
+};
+
+/// Ways of prefetching. Without one, a large copy tries all ways.
+pub const PREFETCHES: [Option<Prefetch>; 6] = [
+    None,
+    Some(Prefetch { ahead: 0, into: FirstLevel }),
+    Some(Prefetch { ahead: 64, into: SecondLevel }),
+    Some(Prefetch { ahead: 512, into: FirstLevel }),
+    Some(Prefetch { ahead: 1 << 10, into: FirstLevel }),
+    Some(Prefetch { ahead: 4 << 10, into: SecondLevel }),
+];
 
 /// All shards of a tensor, of which `view(i)` is shard `i`.
 pub fn all_shards(

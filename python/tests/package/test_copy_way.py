@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-WAYS = ["", "default", "cached", "stream", "portable", "avx2,0", "portable,stream,1000", "no such way"]
+WAYS = ["", "default", "cached", "stream", "l2", "portable", "avx2,0", "portable,stream,1000,l2", "no such way"]
 PROGRAM = """
 import numpy
 from shardspec import ChunkShardingSpec, TensorProperties

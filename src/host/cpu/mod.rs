@@ -71,6 +71,8 @@ pub(super) struct Machine {
     pub(super) level: Level,
     /// Processors that this process may use.
     pub(super) processors: usize,
+    /// All processors of the machine, or of the part of one that a virtual machine has.
+    pub(super) online: usize,
     /// Bytes of the last-level cache of one processor, where the system reports it.
     pub(super) last_cache: Option<usize>,
 }
@@ -80,11 +82,13 @@ impl Machine {
         // Relaxed numbers instead of a lock that a fork might leave held: detecting twice is
         // harmless.
         static PROCESSORS: AtomicUsize = AtomicUsize::new(0);
+        static ONLINE: AtomicUsize = AtomicUsize::new(0);
         static LAST_CACHE: AtomicUsize = AtomicUsize::new(0);
         let last_cache = known_or(&LAST_CACHE, || last_cache().unwrap_or(NOT_REPORTED));
         Self {
             level: level(),
             processors: known_or(&PROCESSORS, processors::count),
+            online: known_or(&ONLINE, processors::online),
             last_cache: Some(last_cache).filter(|&bytes| bytes != NOT_REPORTED),
         }
     }

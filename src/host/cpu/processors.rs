@@ -12,6 +12,16 @@ pub(super) fn count() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// Processors of this machine, or of the part of a machine that a virtual one has.
+pub(super) fn online() -> usize {
+    #[cfg(unix)]
+    // SAFETY: `sysconf` only reads a number, and has no memory to be given.
+    let count = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) };
+    #[cfg(not(unix))]
+    let count = std::thread::available_parallelism().map_or(1, usize::from) as i64;
+    usize::try_from(count).unwrap_or(1).max(1)
+}
+
 #[cfg(target_os = "linux")]
 pub(super) use linux::read;
 

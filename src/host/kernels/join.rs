@@ -4,9 +4,9 @@
 
 use super::tiles::TileAhead;
 use crate::host::cpu::LINE;
-use crate::host::prefetch::Strip;
 use crate::host::simd::{Vector, by_level};
-use crate::host::stream::stream_lines;
+use crate::host::stream::stream_line;
+use crate::host::tuning::{MAX_JOINED_LANES, MIN_SCATTERED_PER_SHARD};
 
 /// Whether runs of `run` bytes can be joined in registers.
 pub(super) fn joinable(run: usize) -> bool {
@@ -33,22 +33,40 @@ unsafe fn join_runs_with<V: Vector>(
     run: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8],
     ahead: &mut TileAhead,
 ) {
-    for (number, &to) in destinations.iter().enumerate() {
-        ahead.advance(sources.len() * run);
-        let at = offset + number * run;
-        // SAFETY: the contract of `join_runs` is that a run may be read `at` bytes behind each of
-        // `sources`, and that one run of each may be written at `to`, which is a multiple of a
-        // line.
-        unsafe {
-            match run {
-                16 => join_short::<V, 16>(sources, at, to),
-                32 => join_short::<V, 32>(sources, at, to),
-                _ => {
-                    for (number, source) in sources.iter().enumerate() {
-                        let to = to.add(number * run);
-                        stream_lines::<V>(source.add(at), to, run / LINE, Strip::NONE);
-                    }
+    // Of many sources, each destination receives some lines before the next one does. Then the
+    // sources are read almost in the order of their addresses.
+    let burst = (MIN_SCATTERED_PER_SHARD / run).max(MAX_JOINED_LANES);
+    for (chunk, sources) in sources.chunks(burst).enumerate() {
+        for (number, &to) in destinations.iter().enumerate() {
+            let (at, to) = (offset + number * run, to.wrapping_add(chunk * burst * run));
+            // SAFETY: the contract of `join_runs` is that a run may be read `at` bytes behind each of
+            // `sources`, and that one run of each may be written behind a destination. A burst is
+            // whole lines, so that `to` is a multiple of a line.
+            unsafe {
+                match run {
+                    16 => join_short::<V, 16>(sources, at, to, ahead),
+                    32 => join_short::<V, 32>(sources, at, to, ahead),
+                    _ => join_lines::<V>(sources, at, run, to, ahead),
                 }
+            }
+        }
+    }
+}
+
+/// # Safety
+///
+/// As [`join_runs`], for runs of whole lines.
+#[inline(always)]
+unsafe fn join_lines<V: Vector>(
+    sources: &[*const u8], at: usize, run: usize, to: *mut u8, ahead: &mut TileAhead,
+) {
+    for (number, source) in sources.iter().enumerate() {
+        for line in (0..run).step_by(LINE) {
+            ahead.line();
+            // SAFETY: a `line` of a run is inside of what the contract of `join_lines` covers.
+            unsafe {
+                let (from, to) = (source.add(at + line), to.add(number * run + line));
+                stream_line::<V>(from, to);
             }
         }
     }
@@ -58,9 +76,12 @@ unsafe fn join_runs_with<V: Vector>(
 ///
 /// As [`join_runs`].
 #[inline(always)]
-unsafe fn join_short<V: Vector, const RUN: usize>(sources: &[*const u8], at: usize, to: *mut u8) {
+unsafe fn join_short<V: Vector, const RUN: usize>(
+    sources: &[*const u8], at: usize, to: *mut u8, ahead: &mut TileAhead,
+) {
     for (number, line) in sources.chunks_exact(LINE / RUN).enumerate() {
         let to = to.wrapping_add(number * LINE);
+        ahead.line();
         for part in (0..LINE).step_by(V::BYTES) {
             let (run, inside) = (part / RUN, part % RUN);
             // SAFETY: `part` is inside of a line and `inside` of a run, so these bytes are among

@@ -41,7 +41,7 @@ pub(in crate::host) unsafe fn copy(
         // them.
         unsafe {
             first += match kernel {
-                Kernel::Tiles => tiles::copy(&rest, rows, store.level, memory),
+                Kernel::Tiles => tiles::copy(&rest, rows, store, memory),
                 Kernel::Direct => each_turn(&part, rows, &mut memory_of_lanes, |lanes, rows| {
                     direct(lanes, rows, store)
                 }),
@@ -99,21 +99,23 @@ fn each_turn(
 /// As [`copy`]; so for all kernels.
 unsafe fn direct(lanes: &[Lane], rows: Range<usize>, store: StoreMode) {
     let bytes: usize = lanes.iter().map(|lane| lane.run).sum();
+    let StoreMode { level, prefetch, .. } = store;
+    let into = prefetch.into;
     let rows_ahead = (DIRECT_PREFETCH_DISTANCE / bytes).max(1);
     for row in rows {
         for (number, lane) in lanes.iter().enumerate() {
-            let ahead = if lane.run > store.ahead {
+            let ahead = if lane.run > prefetch.ahead {
                 let next = lanes.get(number + 1).map(|next| next.source_at(row));
                 let next = next.unwrap_or_else(|| lanes[0].source_at(row + 1));
-                Ahead { distance: store.ahead, next }
+                Ahead { distance: prefetch.ahead, next, into }
             } else {
                 // All of a later run.
                 let next = lane.source_at(row + rows_ahead);
-                Ahead { distance: lane.run.next_multiple_of(LINE), next }
+                Ahead { distance: lane.run.next_multiple_of(LINE), next, into }
             };
             let (from, to) = (lane.source_at(row), lane.destination_at(row));
             // SAFETY: `from` and `to` are one run of a lane, which the contract of `direct` covers.
-            unsafe { stream(store.level, from, to, lane.run, ahead) };
+            unsafe { stream(level, from, to, lane.run, ahead) };
         }
     }
 }

@@ -29,7 +29,7 @@ use crate::host::copy_list::{CopyList, FullSide};
 use crate::host::cpu::{LINE, Level};
 use crate::host::options::CopyOptions;
 use crate::host::prefetch::Prefetcher;
-use crate::host::stream::{Ahead, stream};
+use crate::host::stream::{Ahead, StoreMode, stream};
 use crate::host::tuning::{
     LEFT_OUT_PART_OF_ROW, MAX_LANES, MIN_DIRECT_RUN, MIN_LONG_RUN, MIN_SWEPT_RUN_IN_MEMORY,
     MIN_SWEPT_RUN_IN_REGISTERS, MIN_SWEPT_TURN, SWEEP_GATHER_DISTANCE, SWEEP_GATHER_TILE,
@@ -68,6 +68,8 @@ pub(crate) struct Sweep {
     shard_count: usize,
     /// The addresses at which the full tensor's rows begin.
     places: Range<usize>,
+    /// Bytes of a run, on average.
+    run: usize,
 }
 
 impl Sweep {
@@ -99,7 +101,8 @@ impl Sweep {
         }
         let begin = bands.iter().map(|band| band.place).min()?;
         let places = begin..bands.iter().map(|band| band.last_place).max()? + 1;
-        Some(Self { bands: BandedPlan { plan, bands }, shards, shard_count, places })
+        let run = plan.bytes() / runs.max(1);
+        Some(Self { bands: BandedPlan { plan, bands }, shards, shard_count, places, run })
     }
 
     /// Bytes to copy.
@@ -112,14 +115,24 @@ impl Sweep {
         self.places.len()
     }
 
+    /// Bytes of a run, on average.
+    pub(in crate::host) fn run_bytes(&self) -> usize {
+        self.run
+    }
+
+    pub(in crate::host) fn side(&self) -> FullSide {
+        self.bands.plan.side()
+    }
+
     /// Copies the rows that begin in `range` of the span.
     ///
     /// # Safety
     ///
     /// As `host::run`, for those rows.
     pub(in crate::host) unsafe fn run(
-        &self, range: Range<usize>, level: Level, walk: &mut SweepWalk,
+        &self, range: Range<usize>, store: StoreMode, walk: &mut SweepWalk,
     ) {
+        let StoreMode { level, prefetch, .. } = store;
         let places = self.places.start + range.start..self.places.start + range.end;
         // SAFETY: the contract of `Sweep::run` covers all rows that begin in `places`. The `path`
         // goes to each of them once, and what is left in `outputs` belongs to these rows.
@@ -135,7 +148,7 @@ impl Sweep {
             let mut lanes = [[MaybeUninit::uninit(); MAX_LANES]; 2];
             let [here, there] = &mut lanes;
             let strips = SweepStrips::new(&self.bands, prefetched, there);
-            let mut prefetcher = Prefetcher::with_distance(strips, distance);
+            let mut prefetcher = Prefetcher::with_distance(strips, distance, prefetch.into);
             let mut tile = SweepTile::new(here);
             while path.next(&self.bands, &mut tile, MAX_LANES) {
                 let (lanes, rows) = (tile.lanes(), tile.rows());
@@ -210,6 +223,7 @@ mod tests {
 
     use super::*;
     use crate::host::cpu::Machine;
+    use crate::host::tuning::{FAR_PREFETCH, PREFETCH};
     use crate::model::DataType;
     use crate::transfer::HostView;
 
@@ -303,7 +317,9 @@ mod tests {
                 // SAFETY: nothing else uses it; only what the shards hold can bring it back.
                 unsafe { full.as_ptr().cast_mut().write_bytes(0, full.len()) };
             }
-            for level in Machine::get().levels() {
+            let ways = Machine::get().levels().into_iter();
+            let ways = ways.flat_map(|level| [PREFETCH, FAR_PREFETCH].map(|to| (level, to)));
+            for (level, prefetch) in ways {
                 let mut walk = SweepWalk::default();
                 let part = sweep.span().div_ceil(parts);
                 for start in (0..sweep.span()).step_by(part) {
@@ -312,7 +328,8 @@ mod tests {
                     // SAFETY: the memory is the test's.
                     unsafe {
                         if with_memory {
-                            sweep.run(start..end, level, &mut walk);
+                            let store = StoreMode { level, streaming: true, prefetch };
+                            sweep.run(start..end, store, &mut walk);
                         } else {
                             sweep.run_without_memory(&places, level);
                         }

@@ -6,6 +6,7 @@
 )]
 
 use crate::host::cpu::LINE;
+use crate::host::options::PrefetchInto;
 use crate::host::prefetch::prefetch;
 
 /// The strips that the next tile reads, line by line: those of the present tile, some bytes further
@@ -18,6 +19,7 @@ pub(in crate::host::kernels) struct TileAhead<'a> {
     bytes: usize,
     /// How far the next tile's strips are from those of the present one.
     distance: isize,
+    into: PrefetchInto,
     /// The rest of a strip of the next tile.
     next: *const u8,
     end: *const u8,
@@ -27,17 +29,20 @@ pub(in crate::host::kernels) struct TileAhead<'a> {
 
 impl<'a> TileAhead<'a> {
     /// The strips that are `distance` bytes behind `sources`; none without a distance.
-    pub(super) fn new(sources: &'a [*const u8], bytes: usize, distance: Option<isize>) -> Self {
+    pub(super) fn new(
+        sources: &'a [*const u8], bytes: usize, distance: Option<isize>, into: PrefetchInto,
+    ) -> Self {
         let (next, end) = (std::ptr::null(), std::ptr::null());
         let sources = if distance.is_some() { sources } else { &[] };
-        Self { sources, bytes, distance: distance.unwrap_or(0), next, end, copied: 0 }
+        let distance = distance.unwrap_or(0);
+        Self { sources, bytes, distance, into, next, end, copied: 0 }
     }
 
     /// A line is copied: prefetches one.
     #[inline(always)]
     pub(in crate::host::kernels) fn line(&mut self) {
         if self.next.addr() < self.end.addr() || self.go_to_next_strip() {
-            prefetch(self.next);
+            prefetch(self.next, self.into);
             self.next = self.next.wrapping_add(LINE);
         }
     }

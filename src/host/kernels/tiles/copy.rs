@@ -38,7 +38,12 @@ impl LaneGroup {
         let sources = unsafe { written(sources) };
         let distance =
             next.map(|next| next.strip(0).addr().wrapping_sub(sources[0].addr()) as isize);
-        let mut ahead = TileAhead::new(sources, tile.strip_bytes(), distance);
+        // Rows without gaps between them are one strip.
+        let whole = self.side == FullSide::Source && self.gapless;
+        let (strips, bytes) =
+            if whole { (&sources[..1], tile.bytes()) } else { (&*sources, tile.strip_bytes()) };
+        let into = self.store.prefetch.into;
+        let mut ahead = TileAhead::new(strips, bytes, distance, into);
         // SAFETY: the contract of `copy` covers the whole `tile`, and each chunk is other lanes or
         // rows of it. `sources` are those of the tile.
         unsafe {
@@ -148,9 +153,9 @@ impl LaneGroup {
         // `sources`, and whole lines at each of `destinations`.
         unsafe {
             if self.elements {
-                stream_transposed(self.level, run, sources, offset, destinations, ahead);
+                stream_transposed(self.store.level, run, sources, offset, destinations, ahead);
             } else {
-                join_runs(self.level, run, sources, offset, destinations, ahead);
+                join_runs(self.store.level, run, sources, offset, destinations, ahead);
             }
         }
     }
@@ -178,10 +183,10 @@ impl LaneGroup {
                 scratch.destinations[at].write(to);
             }
             let destinations = written(&scratch.destinations[..lanes.len()]);
-            transpose(self.level, item, sources, lanes.start * item, destinations);
+            transpose(self.store.level, item, sources, lanes.start * item, destinations);
             for (at, writer) in writers.iter_mut().enumerate() {
                 ahead.advance(len);
-                writer.close(self.level, bytes.add(at * of_lane), len, &mut buffer[at]);
+                writer.close(self.store.level, bytes.add(at * of_lane), len, &mut buffer[at]);
             }
         }
     }
@@ -211,8 +216,16 @@ impl LaneGroup {
                     let writer = scratch.writers[at].assume_init_mut();
                     let buffer = scratch.buffers[at].assume_init_mut();
                     let to = writer.open(bytes, buffer);
-                    copy_runs(self.level, from, lane.source_step, to, run as isize, count, run);
-                    writer.close(self.level, bytes, count * run, buffer);
+                    copy_runs(
+                        self.store.level,
+                        from,
+                        lane.source_step,
+                        to,
+                        run as isize,
+                        count,
+                        run,
+                    );
+                    writer.close(self.store.level, bytes, count * run, buffer);
                 }
             }
         }
@@ -240,14 +253,14 @@ impl LaneGroup {
                 let to = writer.open(bytes, buffer);
                 let targets = &mut scratch.destinations;
                 self.gather_rows(tile, rows.clone(), to, sources, targets, ahead);
-                writer.close(self.level, bytes, rows.len() * self.bytes, buffer);
+                writer.close(self.store.level, bytes, rows.len() * self.bytes, buffer);
                 return;
             }
             let targets = &mut scratch.destinations;
             self.gather_rows(tile, rows.clone(), bytes, sources, targets, ahead);
             for (at, row) in rows.enumerate() {
                 let from = bytes.add(at * self.bytes);
-                stream(self.level, from, destination_at(row), self.bytes, Ahead::NONE);
+                stream(self.store.level, from, destination_at(row), self.bytes, Ahead::NONE);
             }
         }
     }
@@ -271,7 +284,7 @@ impl LaneGroup {
                 }
                 let destinations = written(&destinations[..rows.len()]);
                 ahead.advance(rows.len() * self.bytes);
-                transpose(self.level, item, sources, rows.start * item, destinations);
+                transpose(self.store.level, item, sources, rows.start * item, destinations);
                 return;
             }
             let mut place = to;
@@ -279,7 +292,15 @@ impl LaneGroup {
                 let from = lane.source_at(tile.rows.start + rows.start);
                 let step = self.bytes as isize;
                 ahead.advance(rows.len() * lane.run);
-                copy_runs(self.level, from, lane.source_step, place, step, rows.len(), lane.run);
+                copy_runs(
+                    self.store.level,
+                    from,
+                    lane.source_step,
+                    place,
+                    step,
+                    rows.len(),
+                    lane.run,
+                );
                 place = place.wrapping_add(lane.run);
             }
         }

@@ -7,10 +7,11 @@
 )]
 
 use crate::host::copy_list::FullSide;
-use crate::host::cpu::{LINE, Level};
+use crate::host::cpu::LINE;
 use crate::host::kernels::join::joinable;
 use crate::host::kernels::lanes::{Lane, packed};
 use crate::host::kernels::transpose::transposable;
+use crate::host::stream::StoreMode;
 use crate::host::tuning::{
     GATHERED_ELEMENTS_PER_SHARD, GATHERED_PER_SHARD, GATHERED_WITH_GAPS, MAX_ELEMENT_LINES,
     MAX_GATHERED_ROW, MAX_JOINED_LANES, MAX_JOINED_ROW, MAX_SCATTERED_ELEMENT_ROW,
@@ -79,7 +80,8 @@ pub(super) fn end(lanes: &[Lane], side: FullSide) -> usize {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LaneGroup {
     pub(super) side: FullSide,
-    pub(super) level: Level,
+    /// Non-temporal stores.
+    pub(super) store: StoreMode,
     /// The run that all lanes have, if they have one.
     pub(super) run: Option<usize>,
     /// Whether these are elements to transpose.
@@ -94,12 +96,12 @@ pub(super) struct LaneGroup {
 
 impl LaneGroup {
     /// One of no lanes.
-    pub(super) fn none(level: Level) -> Self {
+    pub(super) fn none(store: StoreMode) -> Self {
         let side = FullSide::Source;
-        Self { side, level, run: None, elements: false, bytes: 0, height: 0, gapless: false }
+        Self { side, store, run: None, elements: false, bytes: 0, height: 0, gapless: false }
     }
 
-    pub(super) fn new(lanes: &[Lane], side: FullSide, level: Level) -> Self {
+    pub(super) fn new(lanes: &[Lane], side: FullSide, store: StoreMode) -> Self {
         let bytes: usize = lanes.iter().map(|lane| lane.run).sum();
         let longest = lanes.iter().map(|lane| lane.run).max().unwrap_or(1);
         let run = lanes.iter().all(|lane| lane.run == longest).then_some(longest);
@@ -122,7 +124,7 @@ impl LaneGroup {
         // As many rows as make whole lines for each shard, if that is possible for all.
         let lines = lanes.iter().map(|lane| LINE >> lane.run.trailing_zeros().min(6)).max();
         let height = height.next_multiple_of(lines.unwrap_or(1)).clamp(1, MAX_TILE_ROWS);
-        Self { side, level, run, elements, bytes, height, gapless: step == bytes as isize }
+        Self { side, store, run, elements, bytes, height, gapless: step == bytes as isize }
     }
 
     /// The run that all lanes have, if outputs that are whole lines need no scratch memory.

@@ -21,8 +21,8 @@ mod tile;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use crate::host::cpu::Level;
 use crate::host::kernels::lanes::LaneRows;
+use crate::host::stream::StoreMode;
 use crate::host::tuning::MAX_LANES;
 pub(super) use ahead::TileAhead;
 pub(super) use group::pay;
@@ -37,7 +37,7 @@ use tile::{Tile, TileWalk};
 ///
 /// As `rows::copy`; `memory` is ready.
 pub(super) unsafe fn copy(
-    rows: &LaneRows, units: Range<usize>, level: Level, memory: &mut TileMemory,
+    rows: &LaneRows, units: Range<usize>, store: StoreMode, memory: &mut TileMemory,
 ) -> usize {
     let Some(memory) = &memory.memory else {
         return 0;
@@ -52,7 +52,7 @@ pub(super) unsafe fn copy(
     };
     let mut lanes = [[MaybeUninit::uninit(); MAX_LANES]; 2];
     let [one, other] = &mut lanes;
-    let (mut one, mut other) = (Tile::new(level, one), Tile::new(level, other));
+    let (mut one, mut other) = (Tile::new(store, one), Tile::new(store, other));
     let (mut here, mut next) = (&mut one, &mut other);
     let mut walk = TileWalk { rows, row: units.end, units, first: 0, count: 0, group: here.group };
     let mut goes_on = next.go_on(&mut walk);

@@ -10,8 +10,9 @@ use std::ops::Range;
 
 use super::group::{self, LaneGroup};
 use crate::host::copy_list::FullSide;
-use crate::host::cpu::{LINE, Level};
+use crate::host::cpu::LINE;
 use crate::host::kernels::lanes::{Lane, LaneRows, Lanes};
+use crate::host::stream::StoreMode;
 use crate::host::uninit::written;
 
 /// The rows that are not copied yet: the rest of a group's rows, and then other groups.
@@ -41,8 +42,8 @@ pub(super) struct Tile<'a> {
 }
 
 impl<'a> Tile<'a> {
-    pub(super) fn new(level: Level, lanes: &'a mut Lanes) -> Self {
-        let group = LaneGroup::none(level);
+    pub(super) fn new(store: StoreMode, lanes: &'a mut Lanes) -> Self {
+        let group = LaneGroup::none(store);
         Self {
             group,
             first: usize::MAX,
@@ -90,7 +91,7 @@ impl<'a> Tile<'a> {
             return false;
         }
         walk.count = group::end(lanes, side);
-        walk.group = LaneGroup::new(&lanes[..walk.count], side, walk.group.level);
+        walk.group = LaneGroup::new(&lanes[..walk.count], side, walk.group.store);
         walk.row = walk.units.start;
         true
     }
@@ -121,8 +122,12 @@ impl<'a> Tile<'a> {
     pub(super) fn strip_bytes(&self) -> usize {
         match self.group.side {
             FullSide::Source => self.group.bytes,
-            FullSide::Destination => (self.rows.len() * self.group.bytes).div_ceil(self.count),
+            FullSide::Destination => self.bytes().div_ceil(self.count),
         }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.rows.len() * self.group.bytes
     }
 
     /// The run of all lanes, if each output of a scatter is whole lines.
