@@ -19,6 +19,7 @@ mod fixed_way;
 mod kernels;
 mod line_writer;
 pub(crate) mod options;
+pub(crate) mod populate;
 mod prefetch;
 mod simd;
 mod stream;

@@ -11,6 +11,7 @@ use super::view::HostView;
 use crate::error::try_with_capacity;
 use crate::geometry::region::{Region, checked_numel};
 use crate::host::options::CopyOptions;
+use crate::host::populate::populate;
 use crate::memory::Buffer;
 use crate::memory::{OutOfMemory, Shared, Text, text, try_collect, try_filled};
 use crate::model::placements::Placements;
@@ -96,6 +97,8 @@ impl ShardedTensor {
     ) -> Result<Self> {
         check_full(metadata, full)?;
         let tensor = Self::new(&metadata.with_dtype(full.dtype()), indices, Fill::Uninitialized)?;
+        let views = (0..tensor.local_count()).map(|local| tensor.shards.view(local));
+        populate(views.map(|view| (view.first(), view.bytes())), options);
         // SAFETY: the contract of `from_full` lets `scatter` read `full`. The memory of `tensor` was
         // allocated here, and nothing else knows of it.
         unsafe { HostTransfer::scatter(metadata, full, &tensor.shards, options)?.run() };
