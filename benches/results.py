@@ -1,7 +1,8 @@
 """Keeps what benchmarks measured, for comparisons with other processors.
 
     python benches/results.py            merges target/bench/*.json into benches/results/PROCESSOR.json
-    python benches/results.py --table    prints the copies of that file as a table for docs/performance.md
+    python benches/results.py --table [FILE]    prints the copies of that file, or of another one, as a table
+                                                for docs/performance.md
 
 Each result has its date and its commit. A benchmark that did not run keeps its old result.
 """
@@ -56,12 +57,14 @@ def keep():
     print(f"written to {path.relative_to(ROOT)}")
 
 
-def table():
-    rows = json.loads(place(processor()).read_text())["results"]["copy"]["rows"]
+def table(path):
+    rows = json.loads(path.read_text())["results"]["copy"]["rows"]
     found = {(row["case"], row["direction"], row["threads"]): row for row in rows}
     print("| case | bytes of a run | to the limit | to the limit, one thread | to numpy | to torch |")
     print("|---|---|---|---|---|---|")
     for case in dict.fromkeys(row["case"] for row in rows if row["direction"] == "scatter" and row["threads"] == 2):
+        if (case, "gather", 1) not in found:
+            continue
         both = {threads: [found[case, direction, threads] for direction in ("scatter", "gather")] for threads in (1, 2)}
         shown = [ratios(both[threads], who) for who, threads in
                  [("limit", 2), ("limit", 1), ("numpy", 2), ("torch", 2)]]
@@ -70,8 +73,13 @@ def table():
 
 def ratios(rows, who):
     """How much faster the library is than another way, for each row."""
-    return ", ".join(f"{row['ours_gbps'] / row[f'{who}_gbps']:.2g}" if row[f"{who}_gbps"] else "" for row in rows)
+    each = (row["ours_gbps"] / row[f"{who}_gbps"] if row[f"{who}_gbps"] else None for row in rows)
+    return ", ".join("" if one is None else f"{one:.2f}" if one < 2 else f"{one:.1f}" if one < 10 else f"{one:.0f}"
+                     for one in each)
 
 
 if __name__ == "__main__":
-    table() if sys.argv[1:] == ["--table"] else keep()
+    if sys.argv[1:2] == ["--table"]:
+        table(pathlib.Path(sys.argv[2]) if sys.argv[2:] else place(processor()))
+    else:
+        keep()
