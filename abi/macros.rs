@@ -21,28 +21,16 @@ const INITS: &[(&str, &str, &str)] = &[
     ("shardspec_mesh_layout", "Initialises a layout that replicates the tensor", "layout"),
     ("shardspec_runtime_ctx", "Initialises a `ctx` without functions", "ctx"),
     ("shardspec_tensor_properties", "Initialises properties with torch's defaults", "properties"),
-    (
-        "shardspec_copy_options",
-        "Initialises options with which the library chooses how to copy",
-        "options",
-    ),
+    ("shardspec_copy_options", "Initialises options with the defaults", "options"),
     ("shardspec_placement_vtable", "Initialises a table without functions", "vtable"),
     ("shardspec_spec_vtable", "Initialises a table without functions", "vtable"),
     ("shardspec_comm_vtable", "Initialises a table without functions", "vtable"),
-    (
-        "shardspec_comm_options",
-        "Initialises options with which the library chooses how to move data",
-        "options",
-    ),
+    ("shardspec_comm_options", "Initialises options with the defaults", "options"),
     ("shardspec_comm_tensor", "Initialises a tensor without a layout", "tensor"),
     ("shardspec_op_arguments", "Initialises a list of no arguments", "arguments"),
     ("shardspec_op_options", "Initialises options without flags", "options"),
     ("shardspec_checkpoint_item", "Initialises an item without a tensor", "item"),
-    (
-        "shardspec_checkpoint_read_options",
-        "Initialises options with which the library chooses how to read",
-        "options",
-    ),
+    ("shardspec_checkpoint_read_options", "Initialises options with the defaults", "options"),
     ("shardspec_checkpoint_read_report", "Initialises a report", "report"),
     ("shardspec_checkpoint_tensor", "Initialises a tensor without a name", "tensor"),
     (
@@ -124,7 +112,10 @@ fn version_items() -> Result<Vec<Item>, Box<dyn Error>> {
     let version = env::var("CARGO_PKG_VERSION")?;
     let mut items = vec![Item {
         name: "SHARDSPEC_VERSION".into(),
-        comment: vec!["The version of this header and of the library that it came with.".into()],
+        comment: vec![
+            "The version of this header. The library of the same release has the same version."
+                .into(),
+        ],
         kind: Kind::Macro(format!("\"{version}\"")),
     }];
     for (part, what) in [("MAJOR", "first"), ("MINOR", "second"), ("PATCH", "third")] {

@@ -4,8 +4,8 @@
  *
  * A spec describes how to cut. A spec and the sizes of a tensor give metadata. Metadata lists the shards
  * of that tensor and their owners. With metadata, the library cuts buffers into shards and joins shards.
- * With a communicator, the library does so across many processes. A sharded tensor is metadata together
- * with the shards that are in this process.
+ * With a communicator, the library cuts and joins buffers across many processes. A sharded tensor is
+ * metadata together with the shards that are in this process.
  *
  *   const char *placements[] = {"rank:0", "rank:1"};
  *   const int64_t sizes[] = {1000, 64};
@@ -62,48 +62,47 @@
  *
  * These rules hold for every function:
  *
- * - A function that can fail returns a status: SHARDSPEC_OK or the reason of the failure. Its last argument
- *   is a shardspec_error, which receives the details. That argument may be NULL.
- * - A function that fails writes nothing but that error. There is one exception: a transport that fails
- *   while data moves between processes.
- * - The caller keeps ownership of all arguments. The library copies what it needs before it returns. There
- *   is one exception: the caller may pass memory or a context together with a function that releases it.
- *   The library uses that memory or context until it calls that function.
- * - Results are written to memory of the caller. The caller frees every handle that it receives, with the
- *   function named for that handle.
+ * - A function that can fail returns a status: SHARDSPEC_OK or the reason of the failure. The last
+ *   argument of such a function is a shardspec_error, which receives the details. NULL is allowed.
+ * - A function that fails writes only the error. There is one exception: a transport may fail while data
+ *   moves between processes.
+ * - The caller keeps ownership of all arguments. The library copies all data that it needs during the
+ *   call. There is one exception: memory or a context that the caller passes together with a function to
+ *   release it. The library uses such memory until it calls that function.
+ * - The library writes results to memory of the caller. The caller frees every handle that it receives,
+ *   with the function that frees handles of that kind.
  * - A handle is an opaque key stored in a pointer type. The library never dereferences it. The library
  *   refuses a freed, forged or wrong handle with SHARDSPEC_INVALID_HANDLE. Objects behind handles are
- *   immutable. Any thread may use a handle, and may free it while other threads use it.
+ *   immutable. Any thread may use or free a handle, also while other threads use the handle.
  * - A handle is a number from 1 to 2^47 - 1, so a double and a pointer of 47 bits hold it exactly. A
- *   process never gets the same handle twice. To ensure this, the library keeps at most 1 KiB of memory
- *   for every 131,072 handles of one kind that were created and freed. Up to 67 million handles of a kind
- *   may exist at once. At most 8 * 10^12 handles of a kind can be created. Beyond these limits, a function
- *   fails with SHARDSPEC_OUT_OF_MEMORY.
+ *   process never gets the same handle twice. For every 131,072 handles of one kind that were created and
+ *   freed, the library keeps at most 1 KiB of memory. Up to 67 million handles of a kind may exist at
+ *   once. At most 8 * 10^12 handles of a kind can be created. Beyond these limits, a function fails with
+ *   SHARDSPEC_OUT_OF_MEMORY.
  * - Any thread may call any function, also in a child process after fork. The library leaves no thread
  *   behind when a call returns.
  * - On Linux, dlclose does not unload the shared library. Handles stay valid after dlclose, and freed
  *   handles stay invalid.
  * - A function needs at most 64 KiB of stack, without the stack of callbacks.
- * - The library checks all other pointers for NULL and alignment. The caller makes sure that they point to
- *   as much memory as their lengths say.
+ * - The library checks every pointer that is not a handle for NULL and alignment. The caller makes sure
+ *   that each array has the stated length.
  * - Structs that begin with struct_size may grow at the end. Set struct_size to the sizeof of the struct,
  *   and unused fields to zero. Programs and libraries of different versions then work together. The
- *   library refuses a struct_size of 0 in every struct, because it can't know how much memory the caller
- *   has. The macros that end in _INIT set struct_size. shardspec_struct_init sets it for languages without
- *   macros.
+ *   library refuses a struct_size of 0 in every struct, because it can't know the size of the caller's
+ *   memory. The macros that end in _INIT set struct_size. In languages without macros,
+ *   shardspec_struct_init sets struct_size.
  * - Texts are UTF-8 and end in NUL. Sizes and offsets count elements and are signed 64-bit. Indices of
- *   shards and lengths of arrays are size_t. In shardspec_error, indices are int64_t, because -1 means that
- *   there is none.
+ *   shards and lengths of arrays are size_t. In shardspec_error, indices are int64_t, because -1 means "no
+ *   index".
  * - The comment of each function ends with lines that begin with a keyword. "Calls back" names the
- *   functions of the caller that a call may run, on the calling thread. "Blocks" says what a call may wait
- *   for: other ranks, other threads or the disk. A call that calls back also takes as long as its callbacks
- *   take.
+ *   callbacks that a call may run, on the calling thread. "Blocks" names the things that a call may wait
+ *   for: other ranks, other threads or the disk. The time of callbacks adds to the time of the call.
  * - "Errors" names the statuses that a function returns, each with its condition. A status without a
  *   condition has the meaning that the section "Status and errors" gives.
  *
- * shardspec.json describes the same for programs that make bindings. shardspec.cdef.h has the declarations
- * for programs without a preprocessor. The build generates all three files from src/ffi and
- * abi/first_page.txt. To change them, edit those sources.
+ * shardspec.json has the contents of this header for programs that make bindings. shardspec.cdef.h has the
+ * declarations for programs without a preprocessor. The build generates all three files from src/ffi and
+ * abi/first_page.txt. To change the three files, edit these sources.
  */
 #ifndef SHARDSPEC_H
 #define SHARDSPEC_H
@@ -111,7 +110,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Before each function: its symbol is visible outside of the library. A program may define it. */
+/** Before each function: its symbol is visible outside of the library. A program may define this macro. */
 #ifndef SHARDSPEC_API
 #if defined(_WIN32) && defined(SHARDSPEC_SHARED)
 #define SHARDSPEC_API __declspec(dllimport)
@@ -123,8 +122,7 @@
 #endif
 
 /**
- * Before each function whose status must not be ignored. Compilers warn if it is ignored. Functions that
- * free have none. A program that defines it as empty has no such warnings.
+ * Before each function that returns a status. A caller must not ignore the status. If a caller ignores the status, compilers warn. Functions that free handles do not have this macro. A program may define the macro as empty, and then has no such warnings.
  */
 #ifndef SHARDSPEC_NODISCARD
 #if (defined(__cplusplus) && __cplusplus >= 201703L) || \
@@ -211,9 +209,9 @@ typedef struct shardspec_placement shardspec_placement;
 /**
  * Creates a spec that cuts one dimension into `placement_count` chunks, as `torch.chunk` does.
  * `placements` holds handles of placements. With `dim_name` NULL, the spec cuts dimension `dim`.
- * Otherwise it cuts the dimension that has the name `dim_name`. Chunk i starts at ceil(n /
- * placement_count) * i of n elements and has placement `placements[i]`. The last chunks may be
- * shorter or empty. A negative `dim` counts from the last dimension.
+ * With any other value, the spec cuts the dimension that has the name `dim_name`. Chunk i starts
+ * at ceil(n / placement_count) * i of n elements and has placement `placements[i]`. The last
+ * chunks may be shorter or empty. A negative `dim` counts from the last dimension.
  *
  * Ownership: the library copies `dim_name`. The caller keeps the handles and frees `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -233,7 +231,7 @@ typedef struct shardspec_shards shardspec_shards;
 
 /**
  * Creates a spec that lists its shards. All shards have the same number of dimensions. Shards must
- * not overlap. A shard with a size of 0 owns nothing and overlaps nothing.
+ * not overlap. A shard with a size of 0 is empty and overlaps no other shard.
  *
  * Time: at worst n * log(n)^(d-1) for n shards with d dimensions.
  * Ownership: the caller frees `*out`. The caller may free the list before `*out`.
@@ -280,8 +278,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_type_name(
     shardspec_error *err);
 
 /**
- * Writes to `*out` the dimension that a chunk spec cuts. The number is the one that was passed
- * when the spec was created, so it may be negative.
+ * Writes to `*out` the dimension that a chunk spec cuts. The number is the argument `dim` of the
+ * creation of the spec. The number may be negative.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -343,10 +341,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_placement(
     const shardspec_spec *spec, size_t index, shardspec_placement **out, shardspec_error *err);
 
 /**
- * Writes 1 to `*out` if two specs are of the same type and cut every tensor in the same way,
- * else 0. Dimensions are compared as they were passed, so -1 and 1 differ. Mesh specs are equal if
- * their meshes and the layouts that were passed are equal. Custom specs are compared with the
- * `equal` function of their type.
+ * Writes 1 to `*out` if two specs have the same type and equal parameters, else 0. Such specs cut
+ * every tensor into equal shards. The dimension -1 and the dimension 1 differ, although both may
+ * mean the last dimension. Mesh specs are equal if their meshes are equal and their layouts are
+ * equal. Custom specs are compared with the `equal` function of their type.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` of custom specs and placements; `destroy`, if another thread frees a handle
@@ -376,13 +374,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_hash(
 
 /**
  * Creates the spec that cuts a tensor into exactly these shards. The result is a chunk spec if the
- * shards are the chunks of one dimension, in any order. Otherwise it is a mesh spec if the shards
- * form a grid of boxes. In such a grid, each dimension is cut by the rule CHUNK, BALANCED or
- * SIZES, and all cells have the same number of replicas. In all other cases, the result is an
- * enumerable spec. This includes a single shard, which cuts no dimension.
+ * shards are the chunks of one dimension, in any order. If the shards form another grid of boxes,
+ * the result is a mesh spec. Each dimension of the grid is cut by the rule CHUNK, BALANCED or
+ * SIZES. All cells of the grid have the same number of replicas. For all other shards, the result
+ * is an enumerable spec. A single shard cuts no dimension and also makes an enumerable spec.
  *
- * If the shards are in row-major order over the axes of the new mesh, its devices keep that order.
- * Otherwise the devices are in row-major order of the cut dimensions.
+ * If the shards are in row-major order over the axes of the new mesh, the devices of the mesh keep
+ * that order. If not, the devices are in row-major order of the cut dimensions.
  * `shardspec_spec_infer_compat` creates the spec that torch would infer.
  *
  * Time: n * log(n) for n shards. An enumerable spec in d dimensions takes at worst n *
@@ -402,8 +400,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_infer(
 
 /**
  * Creates the spec that torch infers from these shards. The result is a chunk spec if the shards
- * are the chunks of one dimension, in any order. Otherwise it is an enumerable spec. A single
- * shard also makes an enumerable spec, because no dimension is cut.
+ * are the chunks of one dimension, in any order. For all other shards, the result is an enumerable
+ * spec. A single shard cuts no dimension and also makes an enumerable spec.
  *
  * Ownership: the caller frees `*out`. The caller may free the list before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -423,7 +421,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_infer_compat(
  * Metadata: which shard owns which part of one tensor.
  *
  * `shardspec_spec_build_metadata` creates metadata from a spec and the sizes of a tensor. The
- * shards of a metadata object cover its tensor. Shards overlap only if they are declared to be
+ * shards of a metadata object cover its tensor. Shards may overlap only if the metadata has
  * replicas. Shards are numbered from 0, in the order of the spec.
  *
  * Source: torch's `ShardedTensorMetadata`.
@@ -436,8 +434,8 @@ typedef struct shardspec_tensor_properties shardspec_tensor_properties;
 
 /**
  * Creates the metadata of a tensor that `spec` cuts. `sizes` holds the `ndim` sizes of the tensor.
- * The shards cover the tensor. Shards overlap only where a mesh spec replicates. With `properties`
- * NULL, the metadata states no element type, and data of any type may be moved.
+ * The shards cover the tensor. Shards overlap only if a mesh spec replicates them. With
+ * `properties` NULL, the metadata states no element type and accepts data of any type.
  *
  * Ownership: the caller frees `*out`. The caller may free the spec before `*out`.
  * Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
@@ -458,10 +456,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_build_metadata
     const shardspec_tensor_properties *properties, shardspec_metadata **out, shardspec_error *err);
 
 /**
- * Creates the metadata of a tensor that `spec` cuts and whose dimensions have names. `sizes` holds
- * `ndim` numbers and `dim_names` holds `ndim` texts. A spec that was created with the name of a
- * dimension cuts the dimension with that name. `shardspec_metadata_dim_name` returns the names.
- * With `properties` NULL, the metadata states no element type, and data of any type may be moved.
+ * Creates the metadata of a tensor that `spec` cuts. The dimensions of the tensor have names.
+ * `sizes` holds `ndim` numbers and `dim_names` holds `ndim` texts. A spec that was created with
+ * the name of a dimension cuts the dimension with that name. `shardspec_metadata_dim_name` returns
+ * the names. With `properties` NULL, the metadata states no element type and accepts data of any
+ * type.
  *
  * Ownership: the library copies `dim_names`. The caller frees `*out`. The caller may free the spec
  * before `*out`.
@@ -490,8 +489,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_build_metadata
  * `block_sizes[d]`) elements. The last block of a dimension may be short. Shard i of the result
  * has one element for each block that shard i of `metadata` has, in the same order. The result has
  * the same placements, mesh, replicas, partial axes, names of dimensions and padding. The result
- * states no element type. Where dimensions are flattened, the elements of a block must be
- * neighbours in the flattened order.
+ * states no element type. If dimensions are flattened, the elements of a block must be neighbours
+ * in the flattened order.
  *
  * Ownership: the caller frees `*out`. The caller may free `metadata` before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -562,8 +561,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_ndim(
     const shardspec_metadata *metadata, size_t *out, shardspec_error *err);
 
 /**
- * Writes to `*out` the number of dimensions of the shards' buffers. This is the
- * number of dimensions of the tensor, unless dimensions are flattened.
+ * Writes to `*out` the number of dimensions of the shards' buffers. If no dimensions are
+ * flattened, the tensor has the same number of dimensions.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -576,8 +575,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_buffer_ndi
     const shardspec_metadata *metadata, size_t *out, shardspec_error *err);
 
 /**
- * Writes 1 to `*out` if the metadata was created with replicas, else 0. Shards may overlap only if
- * they are replicas.
+ * Writes 1 to `*out` if the metadata was created with replicas, else 0. Only replicas may overlap.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -651,10 +649,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_equal(
 
 /**
  * Writes to `*out` the fingerprint of the layout: a hash of 64 bits. The fingerprint covers the
- * elements of each shard, their order in the buffer, and the placements. The fingerprint covers
- * neither the sizes and properties of the tensor, nor whether shards are replicas or partial.
- * `shardspec_metadata_hash` covers all of these. Equal layouts have equal fingerprints, in every
- * process that runs this version.
+ * elements of each shard, their order in the buffer, and the placements. The fingerprint does not
+ * depend on the sizes and properties of the tensor, on replicas or on partial axes.
+ * `shardspec_metadata_hash` covers all properties of the metadata. Equal layouts have equal
+ * fingerprints, in every process that runs this version.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -798,11 +796,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_placement(
 /* ================================================================================================
  * Element types.
  *
- * Element types are those of DLPack's `DLDataType`. The library moves elements unchanged and never
- * computes with them, so a type that is not listed here works as well. Elements whose size is not
- * a whole number of bytes are packed: each element starts at the bit after the end of the element
- * before it. Bits are counted from the least significant bit of a byte. float4, int4 and three
- * lanes of int4 are packed. Two lanes of int4 are one byte.
+ * An element type has the form of DLPack's `DLDataType`. The library moves elements unchanged and
+ * never computes with their values. Types that this header does not list are also allowed. If the
+ * size of an element is not a whole number of bytes, elements are packed. Each packed element
+ * starts at the bit after the previous element. Bits are counted from the least significant bit of
+ * a byte. float4, int4 and three lanes of int4 are packed. Two lanes of int4 are one byte.
  */
 
 /** Signed integer. */
@@ -876,7 +874,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_parse(
 
 /**
  * Writes the name of an element type into `buffer`, in the form that `shardspec_dtype_parse`
- * reads. A type whose code has no name gets a text such as "code200_16".
+ * reads. If the code of a type has no name, the text has the form "code200_16".
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -942,7 +940,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_bytes(
 typedef struct shardspec_device shardspec_device;
 
 /**
- * The device whose memory holds a tensor. The struct has the memory layout of DLPack's `DLDevice`.
+ * The device with the memory of a tensor. The struct has the memory layout of DLPack's `DLDevice`.
  */
 struct shardspec_device {
   /**
@@ -960,18 +958,18 @@ typedef struct shardspec_tensor_view shardspec_tensor_view;
  * A tensor in the caller's memory. The struct has the memory layout of DLPack's `DLTensor`.
  *
  * The position p of the element at index (i0, i1, ...) is the sum of i0 * strides[0], i1 *
- * strides[1] and so on. The element is at address data + byte_offset + p * itemsize. Elements
- * whose size is not a whole number of bytes are packed. A packed element starts at bit number p *
- * bits * lanes, counted from the least significant bit of the byte at data + byte_offset. Strides
- * may be negative. Strides may be 0 in tensors that are only read. Any alignment is allowed.
- * `data` may be NULL if the tensor has no elements.
+ * strides[1] and so on. The element is at address data + byte_offset + p * itemsize. If the size
+ * of an element is not a whole number of bytes, elements are packed. A packed element starts at
+ * bit number p * bits * lanes, counted from the least significant bit of the byte at data +
+ * byte_offset. Strides may be negative. Strides may be 0 in tensors that are only read. Any
+ * alignment is allowed. `data` may be NULL if the tensor has no elements.
  *
  * Strides count elements, so the distance between neighbours is a whole number of elements. A
  * field of 4 bytes in records of 5 bytes has no such stride. Describe the bytes of such a field
- * instead: pass elements of 8 bits, strides in bytes, and a last dimension of size 4 with
- * stride 1. The metadata then has that dimension too. A whole record can be one element with
- * several lanes of 8 bits. A view has no byte order and no flags for conjugation or negation,
- * because the library copies bits unchanged.
+ * instead. Pass elements of 8 bits, strides in bytes, and a last dimension of size 4 with stride
+ * 1. The metadata must also have this last dimension. A whole record can be one element with
+ * several lanes of 8 bits. The library copies bits unchanged. A view therefore has neither a byte
+ * order nor flags for conjugation or negation.
  */
 struct shardspec_tensor_view {
   /** The memory. */
@@ -994,10 +992,11 @@ struct shardspec_tensor_view {
  * Tensors in host memory.
  *
  * These functions move data between a tensor and its shards. The caller owns all buffers. All
- * checks come before the first write, so a call that fails has written nothing. Elements are
- * copied bit for bit. A destination must not share memory with a source, with another destination
- * or with itself. Buffers may interleave if they share no byte. Buffers of packed elements may
- * interleave if they share no bit. Bits of a byte that belong to no element stay unchanged.
+ * checks come before the first write. A call that fails has written nothing. Elements are copied
+ * bit for bit. A destination must not share memory with a source, with another destination or with
+ * itself. Buffers may interleave if no byte belongs to two buffers. Buffers of packed elements may
+ * interleave if no bit belongs to two buffers. Bits of a byte that belong to no element stay
+ * unchanged.
  */
 
 /** The default: the library chooses the number of threads, up to the processors of this process. */
@@ -1015,21 +1014,19 @@ struct shardspec_tensor_view {
 typedef struct shardspec_copy_options shardspec_copy_options;
 
 /**
- * Options of a copy. If a function gets NULL instead of options, or if a field is 0, the library
+ * Options of a copy. For NULL instead of options, and for each field that is 0, the library
  * chooses by size and machine. No option changes the result.
  *
- * Without hints, the first large copies of a process try several kinds of stores and prefetch
- * distances, each on a few megabytes, and the library continues with the fastest. Any hint turns
- * these trials off. The environment variable `SHARDSPEC_COPY_WAY` also turns them off, for the
- * whole process: the value `default` uses what the library would use before any trial.
+ * Without hints, the library tries several kinds of stores and prefetch distances in the first
+ * large copies of a process. Each trial copies a few megabytes. Later copies use the fastest kind
+ * of store and prefetch distance. Any hint turns these trials off for one copy. The environment
+ * variable `SHARDSPEC_COPY_WAY` turns all trials off for the whole process. With the value
+ * `default`, every copy uses the settings of a process before its first trial.
  */
 struct shardspec_copy_options {
   /** `sizeof(shardspec_copy_options)`. */
   uint64_t struct_size;
-  /**
-   * Maximum number of threads. The calling thread counts as one of them. Small copies use one
-   * thread.
-   */
+  /** Maximum number of threads, including the calling thread. Small copies use one thread. */
   uint32_t max_threads;
   /**
    * `SHARDSPEC_COPY_HINT_STREAM` or `SHARDSPEC_COPY_HINT_CACHED`, combined by bitwise or with
@@ -1039,7 +1036,7 @@ struct shardspec_copy_options {
 };
 
 /**
- * Initialises options with which the library chooses how to copy: `shardspec_copy_options options = SHARDSPEC_COPY_OPTIONS_INIT;`
+ * Initialises options with the defaults: `shardspec_copy_options options = SHARDSPEC_COPY_OPTIONS_INIT;`
  */
 #define SHARDSPEC_COPY_OPTIONS_INIT { sizeof(shardspec_copy_options), 0, 0 }
 
@@ -1186,19 +1183,18 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather(
  * The shards of a sharded tensor that are in this process are its local shards. Either the library
  * allocates the memory of local shards, row-major and aligned to 64 bytes, or the caller passes
  * this memory. The library uses memory of the caller until the library calls `release`. Local
- * shards are numbered from 0 in the order of the metadata. The order in which the shards were
- * passed does not matter.
+ * shards are numbered from 0 in the order of the metadata, and not in the order of the arguments.
  *
  * An owner or a list of indices selects the local shards. An owner is a rank or a worker. An
  * `owner` text without a device, such as "rank:1" or "trainer0", selects the owner's shards on all
  * devices. A text with a device, such as "rank:1/cuda:0", selects the owner's shards on that
- * device. NULL selects all shards. An owner may have no shards: the sharded tensor then has no
+ * device. NULL selects all shards. An owner may have no shards. The sharded tensor then has no
  * local shards.
  *
  * A sharded tensor is immutable, but the elements of its shards may change. The memory of local
  * shards is the only memory of the library that callers access by a pointer. This memory stays
- * valid until the sharded tensor and all managed tensors exported from it are freed. The caller
- * makes sure that no thread writes elements while another thread uses them.
+ * valid until the sharded tensor and all managed tensors exported from it are freed. While a
+ * thread writes elements, no other thread may use these elements. The caller makes sure of this.
  *
  * Source: torch's `ShardedTensor`. Only strided, contiguous tensors can be sharded, as in torch.
  */
@@ -1209,14 +1205,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather(
  */
 typedef struct shardspec_sharded_tensor shardspec_sharded_tensor;
 
-/** The memory of new shards is uninitialised, as with torch's `empty`. */
+/** The memory of new shards is uninitialised (torch: `empty`). */
 #define SHARDSPEC_FILL_UNINITIALIZED 0
-/** The memory of new shards is zero, as with torch's `zeros`. */
+/** The memory of new shards is zero (torch: `zeros`). */
 #define SHARDSPEC_FILL_ZERO 1
 
 /**
- * Creates a sharded tensor with new memory for the shards of `owner`. With `owner` NULL, it has
- * all shards. The metadata must state the element type. `fill` is a `SHARDSPEC_FILL_...` constant.
+ * Creates a sharded tensor with new memory for the shards of `owner`. With `owner` NULL, the
+ * sharded tensor has all shards. The metadata must state the element type. `fill` is a
+ * `SHARDSPEC_FILL_...` constant.
  *
  * Ownership: the caller frees `*out`. The caller may free the metadata before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -1252,9 +1249,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
 
 /**
  * Creates a sharded tensor with the shards that `spec` cuts out of `full` for `owner`. With
- * `owner` NULL, it has all shards. The spec builds the metadata for the sizes of `full`.
- * `properties` may be NULL. If the properties state no element type, the metadata has the element
- * type of `full`. `options` may be NULL.
+ * `owner` NULL, the sharded tensor has all shards. The spec builds the metadata for the sizes of
+ * `full`. `properties` may be NULL. If the properties state no element type, the metadata has the
+ * element type of `full`. `options` may be NULL.
  *
  * Ownership: the caller frees `*out`. The caller may free `spec` and `full` before `*out`.
  * Calls back: `build_metadata` and `fill_shard` of a custom spec; `equal` and `hash` of custom
@@ -1276,9 +1273,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
     shardspec_sharded_tensor **out, shardspec_error *err);
 
 /**
- * Creates a sharded tensor that copies the shards of `owner` out of `full`. With `owner` NULL, it
- * has all shards. `full` has the sizes of the metadata. If the metadata states no element type,
- * the sharded tensor has the element type of `full`. `options` may be NULL.
+ * Creates a sharded tensor that copies the shards of `owner` out of `full`. With `owner` NULL, the
+ * sharded tensor has all shards. `full` has the sizes of the metadata. If the metadata states no
+ * element type, the sharded tensor has the element type of `full`. `options` may be NULL.
  *
  * Ownership: the caller frees `*out`. The caller may free the metadata and `full` before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -1330,8 +1327,9 @@ typedef void (*shardspec_destroy_fn)(void *ctx);
  *
  * Ownership: the library copies the views. The library uses the memory of the views until the
  * library calls `release(ctx)`, exactly once. If the call fails, the library calls `release`
- * before the call returns. Otherwise, the library calls `release` after the sharded tensor and all
- * managed tensors exported from it were freed. `release` may be NULL. The caller frees `*out`.
+ * before the call returns. If the call succeeds, the library calls `release` later. At that time,
+ * the sharded tensor and all managed tensors exported from it were freed. `release` may be NULL.
+ * The caller frees `*out`.
  * Calls back: `release`, if the call fails; `destroy`, if another thread frees a handle during the
  * call.
  * Blocks: no.
@@ -1353,16 +1351,16 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
  * Creates a sharded tensor from shards in the caller's memory. The list `descriptions` describes
  * the shards: `shards[i]` is the memory of shard i of that list.
  *
- * The offsets, sizes and placement of each description must equal those of one shard of the
- * metadata. All views have the metadata's element type. If the metadata states no element type,
- * all views have one common type. With an `owner`, the shards must be exactly the shards of that
- * owner. With `owner` NULL, any shards are allowed.
+ * Each description must have the offsets, sizes and placement of one shard of the metadata. All
+ * views have the metadata's element type. If the metadata states no element type, all views have
+ * one common type. With an `owner`, the shards must be exactly the shards of that owner. With
+ * `owner` NULL, any shards are allowed.
  *
  * Ownership: the library copies the views. The library uses the memory of the views until the
  * library calls `release(ctx)`, exactly once. If the call fails, the library calls `release`
- * before the call returns. Otherwise, the library calls `release` after the sharded tensor and all
- * managed tensors exported from it were freed. `release` may be NULL. The caller keeps
- * `descriptions` and frees `*out`.
+ * before the call returns. If the call succeeds, the library calls `release` later. At that time,
+ * the sharded tensor and all managed tensors exported from it were freed. `release` may be NULL.
+ * The caller keeps `descriptions` and frees `*out`.
  * Calls back: `equal` and `hash` of custom placements; `release`, if the call fails; `destroy`, if
  * another thread frees a handle during the call.
  * Blocks: no.
@@ -1382,8 +1380,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
     shardspec_destroy_fn release, shardspec_sharded_tensor **out, shardspec_error *err);
 
 /**
- * Frees a sharded tensor. NULL is allowed. As soon as no exported managed tensor uses the memory
- * of the shards, the library frees this memory or calls `release`.
+ * Frees a sharded tensor. NULL is allowed. After the last exported managed tensor was freed too,
+ * the library frees the memory of the shards or calls `release`.
  *
  * Ownership: the caller gives up `tensor`.
  * Calls back: `destroy`, if nothing else uses the object.
@@ -1456,8 +1454,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_loca
  * each dimension. The view of an empty shard has NULL data.
  *
  * Ownership: `out->shape` and `out->strides` point to the caller's two arrays. The memory at
- * `out->data` belongs to the sharded tensor. The caller may read and write it until the caller
- * frees the sharded tensor.
+ * `out->data` belongs to the sharded tensor. The caller may read and write this memory until the
+ * caller frees the sharded tensor.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
@@ -1491,18 +1489,18 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_gath
 /* ================================================================================================
  * Tensors as flat arrays.
  *
- * These functions do the same as the functions without `_flat` in their names. The functions with
- * `_flat` take flat arrays of numbers instead of `shardspec_tensor_view`. These functions are for
- * languages in which a struct with pointers is slow to pass, or forbidden (as in cgo). The outputs
- * hold no pointers to the caller's arrays. Tensors are in host memory. All these functions have
- * these arguments in common:
+ * Each function with `_flat` in its name does the work of the function without `_flat`. The
+ * functions with `_flat` take flat arrays of numbers instead of `shardspec_tensor_view`. In some
+ * languages, a struct with pointers is slow to pass, or forbidden (cgo of Go). The outputs hold no
+ * pointers to the caller's arrays. Tensors are in host memory. All these functions have these
+ * arguments in common:
  *
- * - `dtype` is the element type of all buffers. With `dtype` NULL, the element type is the
- *   metadata's.
+ * - `dtype` is the element type of all buffers. With `dtype` NULL, the buffers have the element
+ *   type of the metadata.
  * - `full` is the address of the tensor's element at index 0 of each dimension. `full_strides` has
  *   one number for each dimension of the tensor. The tensor has the metadata's sizes.
- * - Shard i begins `byte_offsets[i]` bytes after the address `shards`. So pass either one buffer
- *   and offsets into it, or NULL and addresses. An empty shard may begin anywhere.
+ * - Shard i begins `byte_offsets[i]` bytes after the address `shards`. Pass either one buffer and
+ *   offsets into this buffer, or NULL and addresses. An empty shard may begin anywhere.
  * - `shapes` and `strides` have one row for each shard, with one number for each dimension of the
  *   shards' buffers (`shardspec_metadata_buffer_ndim`). The library compares `shapes` with the
  *   shapes of the metadata's shards. With `shapes` NULL, the caller makes sure that the buffers
@@ -1583,9 +1581,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_sh
     const int64_t *strides, const shardspec_copy_options *options, shardspec_error *err);
 
 /**
- * Writes the position of shard `index` inside of a tensor: its distance from the start, its shape and
- * its strides. The function `shardspec_metadata_view_shard` writes a `shardspec_tensor_view` instead
- * of numbers. The function reads no memory of the tensor, so the tensor need not exist.
+ * Writes the position of shard `index` inside of a tensor. The position is the distance from the
+ * start, the shape and the strides of the shard. The function `shardspec_metadata_view_shard`
+ * writes a `shardspec_tensor_view` instead of numbers. The function does not access the memory of
+ * the tensor. The tensor need not exist.
  *
  * `*byte_offset` becomes the distance in bytes from the tensor's element at index 0 to the shard's
  * element at index 0. For an empty shard, `*byte_offset` becomes 0. The shape and the strides of
@@ -1618,7 +1617,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_view_shard
  * capacity 0, only `*needed` is written.
  *
  * Ownership: the memory at the addresses belongs to the sharded tensor. The caller may read and
- * write it until the caller frees the sharded tensor.
+ * write this memory until the caller frees the sharded tensor.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
@@ -1633,14 +1632,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_loca
  * Placements: the owner and the device of a shard.
  *
  * The text of a placement has the form that torch uses: "rank:1/cuda:0", "trainer0/cpu", "cuda:1".
- * A text without a device means the device "cpu". Functions that take placements take such texts.
- * Functions whose names end in `_with_placement_handles` take handles instead. Such handles may be
+ * A text without a device means the device "cpu". Most functions take placements as texts.
+ * Functions with names that end in `_with_placement_handles` take handles of placements, also of
  * custom placements. The functions of this section create placements and return their parts.
  *
  * Source: `torch.distributed._remote_device` and `DevicePlacementSpec`.
  */
 
-/** "cpu". The numbers of device types are those of torch's `c10::DeviceType`. */
+/** "cpu". Device types have the numbers of torch's `c10::DeviceType`. */
 #define SHARDSPEC_DEVICE_CPU 0
 /** "cuda". */
 #define SHARDSPEC_DEVICE_CUDA 1
@@ -1687,7 +1686,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_loca
  *
  * A device is "<type>" or "<type>:<index>" with an index from 0 to 127. The number n fits a signed
  * 64-bit integer. A text without '/' is a device if it has the form of a device. Any other such
- * text is the name of a worker. A worker's name contains no ':' and no control characters.
+ * text is the name of a worker. The characters ':' and control characters are not allowed in a
+ * worker's name.
  *
  * Ownership: the caller frees `*out`.
  * Calls back: no.
@@ -1714,8 +1714,7 @@ SHARDSPEC_API shardspec_status shardspec_placement_free(
 
 /**
  * Writes the canonical text of a placement into `buffer`. The canonical text always has a device:
- * "rank:1" becomes "rank:1/cpu". The text of a custom placement is the one that it was created
- * with.
+ * "rank:1" becomes "rank:1/cpu". The text of a custom placement is the text of its creation.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -1845,16 +1844,16 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_hash(
  *
  * A list holds any number of shards. Specs, metadata, plans and the builder of a custom spec
  * accept a list. The shards of a list may overlap and leave gaps, such as the replicas in a
- * checkpoint or the shards of one worker. Specs refuse shards that overlap. Metadata refuses gaps
- * as well. `shardspec_shards_overlaps` reports all overlaps, and `shardspec_shards_gaps` reports
- * all gaps.
+ * checkpoint or the shards of one worker. A spec must not have overlaps. Metadata must not have
+ * overlaps or gaps. `shardspec_shards_overlaps` reports all overlaps, and `shardspec_shards_gaps`
+ * reports all gaps.
  */
 
 typedef struct shardspec_shard_metadata shardspec_shard_metadata;
 
 /**
- * One shard, as torch's `ShardMetadata`. The shard owns the box of `sizes` elements that starts at
- * `offsets`.
+ * One shard, equivalent to torch's `ShardMetadata`. The shard owns the box of `sizes` elements
+ * that starts at `offsets`.
  */
 struct shardspec_shard_metadata {
   /** Number of dimensions, 0 to 32. */
@@ -1865,7 +1864,7 @@ struct shardspec_shard_metadata {
   const int64_t *sizes;
   /**
    * The text of the shard's placement, in the form that `shardspec_placement_parse` reads. In
-   * lists of shards, it may be NULL. The shard then has no owner.
+   * lists of shards, the text may be NULL. The shard then has no owner.
    */
   const char *placement;
 };
@@ -1874,8 +1873,8 @@ struct shardspec_shard_metadata {
  * Creates a list of `shard_count` shards. The shards may overlap, and the list may be empty.
  *
  * All shards have the same number of dimensions. An empty list fits any number of dimensions. A
- * shard whose `placement` is NULL has no owner. Plans treat all shards without an owner as if one
- * owner had them that is on no rank.
+ * shard with `placement` NULL has no owner. For plans, all shards without an owner belong to one
+ * unknown owner. This owner is on no rank.
  *
  * Ownership: the library copies all arguments. The caller frees `*out`.
  * Calls back: no.
@@ -1964,8 +1963,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_count(
     const shardspec_shards *shards, size_t *out, shardspec_error *err);
 
 /**
- * Writes the pairs of shards that own the same elements. Pairs are ordered by the index of their
- * first shard, then by the index of their second shard. The function also writes the box that the
+ * Writes the pairs of shards that own the same elements. Pairs are ordered by the index of the
+ * first shard, then by the index of the second shard. The function also writes the box that the
  * two shards of a pair share.
  *
  * `first_shards` and `second_shards` receive the indices of the shards. `offsets` and `sizes`
@@ -2014,11 +2013,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_gaps(
 /* ================================================================================================
  * Tensor properties.
  *
- * Tensor properties are those of torch's `TensorProperties`. Metadata carries them. Only the
- * element type has an effect in this library.
+ * Tensor properties have the fields of torch's `TensorProperties`. Metadata has the properties of
+ * its tensor. Only the element type has an effect in this library.
  */
 
-/** `torch.strided`. The numbers of layouts are those of `c10::Layout`. */
+/** `torch.strided`. Layouts have the numbers of torch's `c10::Layout`. */
 #define SHARDSPEC_LAYOUT_STRIDED 0
 /** `torch.sparse_coo`. */
 #define SHARDSPEC_LAYOUT_SPARSE_COO 1
@@ -2034,7 +2033,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_gaps(
 #define SHARDSPEC_LAYOUT_SPARSE_BSC 6
 /** `torch.jagged`. */
 #define SHARDSPEC_LAYOUT_JAGGED 7
-/** `torch.contiguous_format`. The numbers of memory formats are those of `c10::MemoryFormat`. */
+/** `torch.contiguous_format`. Memory formats have the numbers of torch's `c10::MemoryFormat`. */
 #define SHARDSPEC_MEMORY_FORMAT_CONTIGUOUS 0
 /** `torch.preserve_format`. */
 #define SHARDSPEC_MEMORY_FORMAT_PRESERVE 1
@@ -2047,7 +2046,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_gaps(
 struct shardspec_tensor_properties {
   /** `sizeof(shardspec_tensor_properties)`. */
   uint64_t struct_size;
-  /** The element type. {0, 0, 0} states no element type, and data of any type may then be moved. */
+  /**
+   * The element type. With {0, 0, 0}, the properties state no element type and data of any type
+   * may be moved.
+   */
   shardspec_dtype dtype;
   /** A `SHARDSPEC_LAYOUT_...` constant. */
   int32_t layout;
@@ -2067,8 +2069,9 @@ struct shardspec_tensor_properties {
 #define SHARDSPEC_TENSOR_PROPERTIES_INIT { sizeof(shardspec_tensor_properties), { 2, 32, 1 }, 0, 0, 0, 0, 0 }
 
 /**
- * Writes torch's defaults to `*out`: float32, strided, contiguous, no gradient, not pinned. The
- * caller sets `out->struct_size` before the call: `shardspec_tensor_properties p = { sizeof p };`.
+ * Writes torch's defaults to `*out`: float32, strided, contiguous, `requires_grad` 0 and
+ * `pin_memory` 0. The caller sets `out->struct_size` before the call: `shardspec_tensor_properties
+ * p = { sizeof p };`.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
@@ -2135,8 +2138,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
 /** An op with these names is already registered. */
 #define SHARDSPEC_ALREADY_EXISTS 22
 /**
- * The op can't be unregistered or replaced now. The calling thread is inside of that op, or it is
- * inside of another op while calls of that op run.
+ * The op can't be unregistered or replaced now. The calling thread is inside of this op, or inside
+ * of another op while other threads run this op.
  */
 #define SHARDSPEC_BUSY 23
 /** An op was called without arguments. */
@@ -2147,9 +2150,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
 #define SHARDSPEC_COMMUNICATOR_MISMATCH 26
 /* The number 27 is reserved for a later status. */
 /**
- * A rank of a collective passed an invalid argument, or other arguments than the other ranks.
- * `got` is that rank. `limit` is the status that this rank returned, or 0 if the rank reported no
- * error.
+ * A rank of a collective passed an invalid argument, or its arguments differ from the arguments of
+ * other ranks. `got` is that rank. `limit` is the status that this rank returned, or 0 if the rank
+ * reported no error.
  */
 #define SHARDSPEC_DISAGREEMENT 28
 /** The transport between ranks failed. */
@@ -2160,16 +2163,16 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
 /** Memory that must be written is read-only. */
 #define SHARDSPEC_READ_ONLY 39
 /**
- * A callback returned a number that is not a status, or it returned 0 and its status of success is
- * another number. The callback probably threw an exception. `got` is the number that it returned.
+ * A callback returned a negative number, or returned 0 with another number as its status of
+ * success. The callback probably threw an exception. `got` is the returned number.
  */
 #define SHARDSPEC_CALLBACK_FAILED 40
 /**
- * A cut is impossible for this number of positions. The positions do not divide, the sizes do not
- * add up, or a piece would start inside of a granule.
+ * A cut is impossible for this number of positions. For example, the positions can't be divided
+ * equally, the sizes have a wrong sum, or a piece would start inside of a granule.
  */
 #define SHARDSPEC_ILLEGAL_CUT 41
-/** The elements of the tensor are pending a reduction, so they can't be moved. */
+/** The elements of the tensor are pending a reduction and can't be moved. */
 #define SHARDSPEC_PARTIAL 42
 /* The numbers 43 to 49 are reserved for later statuses. */
 /**
@@ -2178,8 +2181,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
  */
 #define SHARDSPEC_FILE_FAILED 50
 /**
- * A file does not follow its format, ends too early, or has changed since it was opened. `got` is
- * the position in the file in bytes, or 0.
+ * The content of a file is invalid, the file ends too early, or the file has changed since it was
+ * opened. `got` is the position in the file in bytes, or 0.
  */
 #define SHARDSPEC_INVALID_FILE 51
 
@@ -2191,13 +2194,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
 /**
  * Details of a call's result, in the caller's memory. Initialise the error with
  * `SHARDSPEC_ERROR_INIT` or `shardspec_error_init`. Every call writes the error if `err` is not
- * NULL. On success, its status is `SHARDSPEC_OK` and its message is empty. The layout of the
- * fields never changes.
+ * NULL. On success, the error has the status `SHARDSPEC_OK` and an empty message. The layout of
+ * the fields never changes.
  *
  * A whole error has 1024 bytes. A caller may pass a shorter error of any size from
  * `SHARDSPEC_ERROR_SHORT_SIZE` (56) on. In a shorter error, the message occupies the bytes from
  * offset 56 up to `struct_size`. With a size of 56 there is no message. Short errors are for bindings
- * that convert each struct that they pass. If a message does not fit, it is cut and ends in "...".
+ * that convert each struct that they pass. A message that does not fit is cut and ends in "...".
  */
 struct shardspec_error {
   /**
@@ -2209,25 +2212,25 @@ struct shardspec_error {
   /** The status that the call returned. */
   shardspec_status status;
   /**
-   * The dimension that the error is about, or -1. With `SHARDSPEC_INVALID_DIM`, it is the
-   * refused dimension.
+   * The dimension that the error is about, or -1. With `SHARDSPEC_INVALID_DIM`, the number is
+   * the refused dimension.
    */
   int32_t dim;
   /**
-   * Index of the shard that the error is about, or -1. If the error is about two shards, it is
-   * the lower index.
+   * Index of the shard that the error is about, or -1. If the error is about two shards, the
+   * number is the lower index.
    */
   int64_t first_shard;
   /** Index of the second shard that the error is about, or -1. */
   int64_t second_shard;
   /** The refused value, or 0 if the refused value is not a single number. */
   int64_t got;
-  /** The bound that the refused value was compared with, or 0. */
+  /** The bound for the refused value, or 0. */
   int64_t limit;
   /**
-   * Position in the array argument that the message names: 3 for `placements[3]`. For a layout as
-   * text or as bytes (JSON, the bytes of this library, a notation of another program), the
-   * byte that is wrong, counted from 0. The position is -1 if the error is about neither.
+   * For an error in an array argument: the position in the array, such as 3 for `placements[3]`.
+   * For an error in a layout as text or as bytes: the number of the wrong byte, counted from 0.
+   * For all other errors: -1.
    */
   int64_t index;
   /**
@@ -2259,8 +2262,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_status_text(
 /**
  * Initialises the `size` bytes at `err` as an error. This function is for languages that can't use
  * the C macro `SHARDSPEC_ERROR_INIT`. `size` is 1024 for a whole error, and 56 for a short error
- * without a message. Every size from 56 on is allowed. The message has the bytes from offset 56
- * on. If this function fails, its status is the only information about the failure.
+ * without a message. All sizes from 56 on are allowed. The message occupies the bytes from offset
+ * 56 on. If this function fails, only its status shows the reason.
  *
  * Ownership: the caller keeps `err`.
  * Calls back: no.
@@ -2274,11 +2277,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_error_init(
     shardspec_error *err, size_t size);
 
 /**
- * Writes a status and a message into an error. A callback reports its failure this way: `return
- * shardspec_error_set(err, SHARDSPEC_USER_STATUS, "no such table");`. The function resets all
- * other fields of the error. With `text` NULL, the message becomes empty. If `text` does not fit,
- * the message is cut and ends in "...". Bytes that are not UTF-8 are replaced. With `err` NULL,
- * the function writes nothing. The function returns `status`, or the status of its own failure.
+ * Writes a status and a message into an error. A callback can report a failure with this line:
+ * `return shardspec_error_set(err, SHARDSPEC_USER_STATUS, "no such table");`. The function resets
+ * all other fields of the error. With `text` NULL, the message becomes empty. If `text` does not
+ * fit, the message is cut and ends in "...". Bytes that are not UTF-8 are replaced. With `err`
+ * NULL, the function writes nothing. The function returns `status`. If the function itself fails,
+ * it returns the status of that failure.
  *
  * Ownership: the caller keeps `err` and `text`.
  * Calls back: no.
@@ -2293,9 +2297,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_error_set(
 
 /**
  * Returns the message of an error. The message is a text inside of `err`. The function returns ""
- * if `err` is NULL or too short to have a message. The function never returns NULL. A program that
- * does not know the offset of the message can call this function. `shardspec_status_text` returns
- * the name of the status.
+ * if `err` is NULL or too short to have a message. The function never returns NULL. This function
+ * is for programs that do not know the offset of the message. `shardspec_status_text` returns the
+ * name of the status.
  *
  * Ownership: the caller keeps `err`. The text is valid until `err` is written or freed.
  * Calls back: no.
@@ -2309,22 +2313,21 @@ SHARDSPEC_API const char * shardspec_error_message(const shardspec_error *err);
 /* ================================================================================================
  * Sizes and defaults of structs.
  *
- * These functions are for programs that can't use the macros of this header. A program that
- * declares a struct itself compares the size of its struct with the result of
+ * These functions are for programs that can't use the macros of this header. Such a program
+ * declares the structs itself. The program compares the size of its struct with the result of
  * `shardspec_struct_size`. The program initialises the struct with `shardspec_struct_init` before
- * it sets fields. Both functions take the name that the struct has in this header, such as
+ * it sets fields. Both functions take the name of the struct in this header, such as
  * "shardspec_cut".
  *
  * The caller must set `struct_size` in every struct that begins with this field. The library
- * refuses a `struct_size` of 0, because it can't know how much memory the caller has behind a
- * pointer. If the library assumed the size of its own version, it could read or write beyond the
- * struct of a program that was compiled with an older header. If it assumed the size of the oldest
- * version, it would ignore fields that a newer program has set.
+ * refuses a `struct_size` of 0, because it can't know the size of the caller's memory. In a
+ * program that was compiled with an older header, the struct may be smaller than in the library.
+ * In a program that was compiled with a newer header, the struct may have more fields.
  */
 
 /**
- * Writes to `*out` the size in bytes of the struct called `name`: its `sizeof` in the library's
- * version. If the struct of a program is larger, the program was compiled with a newer header.
+ * Writes to `*out` the size in bytes of the struct called `name`, in the library's version. If the
+ * struct of a program is larger, the program was compiled with a newer header.
  *
  * Ownership: the caller keeps `name`.
  * Calls back: no.
@@ -2341,8 +2344,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_struct_size(
  * Initialises the `size` bytes at `out` as the struct called `name`. `size` is the caller's
  * `sizeof` of the struct. All bytes become zero. If the struct has the field `struct_size`, the
  * field becomes `size`. Two structs get further values. A `shardspec_error` gets the values of
- * `SHARDSPEC_ERROR_INIT`. A `shardspec_tensor_properties` gets torch's defaults: float32, strided,
- * contiguous, no gradient, not pinned.
+ * `SHARDSPEC_ERROR_INIT`. A `shardspec_tensor_properties` gets torch's defaults, as
+ * `shardspec_tensor_properties_init` sets them.
  *
  * Ownership: the caller keeps `name` and `out`.
  * Calls back: no.
@@ -2358,12 +2361,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_struct_init(
 /* ================================================================================================
  * Version.
  *
- * The constants of this section are the version of the header that a program was compiled with.
- * The functions return the version of the library that the program runs with. A program works with
- * every library of the same ABI version.
+ * The constants of this section are the version of the header at compile time. The functions
+ * return the version of the library at run time. A program works with every library of the same
+ * ABI version.
  */
 
-/** The version of this header and of the library that it came with. */
+/** The version of this header. The library of the same release has the same version. */
 #define SHARDSPEC_VERSION "0.1.0"
 
 /** The first number of the version. */
@@ -2373,9 +2376,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_struct_init(
 /** The third number of the version. */
 #define SHARDSPEC_VERSION_PATCH 0
 /**
- * Version of the binary interface. The version changes when a program that was compiled with an
- * older header no longer works. The name of the shared library, `libshardspec.so.0`, ends in this
- * number.
+ * Version of the binary interface. The version changes if programs that were compiled with an
+ * older header can't use the new library. The name of the shared library, `libshardspec.so.0`,
+ * ends in this number.
  */
 #define SHARDSPEC_ABI_VERSION 0
 
@@ -2416,9 +2419,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_version_text(
  * Meshes: placements in a grid with named axes.
  *
  * A mesh is a grid of devices. Each axis of the grid has a name and a size. Each device has one
- * placement. Devices are numbered in row-major order: the last axis varies fastest. In a mesh with
- * the axes "dp" of size 2 and "tp" of size 4, device 5 has coordinate 1 on "dp" and coordinate 1
- * on "tp". `shardspec_spec_new_mesh` creates a spec that cuts tensors over a mesh.
+ * placement. Devices are numbered in row-major order: the last axis varies fastest. For example, a
+ * mesh has the axes "dp" of size 2 and "tp" of size 4. Device 5 then has coordinate 1 on "dp" and
+ * coordinate 1 on "tp". `shardspec_spec_new_mesh` creates a spec that cuts tensors over a mesh.
  *
  * Source: torch's `DeviceMesh` and `jax.sharding.Mesh`.
  */
@@ -2468,8 +2471,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_new_with_place
     shardspec_error *err);
 
 /**
- * Creates a mesh of the devices that have one coordinate on one axis. The new mesh does not have
- * that axis. The other axes keep their order.
+ * Creates a mesh of the devices with one coordinate on one axis. The new mesh does not have that
+ * axis. The other axes keep their order.
  *
  * Ownership: the caller frees `*out`. The caller may free `mesh` before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -2641,10 +2644,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_hash(
  * Specs over a mesh.
  *
  * A cut divides the indices of one dimension among the coordinates of one axis of a mesh. The
- * indices of a dimension are also called positions. A layout is a list of cuts that are applied in
- * order. A second cut of a dimension cuts the pieces of the first cut. At most one cut uses an
- * axis. The tensor is replicated over an axis that no cut uses: the devices along that axis have
- * the same elements.
+ * indices of a dimension are also called positions. A layout has a list of cuts, which the library
+ * applies in order. A second cut of a dimension cuts the pieces of the first cut. At most one cut
+ * uses an axis. The tensor is replicated over an axis that no cut uses: the devices along that
+ * axis have the same elements.
  *
  * The rule of a cut defines which positions each piece has. n positions are cut into k pieces:
  *
@@ -2685,24 +2688,24 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_hash(
  * Source: DTensor's placements, `jax.sharding.NamedSharding`, MPI's darray.
  */
 
-/** Equal pieces, as with `torch.chunk`. The last pieces may be shorter or empty. */
+/** Equal pieces (torch: `torch.chunk`). The last pieces may be shorter or empty. */
 #define SHARDSPEC_RULE_CHUNK 1
-/** Pieces whose sizes differ by at most one, as with `numpy.array_split`. */
+/** Pieces with sizes that differ by at most one (NumPy: `numpy.array_split`). */
 #define SHARDSPEC_RULE_BALANCED 2
 /** Pieces with the sizes in `values`. */
 #define SHARDSPEC_RULE_SIZES 3
 /** Pieces in proportion to the weights in `values`. */
 #define SHARDSPEC_RULE_WEIGHTS 4
 /**
- * Blocks, each of which has `block` positions. The pieces receive the blocks in turn. Piece `first`
- * receives the first block.
+ * Blocks of `block` positions. Piece `first` receives the first block, the next piece receives the
+ * second block, and so on. Piece 0 follows the last piece.
  */
 #define SHARDSPEC_RULE_CYCLIC 5
 /**
  * A value of `repeat`: the library chooses the repeat when it cuts a dimension. A unit is a
- * granule, or a block of the rule CYCLIC. The repeat is 1 if there are at least as many units as
- * coordinates. Otherwise the repeat is the number of coordinates divided by the number of units,
- * which must divide without remainder.
+ * granule, or a block of the rule CYCLIC. If there are fewer units than coordinates, the repeat is
+ * the number of coordinates divided by the number of units. This division must have no remainder.
+ * With enough units, the repeat is 1.
  */
 #define SHARDSPEC_REPEAT_AS_NEEDED (-1)
 /** The values are added. */
@@ -2729,15 +2732,15 @@ typedef struct shardspec_segment shardspec_segment;
  * segment with `SHARDSPEC_SEGMENT_INIT`, or set all fields to zero and then set `struct_size`.
  */
 struct shardspec_segment {
-  /** `sizeof(shardspec_segment)`, the same in every element of an array. */
+  /** `sizeof(shardspec_segment)`. All elements of an array have the same value. */
   uint64_t struct_size;
   /** Number of positions. The sum of the sizes of all segments is the size of the dimension. */
   int64_t size;
   /** A `SHARDSPEC_RULE_...` constant, or 0 for the rule of the cut. */
   int32_t rule;
   /**
-   * With 1, pieces of different sizes are refused. With -1, pieces of different sizes are
-   * allowed. With 0, the value of the cut applies.
+   * With 1, pieces of different sizes are refused. With -1, such pieces are allowed. With 0, the
+   * value of the cut applies.
    */
   int32_t even;
   /** Number of positions that stay together, or 0 for the granule of the cut. */
@@ -2750,9 +2753,8 @@ struct shardspec_segment {
   /** For CYCLIC: number of positions of a block, or 0 for the block of the cut. */
   int64_t block;
   /**
-   * For CYCLIC: the piece that gets the first block, modulo the number of pieces. With 0,
-   * the value of the cut applies. If the cut's `first` is not 0, pass the number of pieces to
-   * start at piece 0.
+   * For CYCLIC: the piece that gets the first block, modulo the number of pieces. With 0, the
+   * value of the cut applies. For piece 0, the number of pieces is also allowed.
    */
   int64_t first;
   /**
@@ -2776,11 +2778,11 @@ typedef struct shardspec_cut shardspec_cut;
  * set all fields to zero and then set `struct_size`.
  */
 struct shardspec_cut {
-  /** `sizeof(shardspec_cut)`, the same in every element of an array. */
+  /** `sizeof(shardspec_cut)`. All elements of an array have the same value. */
   uint64_t struct_size;
   /**
    * The dimension. A negative number counts from the last dimension. If the layout flattens
-   * dimensions, the number counts dimensions after flattening.
+   * dimensions, `dim` is a dimension of the flattened tensor.
    */
   int64_t dim;
   /** The name of the dimension, or NULL. With a name, `dim` is ignored. */
@@ -2819,7 +2821,7 @@ struct shardspec_cut {
   size_t value_count;
   /**
    * Array of `segment_count` segments. With NULL, there are `segment_count` segments of equal
-   * size, of which the last may be shorter.
+   * size. The last segment may be shorter.
    */
   const shardspec_segment *segments;
   /** Number of segments. With 0, the dimension is cut as a whole. */
@@ -2837,16 +2839,18 @@ typedef struct shardspec_pad shardspec_pad;
  * `struct_size`.
  */
 struct shardspec_pad {
-  /** `sizeof(shardspec_pad)`, the same in every element of an array. */
+  /** `sizeof(shardspec_pad)`. All elements of an array have the same value. */
   uint64_t struct_size;
   /**
    * The dimension. A negative number counts from the last dimension. If the layout flattens
-   * dimensions, the number counts dimensions after flattening.
+   * dimensions, `dim` is a dimension of the flattened tensor.
    */
   int64_t dim;
   /** The name of the dimension, or NULL. With a name, `dim` is ignored. */
   const char *dim_name;
-  /** The new length of the dimension, which is at least its size. 0 if `multiple` is set. */
+  /**
+   * The new length of the dimension, at least the size of the dimension. 0 if `multiple` is set.
+   */
   int64_t size;
   /** The new length is the next multiple of this number. 0 if `size` is set. */
   int64_t multiple;
@@ -2858,13 +2862,13 @@ struct shardspec_pad {
 typedef struct shardspec_partial shardspec_partial;
 
 /**
- * An axis that is pending a reduction: a reduction of the values on all devices along the axis
- * gives the values of the elements. The library keeps, prints and compares partial axes, but never
- * computes a reduction. Initialise the struct with `SHARDSPEC_PARTIAL_INIT`, or set all fields to
- * zero and then set `struct_size`.
+ * An axis that is pending a reduction. The value of an element is the reduction of its values on
+ * all devices along the axis. The library stores, prints and compares partial axes. The library
+ * never computes a reduction. Initialise the struct with `SHARDSPEC_PARTIAL_INIT`, or set all
+ * fields to zero and then set `struct_size`.
  */
 struct shardspec_partial {
-  /** `sizeof(shardspec_partial)`, the same in every element of an array. */
+  /** `sizeof(shardspec_partial)`. All elements of an array have the same value. */
   uint64_t struct_size;
   /** The name of the axis. No cut may use this axis. */
   const char *axis;
@@ -2889,7 +2893,7 @@ typedef struct shardspec_mesh_layout shardspec_mesh_layout;
 struct shardspec_mesh_layout {
   /** `sizeof(shardspec_mesh_layout)`. */
   uint64_t struct_size;
-  /** The cuts, in the order in which they are applied. */
+  /** The cuts, in the order of their application. */
   const shardspec_cut *cuts;
   /** Number of cuts. If it is 0, `cuts` may be NULL. */
   size_t cut_count;
@@ -2913,11 +2917,11 @@ struct shardspec_mesh_layout {
 #define SHARDSPEC_MESH_LAYOUT_INIT { sizeof(shardspec_mesh_layout), NULL, 0, NULL, 0, NULL, 0, 0, 0 }
 
 /**
- * Creates a spec that cuts tensors over a mesh. Shard i belongs to device i. This function checks
- * everything that does not depend on the sizes of a tensor. `shardspec_spec_build_metadata` checks
- * the rest.
+ * Creates a spec that cuts tensors over a mesh. Shard i belongs to device i. This function makes
+ * all checks that need no sizes of a tensor. `shardspec_spec_build_metadata` makes the checks that
+ * need sizes.
  *
- * Ownership: the library copies what it needs. The caller frees `*out`. The caller may free `mesh`
+ * Ownership: the library copies all arguments. The caller frees `*out`. The caller may free `mesh`
  * before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
@@ -2936,7 +2940,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_mesh(
  * spec with one axis and one cut. Shard i has the placement `placements[i]`. The name of the axis
  * is `cut->axis`, or "devices" if `cut->axis` is NULL.
  *
- * Ownership: the library copies what it needs. The caller frees `*out`.
+ * Ownership: the library copies all arguments. The caller frees `*out`.
  * Calls back: no.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if `placement_count` is 0, or if numbers or lists in the cut are not
@@ -2951,8 +2955,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_cut(
 
 /**
  * Checks whether `cut` is legal for a dimension of `length` positions and an axis of `count`
- * coordinates. The function returns OK, or the status and message with which a spec with that cut
- * would fail. The function ignores the dimension and the axis of the cut.
+ * coordinates. The function returns OK for a legal cut. For any other cut, it returns the status
+ * and the message of `shardspec_spec_build_metadata`. The function ignores the dimension and the
+ * axis of the cut.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
@@ -2967,12 +2972,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_cut_check(
     const shardspec_cut *cut, int64_t length, int64_t count, shardspec_error *err);
 
 /**
- * Finds the degrees of parallelism from 1 to `max_degree` at which several cuts are legal.
+ * Finds the degrees of parallelism, from 1 to `max_degree`, that are legal for several cuts.
  * `cuts[i]` cuts `lengths[i]` positions, such as heads, blocks of a quantised weight or experts.
- * `forbidding[k - 1]` becomes the position of the first cut that is illegal over k coordinates.
- * `forbidding[k - 1]` becomes -1 if all `cut_count` cuts are legal over k coordinates.
- * `forbidding` has room for `max_degree` numbers. `shardspec_cut_check` returns the reason why a
- * cut is illegal.
+ * For degree k, each dimension is cut over k coordinates. `forbidding[k - 1]` becomes the position
+ * of the first cut that is illegal for degree k. If all `cut_count` cuts are legal, `forbidding[k
+ * - 1]` becomes -1. `forbidding` has room for `max_degree` numbers. `shardspec_cut_check` returns
+ *   the reason for an illegal cut.
  *
  * A list of sizes or weights is legal at one degree only. If there may be fewer heads than
  * coordinates, set `repeat` to `SHARDSPEC_REPEAT_AS_NEEDED`. Neighbouring coordinates then have
@@ -3012,8 +3017,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_mesh(
     const shardspec_spec *spec, shardspec_mesh **out, shardspec_error *err);
 
 /**
- * Writes to `buffer` a text that describes a spec to people, such as "dp=2, tp=4: dimension 0 over
- * tp by chunk". The text of a custom spec is the name of its type. Later versions may write other
+ * Writes to `buffer` a description of a spec for people, such as "dp=2, tp=4: dimension 0 over tp
+ * by chunk". The text of a custom spec is the name of its type. Later versions may write other
  * texts.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
@@ -3032,7 +3037,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_text(
     shardspec_error *err);
 
 /**
- * Creates a handle for the mesh over which the tensor was cut. Shard i belongs to device i.
+ * Creates a handle for the mesh that cuts the tensor. Shard i belongs to device i.
  *
  * Ownership: the caller frees `*out`. The caller may free the metadata before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3046,10 +3051,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_mesh(
     const shardspec_metadata *metadata, shardspec_mesh **out, shardspec_error *err);
 
 /**
- * Writes into `coordinates` the coordinates of a shard on the mesh over which the tensor was cut.
- * There is one number for each axis. `coordinates` has room for `capacity` numbers. `*needed`
- * becomes the number of axes. `needed` may be NULL. With capacity 0, only `*needed` is written,
- * and `coordinates` may be NULL.
+ * Writes into `coordinates` the coordinates of a shard on the mesh that cuts the tensor. There is
+ * one number for each axis. `coordinates` has room for `capacity` numbers. `*needed` becomes the
+ * number of axes. `needed` may be NULL. With capacity 0, only `*needed` is written, and
+ * `coordinates` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3065,8 +3070,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_coordi
     size_t *needed, shardspec_error *err);
 
 /**
- * Writes the name of a dimension into `buffer`. The name is one of the `dim_names` that the
- * metadata was created with.
+ * Writes the name of a dimension into `buffer`. The name is one of the `dim_names` of the
+ * metadata's creation.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -3084,8 +3089,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_dim_name(
     shardspec_error *err);
 
 /**
- * Writes to `*out` the number of axes that are pending a reduction. If there are any, calls that
- * would move elements of the tensor fail with PARTIAL.
+ * Writes to `*out` the number of axes that are pending a reduction. If there is such an axis,
+ * calls that move elements of the tensor fail with PARTIAL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3120,17 +3125,17 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial(
 /* ================================================================================================
  * Layouts as other programs write them.
  *
- * A program that has a layout of DTensor, JAX, XLA or Shardy passes the text of the layout and the
- * mesh to `shardspec_spec_parse`. `shardspec_spec_format` writes the text of a spec over a mesh.
+ * `shardspec_spec_parse` reads the text of a layout of DTensor, JAX, XLA or Shardy. The caller
+ * also passes the mesh. `shardspec_spec_format` writes the text of a spec over a mesh.
  *
  *   DTENSOR   S(0)R   _S(0, 2)S(0)   (Shard(dim=0), Partial(sum))
  *   JAX       PartitionSpec(('x', 'y'), None)   P('x', unreduced={'y'})
  *   XLA       {devices=[2,2]<=[2,2]T(1,0) last_tile_dim_replicate}   {devices=[2]1,0}   {replicated}
  *   SHARDY    sharding<@mesh, [{"x"}, {}], replicated={"y"}>
  *
- * A text that is written and parsed again has the same layout for every tensor that both sides
- * accept. Texts do not contain `even`: all cuts of JAX are even, and those of DTensor are not. In
- * XLA and Shardy, the cuts of a dimension are even if there are several.
+ * If `shardspec_spec_format` writes a text and `shardspec_spec_parse` reads it again, the layout
+ * of a tensor does not change. Texts do not contain `even`. All cuts of JAX are even. Cuts of
+ * DTensor need not be even. In XLA and Shardy, several cuts of one dimension are even.
  *
  *   shardspec_spec_parse(SHARDSPEC_NOTATION_DTENSOR, "RS(1)", mesh, &spec, &err);
  *   shardspec_spec_format(spec, SHARDSPEC_NOTATION_JAX, 2, text, sizeof text, NULL, &err);
@@ -3157,11 +3162,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial(
  * constant. The spec is a mesh spec. "{maximal device=3}" of XLA makes a spec over one device,
  * which is device 3 of `mesh`.
  *
- * If the text is wrong, the error's message names the byte of `text` that is wrong and the texts
- * that are allowed there. The error's `index` is the number of this byte, counted from 0.
+ * If the text is wrong, the error's message names the wrong byte of `text` and all texts that are
+ * allowed at this place. The error's `index` is the number of this byte, counted from 0.
  *
  * Time: proportional to the length of the text, and for XLA to the number of devices.
- * Ownership: the library copies what it needs. The caller frees `*out`. The caller may free `mesh`
+ * Ownership: the library copies all arguments. The caller frees `*out`. The caller may free `mesh`
  * before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
@@ -3179,8 +3184,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_parse(
 /**
  * Writes the text of a mesh spec in a notation to `buffer`. `notation` is a
  * `SHARDSPEC_NOTATION_...` constant. `ndim` is the number of dimensions of the tensor. With `ndim`
- * 0, the text has as many dimensions as it needs. No cut of the spec may then have a negative
- * dimension.
+ * 0, the text ends at the last dimension that is cut. A negative dimension in a cut is then an
+ * error.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -3208,15 +3213,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_format(
 /**
  * Creates the spec of a matrix that a descriptor of ScaLAPACK describes. `descriptor` has its nine
  * entries, and `entry_count` is 9. `mesh` is the grid of processes. The first axis has the rows of
- * the grid, and the second axis has the columns. The descriptor is that of the process `device`,
- * which is a device of `mesh`. The function checks the LLD of this process. It ignores the
- * context.
+ * the grid, and the second axis has the columns. The descriptor comes from the process `device`,
+ * which is a device of `mesh`. The function checks the LLD of this process. The function ignores
+ * the context.
  *
  * The spec is a mesh spec with a cyclic cut of each dimension. M and N are the sizes of the tensor.
- * Pass them to `shardspec_spec_build_metadata`. The local matrix is column-major with leading
+ * Pass M and N to `shardspec_spec_build_metadata`. The local matrix is column-major with leading
  * dimension LLD, so its view has the strides 1 and LLD.
  *
- * Ownership: the library copies what it needs. The caller frees `*out`. The caller may free `mesh`
+ * Ownership: the library copies all arguments. The caller frees `*out`. The caller may free `mesh`
  * before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
@@ -3238,7 +3243,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_scalapack(
  * dimension 0 over the first axis gives MB and RSRC. A cyclic cut of dimension 1 over the second
  * axis gives NB and CSRC. A cut by the rule CHUNK gives blocks of the size of a chunk. CTXT
  * becomes `context`. LLD becomes the number of rows of the process, or 1 if the process has no
- * rows. A program with a larger local matrix sets its own LLD.
+ * rows. If the local matrix has more rows in memory, the program changes LLD.
  *
  * `descriptor` has room for `capacity` numbers. `*needed` becomes 9. `needed` may be NULL. With
  * capacity 0, only `*needed` is written, and `descriptor` may be NULL.
@@ -3260,9 +3265,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_get_scalapack(
     int64_t *descriptor, size_t capacity, size_t *needed, shardspec_error *err);
 
 /**
- * Writes to `*out` how many of `n` rows or columns the process at coordinate `iproc` has. `nprocs`
- * coordinates receive blocks of `nb` rows or columns in turn. Coordinate `isrcproc` receives the
- * first block.
+ * Writes to `*out` the number of rows or columns of the process at coordinate `iproc`. There are
+ * `n` rows or columns, in blocks of `nb`, and `nprocs` coordinates. Coordinate `isrcproc` receives
+ * the first block, the next coordinate receives the second block, and so on.
  *
  * Ownership: the caller keeps `out`.
  * Calls back: no.
@@ -3280,10 +3285,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_numroc(
 /* ================================================================================================
  * Layouts as JSON and as bytes.
  *
- * A program stores layouts in files, or sends them to another program, as a JSON text or as bytes.
- * Both forms contain the whole value: a spec or metadata that is written and read again is equal.
- * If two values are equal, and their meshes and names of dimensions too, their texts and their
- * bytes are equal. Another version of the library may write another text.
+ * A program can store layouts in files, or send layouts to another program, as a JSON text or as
+ * bytes. Both forms contain the whole value: a spec or metadata that is written and read again is
+ * equal. Two equal values with equal meshes and equal names of dimensions have equal texts and
+ * equal bytes. Another version of the library may write another text.
  *
  *   char text[1024];
  *   size_t needed;    // With the NUL; unchanged if the call fails.
@@ -3298,16 +3303,16 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_numroc(
  * Layouts of very many shards are faster to write and to read as bytes than as text.
  *
  * The functions that read check everything: a text from an unknown source is safe to read. The
- * error's `index` is the number of the byte that is wrong, counted from 0. What is read is checked
- * in the same way as what a program builds. A field that this version does not know is refused,
- * and the message names it.
+ * error's `index` is the number of the byte that is wrong, counted from 0. A layout that is read
+ * gets all checks of a layout that a program builds. A field that this version does not know is
+ * refused, and the message names the field.
  *
- * Specs of a custom type, and custom placements, are code. They are refused, and the message names
- * their type.
+ * Specs of a custom type, and custom placements, are code. The functions that write refuse such
+ * objects, and the message names the type.
  */
 
 /**
- * Writes a spec to `buffer` as JSON. The text has no spaces and no line breaks.
+ * Writes a spec to `buffer` as JSON. The text has neither spaces nor line breaks.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -3329,7 +3334,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_to_json(
  * Creates a spec from a JSON text of `byte_count` bytes, without a NUL. Spaces and line
  * breaks between values are allowed, and fields may have any order.
  *
- * Ownership: the library copies what it needs. The caller frees `*out`.
+ * Ownership: the library copies all arguments. The caller frees `*out`.
  * Calls back: no.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if the text is not a spec in JSON, or if a value is not allowed;
@@ -3365,7 +3370,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_to_bytes(
 /**
  * Creates a spec from `byte_count` bytes that `shardspec_spec_to_bytes` wrote.
  *
- * Ownership: the library copies what it needs. The caller frees `*out`.
+ * Ownership: the library copies all arguments. The caller frees `*out`.
  * Calls back: no.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if bytes are damaged or missing, or if they are not a spec; UNSUPPORTED
@@ -3380,7 +3385,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_from_bytes
     const uint8_t *bytes, size_t byte_count, shardspec_spec **out, shardspec_error *err);
 
 /**
- * Writes metadata to `buffer` as JSON. The text has no spaces and no line breaks. Offsets, sizes
+ * Writes metadata to `buffer` as JSON. The text has neither spaces nor line breaks. Offsets, sizes
  * and owners of shards are flat arrays.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
@@ -3404,7 +3409,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_to_json(
  * breaks between values are allowed, and fields may have any order. The shards are checked for
  * bounds, overlaps and gaps.
  *
- * Ownership: the library copies what it needs. The caller frees `*out`.
+ * Ownership: the library copies all arguments. The caller frees `*out`.
  * Calls back: no.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if the text is not metadata in JSON, or if a value is not allowed;
@@ -3442,7 +3447,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_to_bytes(
  * Creates metadata from `byte_count` bytes that `shardspec_metadata_to_bytes` wrote. The shards are
  * checked for bounds, overlaps and gaps.
  *
- * Ownership: the library copies what it needs. The caller frees `*out`.
+ * Ownership: the library copies all arguments. The caller frees `*out`.
  * Calls back: no.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if bytes are damaged or missing, or if they are not metadata;
@@ -3461,10 +3466,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_from_b
 typedef struct shardspec_plan shardspec_plan;
 
 /**
- * Writes a summary of a plan to `buffer` as JSON: the number of pieces, elements and bytes, and how
- * much moves between each pair of owners. A message is what moves from one owner to another. If the
- * plan's layouts state no element type, the text has no bytes. The summary is for people and
- * programs that show it. No function reads it back.
+ * Writes a summary of a plan to `buffer` as JSON. The summary has the number of pieces, elements
+ * and bytes, and the amounts that move between each pair of owners. A message is all data that
+ * moves from one owner to another. Without an element type in the plan's layouts, numbers of bytes
+ * are missing. The summary is for people, and for programs that show a plan. No function reads a
+ * summary.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -3539,10 +3545,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_sharding_para
 /* ================================================================================================
  * Queries: which shards own an element, share an element with a box, or belong to an owner.
  *
- * Two descriptions of an element are possible: its index in the tensor, which has one number for
- * each dimension, or a shard and an index in that shard. The first query of a metadata object
- * builds a spatial index of its n shards, in about n * log(n) time. The metadata keeps that index.
- * Each later query takes about log(n) time, plus time in proportion to its answer.
+ * An element has two descriptions. The first is its index in the tensor, with one number for each
+ * dimension. The second is a shard and an index in that shard. The first query of a metadata
+ * object builds a spatial index of its n shards, in about n * log(n) time. The metadata keeps that
+ * index. Each later query takes about log(n) time, plus time in proportion to its answer.
  */
 
 /**
@@ -3569,9 +3575,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shards_in_
 
 /**
  * Writes to `*out` the index of the shard that owns an element. `element` holds the `ndim` numbers
- * of the element's index. If several shards own the element because they are replicas, the result
- * is the primary owner: the shard with the lowest index. `shardspec_metadata_shards_in_box`
- * returns all shards that own an element.
+ * of the element's index. For an element of several replicas, the result is the primary owner: the
+ * shard with the lowest index. `shardspec_metadata_shards_in_box` returns all shards that own an
+ * element.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3672,8 +3678,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shards_of_
  *
  * An `owner` text without a device, such as "rank:1" or "trainer0", selects the owner's shards on
  * all devices. A text with a device, such as "rank:1/cuda:0", selects the owner's shards on that
- * device. A device alone, such as "cuda:0", selects the shards on that device whose placements
- * name no owner.
+ * device. A device alone, such as "cuda:0", selects the shards on that device that have no owner.
  *
  * `indices` has room for `capacity` numbers. `*needed` becomes the number of shards. `needed` may
  * be NULL. With capacity 0, only `*needed` is written, and `indices` may be NULL.
@@ -3694,10 +3699,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shards_of_
  *
  * The dim map of a shard lists the indices of one dimension that the shard has, in the order of
  * the shard's buffer. A dim map is a list of stretches. A stretch is `count` blocks of `length`
- * neighbouring indices, at equal steps in the tensor and in the buffer. So a block-cyclic
- * dimension of any size is one stretch, and often a second stretch for a shorter last block. Holes
- * are places of the buffer that no stretch covers. A hole holds no element. The elements of a
- * shard are the product of its dim maps. A box has one block without holes in every dimension.
+ * neighbouring indices, at equal steps in the tensor and in the buffer. A block-cyclic dimension
+ * of any size is one stretch, or two stretches if the last block is shorter. Holes are places of
+ * the buffer that no stretch covers. A hole holds no element. The elements of a shard are the
+ * product of its dim maps. A box has one block without holes in every dimension.
  *
  * Neighbouring dimensions of a tensor may be flattened. Shards then have one dimension instead of
  * these dimensions, with the elements in row-major order. Shards may be replicas if the metadata
@@ -3705,8 +3710,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shards_of_
  */
 
 /**
- * A value in `map_numbers`: the shard has an interval in this dimension (one block of indices without
- * holes), and no dim map.
+ * A value in `map_numbers`: the shard has an interval in this dimension, and no dim map. An
+ * interval is one block of indices without holes.
  */
 #define SHARDSPEC_INTERVAL 4294967295u
 
@@ -3734,15 +3739,16 @@ struct shardspec_stretch {
 };
 
 /**
- * Creates a copy of the list `shards` in which some dimensions of some shards have a dim map
- * instead of an interval.
+ * Creates a copy of the list `shards`. Some dimensions of some shards get a dim map instead of an
+ * interval.
  *
- * `map_numbers` has one number for each dimension of each shard, shard after shard. The number is
- * that of a dim map, counted from 0, or `SHARDSPEC_INTERVAL` to keep the interval. Dim map `i` has
- * the stretches from `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1`. No two
- * stretches of one dim map may share an index or a place in the buffer. The sizes in `shards` are
- * the lengths of the buffers, holes included. All dimensions that use one dim map must have the
- * same size in `shards`. The copy keeps the offsets in `shards`, which the caller chooses freely.
+ * `map_numbers` has one number for each dimension of each shard, shard after shard. Each entry is
+ * the number of a dim map, counted from 0, or `SHARDSPEC_INTERVAL` to keep the interval. Dim map
+ * `i` has the stretches from `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1`. No
+ * two stretches of one dim map may share an index or a place in the buffer. The sizes in `shards`
+ * are the lengths of the buffers, holes included. All dimensions that use one dim map must have
+ * the same size in `shards`. The copy keeps the offsets in `shards`, which the caller chooses
+ * freely.
  *
  * Ownership: the library copies all arguments. The caller frees `*out`. The caller may free
  * `shards` before `*out`.
@@ -3913,8 +3919,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_flatte
  * the mesh. The copy has the same shards. `partials` holds the axes that are pending a reduction.
  * With `partial_count` 0, `partials` may be NULL.
  *
- * With this function, a program can rebuild metadata from data that it received from another
- * process.
+ * This function is for programs that rebuild metadata from the data of another process.
  *
  * Ownership: the library copies all arguments. The caller frees `*out`. The caller may free
  * `metadata` and `mesh` before `*out`.
@@ -3976,11 +3981,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_with_d
  * from several calls and several processes, in any order. Pass each shard to exactly one of the
  * calls. Without shards, the contribution is 0. The digest of a tensor without elements is 0.
  *
- * If several shards have an element, the element counts once: in the shard from which
- * `shardspec_metadata_gather` reads it. Which shard that is depends on the metadata alone, so processes
- * with equal metadata agree without a message. The digest does not show whether the replicas of an
- * element are equal. To compare replicas, compare the results of
- * `shardspec_metadata_shard_digests`. Holes of shards are not read.
+ * If several shards have an element, the element counts in one shard only: in the shard that
+ * `shardspec_metadata_gather` reads. The choice of this shard depends on the metadata alone.
+ * Processes with equal metadata therefore make the same choice without a message. The digest does
+ * not show whether the replicas of an element are equal. To compare replicas, compare the results
+ * of `shardspec_metadata_shard_digests`. Holes of shards are not read.
  *
  * `options->max_threads` limits the threads; `options` may be NULL.
  *
@@ -4037,11 +4042,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_dige
 /**
  * Computes the contribution of all local shards to the digest of their tensor.
  *
- * If every shard of the metadata is local in exactly one process, the exclusive or of the
- * contributions of all processes is the digest: the CRC-64/NVME of the tensor's bytes in row-major
- * order. Without local shards, the contribution is 0. If several shards have an element, the
- * element counts once, in a shard that depends on the metadata alone. `options->max_threads`
- * limits the threads; `options` may be NULL.
+ * Every shard of the metadata must be local in exactly one process. The exclusive or of the
+ * contributions of all processes is then the digest: the CRC-64/NVME of the tensor's bytes in
+ * row-major order. Without local shards, the contribution is 0. If several shards have an element,
+ * the element counts in one shard only. The choice of this shard depends on the metadata alone.
+ * `options->max_threads` limits the threads; `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4058,12 +4063,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_dige
     shardspec_error *err);
 
 /* ================================================================================================
- * Plans: what moves from one layout of a tensor to another.
+ * Plans: the moves from one layout of a tensor to another.
  *
- * A plan describes how to get from any source layout to any destination layout. A plan is a list
- * of pieces. A piece is a box of elements that moves from one source shard to one destination
- * shard. Pieces are ordered by destination shard, then by source shard, then by their offsets, and
- * numbered from 0. Every element of a destination shard is in exactly one piece.
+ * A plan describes how to move a tensor from any source layout to any destination layout. A plan
+ * is a list of pieces. A piece is a box of elements that moves from one source shard to one
+ * destination shard. Pieces are ordered by destination shard, then by source shard, then by their
+ * offsets, and numbered from 0. Every element of a destination shard is in exactly one piece.
  *
  * The library can execute a plan on the shards of this process. A custom transport can execute a
  * plan by the runs of bytes that the plan consists of (`shardspec_run`). The creation of a plan
@@ -4115,12 +4120,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new_for_destin
  * overlap, as replicas do, and need not cover the tensor. Destination shards may overlap too. Each
  * of the two lists may be empty.
  *
- * If several source shards hold an element, the plan reads it from a shard with the same owner as
- * the destination, if there is such a shard. The plan distributes the other elements with several
- * sources so that all owners supply about equally many elements. The plan assigns the largest
- * groups of elements first, each to the owner with the fewest elements so far. The plan divides
- * groups that are larger than a fair share. If source shards overlap in very many ways, the plan
- * uses fewer and larger groups. Equal lists always make equal plans.
+ * Several source shards may hold an element. If one of these shards has the same owner as the
+ * destination, the plan reads the element from this shard. The plan distributes all other elements
+ * with several sources, so that all owners supply about equally many elements. The plan assigns
+ * the largest groups of elements first, each to the owner with the fewest elements so far. The
+ * plan divides groups that are larger than a fair share. If source shards overlap in very many
+ * ways, the plan uses fewer and larger groups. Equal lists always make equal plans.
  * `shardspec_plan_new_on_nodes` makes a plan that prefers sources on the same node.
  *
  * Ownership: the caller frees `*out`. The caller may free both lists before `*out`.
@@ -4201,10 +4206,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_pieces(
 
 /**
  * Writes the numbers of dimensions of the source shards' buffers, of the destination shards'
- * buffers and of the plan's pieces. The three numbers are equal if all shards are boxes. Otherwise
- * a piece may have more dimensions than the buffers. `shardspec_plan_piece_steps` returns the
- * buffer's dimension for each dimension of a piece. `source`, `destination` and `piece` may be
- * NULL.
+ * buffers and of the plan's pieces. The three numbers are equal if all shards are boxes. If a
+ * shard is not a box, a piece may have more dimensions than the buffers.
+ * `shardspec_plan_piece_steps` returns the buffer's dimension for each dimension of a piece.
+ * `source`, `destination` and `piece` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4221,17 +4226,18 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_ndims(
  * Writes the steps that pieces `first_piece` to `first_piece + piece_count - 1` take in the
  * buffers.
  *
- * `source_dims` and `destination_dims` receive, for each dimension of the pieces, the dimension of
- * the buffer to which it belongs. These numbers are the same for all pieces. `source_steps` and
+ * `source_dims` and `destination_dims` receive, for each dimension of the pieces, the matching
+ * dimension of the buffer. All pieces have the same numbers. `source_steps` and
  * `destination_steps` have room for `piece_count` rows, with one number for each dimension of the
- * pieces. Number k of a row says by how much the index in the buffer's dimension grows when index k
- * of the piece grows by 1.
+ * pieces. Number k of a row says by how much the index in the buffer's dimension grows when index
+ * k of the piece grows by 1.
  *
- * Take element `(i[0], i[1], ...)` of a piece. Its index in dimension d of the source's buffer is
- * the source offset of the piece in d, plus `i[k] * source_steps[k]` for each k with
- * `source_dims[k] == d`. Here, `source_steps` is the row of the piece. The same holds for the
- * destination. If all shards are boxes, dimension k of a piece belongs
- * to dimension k of both buffers, and every step is 1. Each of the four arrays may be NULL.
+ * Element `(i[0], i[1], ...)` of a piece has an index in dimension d of the source's buffer. The
+ * index is the source offset of the piece in d, plus `i[k] * source_steps[k]` for each k with
+ * `source_dims[k] == d`. In this formula, `source_steps` is the row of the piece. The formula for
+ * the destination's buffer has `destination_steps` and `destination_dims`. If all shards are
+ * boxes, dimension k of a piece belongs to dimension k of both buffers, and every step is 1. Each
+ * of the four arrays may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4277,8 +4283,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_is_local(
     const shardspec_plan *plan, int32_t *out, shardspec_error *err);
 
 /**
- * Writes 1 to `*out` if every destination shard of the plan has the same box and placement as the
- * source shard of the same index, else 0. With 1, nothing moves at all.
+ * Writes 1 to `*out` if every destination shard has the box and the placement of the source shard
+ * with the same index, else 0. With 1, no element moves.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4295,19 +4301,19 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_is_identity(
  * Creates a plan for the same shards as `plan`, for ranks on several nodes. Rank r is on node
  * `nodes[r]`. The function does not change `plan`.
  *
- * If several source shards hold an element, the new plan reads it from a shard with the same owner
- * as the destination, if there is such a shard. Otherwise the new plan reads the element from a
- * shard on the node of the destination, if there is such a shard. The new plan distributes the
- * other elements so that all owners supply about equally many elements. If no source shards
- * overlap, the new plan has the same pieces as `plan`.
+ * Several source shards may hold an element. If one of these shards has the same owner as the
+ * destination, the new plan reads the element from this shard. If not, the new plan prefers a
+ * shard on the node of the destination. The new plan distributes all other elements, so that all
+ * owners supply about equally many elements. If no source shards overlap, the new plan has the
+ * same pieces as `plan`.
  *
  * `nodes` has `node_count` numbers, which are equal for ranks on the same node. A negative number
- * means that the node of the rank is not known. The same holds for ranks from `node_count` on. An
- * owner without a known node counts as the only one on its node. Ranks are those of placements.
- * `shardspec_comm_node` returns the nodes of a communicator's ranks.
+ * means that the node of the rank is unknown. Ranks from `node_count` on also have an unknown
+ * node. An owner with an unknown node counts as the only owner on its node. A rank is the rank of
+ * a placement. `shardspec_comm_node` returns the nodes of a communicator's ranks.
  *
- * Ranks that move a tensor by such a plan (`shardspec_comm_tensor`) must pass plans that read the
- * same sources. Otherwise all ranks return DISAGREEMENT.
+ * If ranks move a tensor by such a plan (`shardspec_comm_tensor`), the plans of all ranks must
+ * read the same sources. If the plans differ, all ranks return DISAGREEMENT.
  *
  * Ownership: the caller frees `*out`. The caller may free `plan` and `nodes` before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4323,13 +4329,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new_on_nodes(
     shardspec_error *err);
 
 /**
- * Copies elements from source shards to destination shards of this process, as the plan says. The
- * function allocates no memory for data.
+ * Copies elements from source shards to destination shards of this process. The plan defines the
+ * elements. The function allocates no memory for data.
  *
- * `sources[i]` is source shard `source_indices[i]`. With `source_indices` NULL, it is source shard
- * i. The same holds for destinations. The function writes every passed destination completely. The
- * caller must pass all source shards from which the destinations receive elements. Other source
- * shards are ignored. `options` may be NULL.
+ * `sources[i]` is source shard `source_indices[i]`. With `source_indices` NULL, `sources[i]` is
+ * source shard i. `destinations[i]` is destination shard `destination_indices[i]`, or destination
+ * shard i. The function writes every passed destination completely. The caller must pass all
+ * source shards that the destinations need. Other source shards are ignored. `options` may be
+ * NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4352,13 +4359,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_execute(
     const shardspec_copy_options *options, shardspec_error *err);
 
 /**
- * Copies elements from the local shards of one sharded tensor to the local shards of another, as
- * the plan says. The tensors must have the layouts that the plan was made for. The function
- * compares the layouts and not only the shapes: two layouts of a fused QKV weight may have shards
- * of the same shapes with different rows. `options` may be NULL.
+ * Copies elements from the local shards of one sharded tensor to the local shards of another. The
+ * plan defines the elements. The tensors must have the two layouts of the plan. The function
+ * compares the whole layouts. A comparison of shapes is not enough: shards of a fused QKV weight
+ * may have equal shapes and different rows. `options` may be NULL.
  *
- * The function writes every local shard of `destination` completely. All source shards from which
- * these shards receive elements must be local.
+ * The function writes every local shard of `destination` completely. All source shards that these
+ * shards need must be local.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
@@ -4379,10 +4386,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_execute_sharde
     shardspec_error *err);
 
 /**
- * Writes the fingerprints of the layouts that the plan was made for. A fingerprint is a hash of 64
- * bits. A fingerprint covers the elements of each shard, their order in the buffer, and the
- * placements. Equal layouts have equal fingerprints, in every process that runs this version.
- * Before you execute a stored plan, compare the fingerprints with those of the metadata
+ * Writes the fingerprints of the two layouts of the plan. A fingerprint is a hash of 64 bits. A
+ * fingerprint covers the elements of each shard, their order in the buffer, and the placements.
+ * Equal layouts have equal fingerprints, in every process that runs this version. Before you
+ * execute a stored plan, compare these fingerprints with the fingerprints of the metadata
  * (`shardspec_metadata_fingerprint`).
  *
  * Ownership: the caller keeps all arguments.
@@ -4400,12 +4407,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_fingerprints(
  *
  * These functions assume that the buffer of every shard is row-major and contiguous. A run is a
  * number of blocks of bytes at equal distances. The runs of a source and a destination describe
- * all bytes that move between the two, in the same order on both sides. A sender packs the blocks
- * of its runs one after the other. The receiver unpacks them into the blocks of the same runs.
+ * all bytes that move between the two, in the same order on both sides. A sender packs all blocks
+ * of its runs in their order. The receiver unpacks the blocks of the same runs in the same order.
  * Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA.
  *
- * In these functions, a rank is the rank of a placement. Rank -1 stands for all placements without
- * a rank.
+ * Ranks in the functions of this section are ranks of placements. Rank -1 stands for all
+ * placements without a rank.
  */
 
 typedef struct shardspec_run shardspec_run;
@@ -4510,8 +4517,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_runs(
 
 /**
  * Writes to `runs` all runs that move bytes from `source_rank` to `destination_rank`. The two
- * ranks may be the same. Runs are in the order of the plan's pieces. If no bytes move between the
- * two ranks, there are no runs.
+ * ranks may be equal. Runs are in the order of the plan's pieces. If the ranks exchange no bytes,
+ * `*needed` becomes 0.
  *
  * `runs` has room for `capacity` runs. `*needed` becomes the number of runs. `needed` may be NULL.
  * With capacity 0, only `*needed` is written, and `runs` may be NULL. `itemsize` is the number of
@@ -4533,19 +4540,19 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_runs(
     shardspec_run *runs, size_t capacity, size_t *needed, shardspec_error *err);
 
 /**
- * Suggests a permutation of the destination's placements with which the fewest elements move. Of
- * all such permutations, the result is one that changes the fewest placements.
+ * Suggests a permutation of the destination's placements, so that the fewest elements move. If
+ * several permutations are equally good, the result changes the fewest placements.
  *
  * `placement_indices` receives one number for each of the destination's different placements, in
  * the order of `shardspec_metadata_placement_text`. Number i is the index of the placement that
  * the shards with placement i should have. `shardspec_metadata_relabel` accepts this array.
  * `*needed` becomes the number of placements. `needed` may be NULL. With capacity 0,
  * `placement_indices` may be NULL. `*moved_before` becomes the number of elements that change
- * owners without the suggestion. `*moved_after` becomes that number with the suggestion. Both may
- * be NULL.
+ * owners without the suggestion. `*moved_after` becomes that number with the suggestion.
+ * `moved_before` and `moved_after` may be NULL.
  *
- * Time: at worst p * (e + p) * log(p) for p placements, where e counts the pairs of a placement
- * and an owner that share elements.
+ * Time: at worst p * (e + p) * log(p) for p placements. The number e is the number of pairs of a
+ * placement and an owner with common elements.
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
@@ -4581,9 +4588,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_relabel(
 /* ================================================================================================
  * Pictures of layouts and plans.
  *
- * A picture shows who owns what of a tensor, which elements change their owner between two
- * layouts, or how much a plan moves between each pair of owners. A picture is text for a terminal
- * or an SVG document.
+ * A picture shows the owners of a tensor's elements, the elements that change their owner between
+ * two layouts, or the traffic of a plan. A picture is text for a terminal or an SVG document.
  *
  *   static char picture[SHARDSPEC_MAX_PICTURE_SIZE];    // 256 KiB: too much for some stacks
  *   if (shardspec_metadata_draw(metadata, NULL, picture, sizeof picture, NULL, &err) == 0)
@@ -4591,11 +4597,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_relabel(
  *
  * A text has a frame for each area with the same owners. The numbers at the frame are indices of
  * the tensor. A list of the owners follows, with the number of elements of each. An SVG shows the
- * same, and each owner also has a colour and a hatching that do not depend on colour vision.
+ * same areas, numbers and owners. In an SVG, each owner also has a colour and a hatching. The
+ * hatching helps readers who can't distinguish colours.
  *
- * If the tensor has too many shards, the picture has two parts. In the first part, a cell of the
- * picture has the elements of several shards. The second part shows the beginning of the tensor
- * with one shard in each cell. No picture has more than `SHARDSPEC_MAX_PICTURE_SIZE` bytes.
+ * A picture of a tensor with too many shards has two parts. In the first part, a cell of the
+ * picture stands for several shards. The second part shows the beginning of the tensor with one
+ * shard in each cell. No picture has more than `SHARDSPEC_MAX_PICTURE_SIZE` bytes.
  *
  * The library does not read the environment. The caller decides whether the terminal has colours,
  * for example with `isatty` and the variable `NO_COLOR`.
@@ -4620,8 +4627,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_relabel(
 typedef struct shardspec_draw_options shardspec_draw_options;
 
 /**
- * Options of a picture. Zeros after `struct_size` are the defaults. `color`, `ascii` and `width` have
- * no effect on an SVG, and `theme` has none on a text.
+ * Options of a picture. Zeros after `struct_size` are the defaults. `color`, `ascii` and `width`
+ * have an effect on a text only. `theme` has an effect on an SVG only.
  */
 struct shardspec_draw_options {
   /** `sizeof(shardspec_draw_options)`. */
@@ -4646,19 +4653,19 @@ struct shardspec_draw_options {
   /** Maximum number of columns of a text: 40 to 400. 0 means 80. */
   size_t width;
   /**
-   * The dimensions that the picture shows: the dimension of the rows and that of the columns.
-   * With one dimension, the picture has one row. Dimensions are counted from 0, and the two must
-   * differ. Plans ignore this field.
+   * The dimensions that the picture shows: first the dimension of the rows, then the dimension
+   * of the columns. With one dimension, the picture has one row. Dimensions are counted from 0,
+   * and the two dimensions must differ. Plans ignore this field.
    */
   const size_t *axes;
   /**
-   * Number of dimensions in `axes`: 1 or 2. If it is 0, `axes` is ignored, and the picture shows
-   * the last two dimensions that are cut.
+   * Number of dimensions in `axes`: 1 or 2. With 0, `axes` is ignored, and the picture shows the
+   * last two dimensions that are cut.
    */
   size_t axis_count;
   /**
-   * With `window_sizes`, the part of the tensor that the picture shows: its first index in each
-   * dimension. Plans ignore this field.
+   * The first index, in each dimension, of the part of the tensor that the picture shows. Plans
+   * ignore this field.
    */
   const int64_t *window_offsets;
   /**
@@ -4668,7 +4675,7 @@ struct shardspec_draw_options {
   const int64_t *window_sizes;
   /**
    * Number of values in `window_offsets` and in `window_sizes`: the number of dimensions of the
-   * tensor. If it is 0, both are ignored, and the picture shows the whole tensor.
+   * tensor. With 0, both fields are ignored, and the picture shows the whole tensor.
    */
   size_t window_ndim;
 };
@@ -4679,9 +4686,9 @@ struct shardspec_draw_options {
 #define SHARDSPEC_DRAW_OPTIONS_INIT { sizeof(shardspec_draw_options), 0, 0, 0, 0, 0, NULL, 0, NULL, NULL, 0 }
 
 /**
- * Draws who owns what of a tensor. Replicas, padding and empty shards are marked. The function
- * writes the picture to `buffer`, NUL-terminated and in UTF-8. `options` may be NULL: text of 80
- * columns without colours.
+ * Draws the owners of a tensor's elements. Replicas, padding and empty shards are marked. The
+ * function writes the picture to `buffer`, NUL-terminated and in UTF-8. `options` may be NULL:
+ * text of 80 columns without colours.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -4704,11 +4711,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_draw(
     size_t capacity, size_t *needed, shardspec_error *err);
 
 /**
- * Draws who owns what, for any list of shards of a tensor. `sizes` holds the `ndim` sizes of the
- * tensor. The shards need not cover the tensor, and may overlap. The picture marks gaps, overlaps
- * and elements outside of the tensor, so it shows why a list of shards is refused as metadata. The
- * function writes the picture to `buffer`, NUL-terminated and in UTF-8. `options` may be NULL: text
- * of 80 columns without colours.
+ * Draws the owners of a tensor's elements, for any list of shards. `sizes` holds the `ndim` sizes
+ * of the tensor. The shards need not cover the tensor, and may overlap. The picture marks gaps,
+ * overlaps and elements outside of the tensor. These marks show why a list of shards is refused as
+ * metadata. The function writes the picture to `buffer`, NUL-terminated and in UTF-8. `options`
+ * may be NULL: text of 80 columns without colours.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -4767,10 +4774,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_draw_diff(
 /**
  * Draws how much a plan moves between each pair of owners, as a matrix. A row is a source owner, and
  * a column is a destination owner. The fields `axes` and `window_...` of the options are ignored.
- * Amounts are bytes if the plan knows the element
- * type, and else elements. If there are many owners, neighbouring owners have a common row or
- * column. The function writes the picture to `buffer`, NUL-terminated and in UTF-8. `options` may be
- * NULL: text of 80 columns without colours.
+ * Amounts are numbers of bytes if the layouts state an element type, else numbers of elements. If
+ * there are many owners, neighbouring owners have a common row or column. The function writes the
+ * picture to `buffer`, NUL-terminated and in UTF-8. `options` may be NULL: text of 80 columns
+ * without colours.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -4793,21 +4800,21 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_draw(
 /* ================================================================================================
  * Checkpoints: tensors in files.
  *
- * A checkpoint is a file or a directory. The library reads safetensors files, directories of
- * safetensors files with or without a `model.safetensors.index.json`, the safetensors files that
- * torch's distributed checkpoint writes, and `.npy` files. The library recognises the format by
- * the names of files and by their first bytes.
+ * A checkpoint is a file or a directory. The library reads safetensors files, also from torch's
+ * distributed checkpoint, and `.npy` files. A directory of safetensors files may have a
+ * `model.safetensors.index.json`. The library recognises the format by the names of files and by
+ * their first bytes.
  *
- * A tensor is stored in chunks. A chunk is a shard whose placement is a file: a custom placement
- * of the type "file" whose text is the name of the file in the checkpoint. A tensor can be read
- * into any layout. The caller passes metadata, the indices of some of its shards, and memory for
- * these shards. `shardspec_checkpoint_check` lists everything that prevents tensors from being
- * read. This function reads no element.
+ * A tensor is stored in chunks. A chunk is a shard with a file as its placement. This placement is
+ * a custom placement of the type "file". The text of the placement is the name of the file in the
+ * checkpoint. A tensor can be read into any layout. The caller passes metadata, the indices of
+ * some of its shards, and memory for these shards. `shardspec_checkpoint_check` lists all reasons
+ * why tensors can't be read. `shardspec_checkpoint_check` itself reads no element.
  *
- * Opening a checkpoint reads the headers of its files and no element. At that time, the library
- * refuses a file that is shorter than stated in its header. Files are read by `pread` and are
- * never mapped into memory. The files that an index names must be in the directory of the index or
- * below it. Symbolic links are followed. Only regular files are read.
+ * Opening a checkpoint reads only the headers of the files. At that time, the library refuses a
+ * file that is shorter than stated in its header. Files are read by `pread` and are never mapped
+ * into memory. The files that an index names must be in the directory of the index or below it.
+ * Symbolic links are followed. Only regular files are read.
  *
  * Elements are moved unchanged. The library does not convert element types.
  */
@@ -4820,10 +4827,10 @@ typedef struct shardspec_checkpoint shardspec_checkpoint;
 
 /**
  * Opens the checkpoint at `path`, which is a file or a directory. The function reads the names,
- * types, sizes and places of all tensors, and no element.
+ * types, sizes and places of all tensors. The function reads no elements.
  *
- * If the file of a tensor is missing, the checkpoint can still be opened.
- * `shardspec_checkpoint_check` reports such a tensor, and a read of the tensor fails.
+ * A checkpoint with missing files can be opened. `shardspec_checkpoint_check` reports such
+ * tensors, and a read of such a tensor fails.
  *
  * Ownership: the caller frees `*out`. No file stays open.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4853,7 +4860,7 @@ SHARDSPEC_API shardspec_status shardspec_checkpoint_free(
 
 /**
  * Writes to `*out` the number of tensors. Tensors are numbered from 0, in the order of their
- * names. Tensors whose files are missing do not count.
+ * names. Tensors with missing files do not count.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4903,8 +4910,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_find_ten
  * numbers. `*ndim` becomes the number of dimensions. `dtype`, `sizes` and `ndim` may be NULL.
  *
  * torch's distributed checkpoint does not store the sizes of a tensor in its safetensors files.
- * The sizes that this function writes for such a tensor are the ends of its last chunks. The
- * layout into which the tensor is read may be larger. The read then reports the missing elements.
+ * For such a tensor, this function writes the ends of the last chunks as sizes. The layout for a
+ * read may be larger than these sizes. The read then reports the missing elements.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4919,8 +4926,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_get_tens
     size_t capacity, size_t *ndim, shardspec_error *err);
 
 /**
- * Creates the list of the stored chunks of tensor `tensor`. The chunks are shards whose placements
- * are files. Chunks may overlap, and may leave gaps if files are missing.
+ * Creates the list of the stored chunks of tensor `tensor`. The chunks are shards with files as
+ * placements. Chunks may overlap, and may leave gaps if files are missing.
  *
  * Ownership: the caller frees `*out`. The caller may free the checkpoint before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4951,10 +4958,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_m
     shardspec_error *err);
 
 /**
- * Receives how many of the needed bytes have been read. The callback returns its status of success
- * to continue. To cancel the read, the callback returns another status, and the reading function
- * then returns that status. The callback runs on the thread that called the reading function,
- * between the reads of that thread and once at the end.
+ * Receives the number of needed bytes that have been read so far. The callback returns its status
+ * of success to continue. To cancel the read, the callback returns another status, and the reading
+ * function then returns that status. The library calls the callback on the thread that called the
+ * reading function. The calls happen between the reads of that thread and once at the end.
  */
 typedef shardspec_status (*shardspec_progress_fn)(
     void *ctx, uint64_t bytes_done, uint64_t bytes_total, shardspec_error *err);
@@ -4965,7 +4972,7 @@ typedef struct shardspec_checkpoint_read_options shardspec_checkpoint_read_optio
 struct shardspec_checkpoint_read_options {
   /** `sizeof(shardspec_checkpoint_read_options)`. */
   uint64_t struct_size;
-  /** Maximum number of threads. The calling thread counts as one of them. 0 means up to 4. */
+  /** Maximum number of threads, including the calling thread. 0 means up to 4. */
   uint32_t max_threads;
   /**
    * The status that `progress` returns on success: 0, `SHARDSPEC_CALLBACK_OK` or
@@ -4978,13 +4985,13 @@ struct shardspec_checkpoint_read_options {
    */
   uint64_t max_gap;
   /**
-   * A read also includes a larger gap if the whole read then has at most this number times the
-   * bytes that are needed. 0 means 2.0. With 1.0, only `max_gap` decides.
+   * Maximum of "bytes read divided by bytes needed" for a read with larger gaps than `max_gap`.
+   * 0 means 2.0. With 1.0, only `max_gap` decides.
    */
   double over_read;
   /**
-   * Maximum number of bytes of a read whose parts go to several places. 0 means 2 MiB. Each
-   * thread allocates memory for one such read.
+   * Maximum number of bytes of a read with parts for several places in memory. 0 means 2 MiB.
+   * Each thread allocates memory for one such read.
    */
   uint64_t max_read;
   /** The callback that receives the progress, or NULL. */
@@ -4994,19 +5001,19 @@ struct shardspec_checkpoint_read_options {
 };
 
 /**
- * Initialises options with which the library chooses how to read: `shardspec_checkpoint_read_options options = SHARDSPEC_CHECKPOINT_READ_OPTIONS_INIT;`
+ * Initialises options with the defaults: `shardspec_checkpoint_read_options options = SHARDSPEC_CHECKPOINT_READ_OPTIONS_INIT;`
  */
 #define SHARDSPEC_CHECKPOINT_READ_OPTIONS_INIT { sizeof(shardspec_checkpoint_read_options), 0, 0, 0, 0, 0, NULL, NULL }
 
 typedef struct shardspec_checkpoint_item shardspec_checkpoint_item;
 
 /**
- * A tensor of a checkpoint, and the memory into which to read it. That memory is the local shards
- * of `tensor`, or views of some shards of `metadata`. With `tensor` and `metadata` NULL, the whole
- * tensor is shard 0. Set unused fields to zero.
+ * A tensor of a checkpoint, and the memory that receives its elements. That memory is the local
+ * shards of `tensor`, or views of some shards of `metadata`. With `tensor` and `metadata` NULL,
+ * the whole tensor is shard 0. Set unused fields to zero.
  */
 struct shardspec_checkpoint_item {
-  /** `sizeof(shardspec_checkpoint_item)`, the same in every element of an array. */
+  /** `sizeof(shardspec_checkpoint_item)`. All elements of an array have the same value. */
   uint64_t struct_size;
   /** The tensor's name in the checkpoint. */
   const char *name;
@@ -5016,8 +5023,8 @@ struct shardspec_checkpoint_item {
    */
   const shardspec_sharded_tensor *tensor;
   /**
-   * The layout into which the tensor is read. NULL means a layout with one shard, which is the
-   * whole tensor.
+   * The layout that the tensor gets in memory. NULL means a layout with one shard: the whole
+   * tensor.
    */
   const shardspec_metadata *metadata;
   /** The indices of the shards. NULL means shards 0 to `shard_count - 1`. */
@@ -5038,7 +5045,7 @@ struct shardspec_checkpoint_item {
 
 typedef struct shardspec_checkpoint_read_report shardspec_checkpoint_read_report;
 
-/** Describes what a read did. */
+/** Numbers about a read. */
 struct shardspec_checkpoint_read_report {
   /** The caller sets this field to `sizeof(shardspec_checkpoint_read_report)`. */
   uint64_t struct_size;
@@ -5056,15 +5063,16 @@ struct shardspec_checkpoint_read_report {
 #define SHARDSPEC_CHECKPOINT_READ_REPORT_INIT { sizeof(shardspec_checkpoint_read_report), 0, 0, 0 }
 
 /**
- * The number of problems at which `shardspec_checkpoint_check` stops, unless `capacity` is larger.
+ * `shardspec_checkpoint_check` stops after this number of problems. If its argument `capacity` is
+ * larger, the function stops after `capacity` problems.
  */
 #define SHARDSPEC_CHECKPOINT_MAX_PROBLEMS 1024
 
 /**
- * Finds everything that prevents `item_count` items from being read. Examples are missing tensors and
- * files, elements that no file holds, chunks that contradict each other, and layouts whose sizes or
- * element type differ from those of the stored tensor. With `item_count` 0, the function checks the
- * whole checkpoint. The function reads no element, and ignores `shards` of the items.
+ * Finds all reasons why `item_count` items can't be read. Examples are missing tensors and files,
+ * missing elements, and chunks that contradict each other. Another example is a layout with other
+ * sizes or another element type than the stored tensor. With `item_count` 0, the function checks
+ * the whole checkpoint. The function reads no element, and ignores `shards` of the items.
  *
  * `*problem_count` becomes the number of problems. Counting ends at
  * `SHARDSPEC_CHECKPOINT_MAX_PROBLEMS`, or at `capacity` if that number is larger. `problems` has
@@ -5129,10 +5137,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_read(
  *
  * `readers` receives one number for each shard of the first layout, then for each shard of the
  * second layout, and so on. The number is the index of the shard that is read from files. If the
- * number is the shard's own index, the shard is read from files. Otherwise the shard receives its
- * elements from the shard with that index. The function handles the largest sets first. In each
- * set, it chooses the owner with the fewest bytes so far. If a layout states no element type, an
- * element counts as a byte. Equal layouts give equal readers in every process.
+ * number is the shard's own index, this shard is read from files. If the number is another index,
+ * the shard receives its elements from the shard with that index. The function handles the largest
+ * sets first. In each set, the function chooses the owner with the fewest bytes so far. If a
+ * layout states no element type, an element counts as a byte. Equal layouts give equal readers in
+ * every process.
  *
  * `capacity` is the number of elements of `readers`. `*needed` becomes the number of shards of all
  * layouts. `needed` may be NULL. With capacity 0, only `*needed` is written.
@@ -5156,28 +5165,28 @@ typedef struct shardspec_comm shardspec_comm;
 typedef struct shardspec_comm_options shardspec_comm_options;
 
 /**
- * Reads tensors of a checkpoint on all ranks of a communicator together. The destinations then hold
- * the same elements as after `shardspec_checkpoint_read`. If several shards have the same elements,
- * one rank reads its shard from the files and sends the elements to the ranks of the other shards.
- * `shardspec_checkpoint_choose_readers` returns the same readers for these layouts. All ranks read
- * about equally many bytes.
+ * Reads tensors of a checkpoint on all ranks of a communicator together. The destinations then
+ * hold the same elements as after `shardspec_checkpoint_read`. If several shards have the same
+ * elements, one rank reads the elements from the files. This rank sends the elements to the ranks
+ * of the other shards. `shardspec_checkpoint_choose_readers` returns the same readers for these
+ * layouts. All ranks read about equally many bytes.
  *
  * All ranks pass the same names and layouts in the same order. Each rank passes all of its own shards.
- * If `indices` of an item is NULL, its `shards` are those of this rank, in the order of their indices.
- * If `metadata` and `tensor` are NULL, every rank reads the whole tensor. Each rank opens the
- * checkpoint itself.
+ * If `indices` of an item is NULL, `shards` holds all shards of this rank, in the order of the
+ * shards' indices. If `metadata` and `tensor` are NULL, every rank reads the whole tensor. Each
+ * rank opens the checkpoint itself.
  *
- * The ranks agree on the tensors before the first read. Then they read tensors of about 1 GiB
- * together, send these tensors to each other, and continue with the next tensors. Shards are read into
- * their destinations and sent from there. The library allocates memory for reads within the limits of
- * `options`, and memory for messages within the limit of `comm_options`. Where a reader also reads
- * gaps between needed parts, another rank may read the same bytes.
+ * The ranks agree on the tensors before the first read. The ranks then read a group of tensors of
+ * about 1 GiB, send these tensors to each other, and continue with the next group. Shards are read
+ * into their destinations. Messages are sent directly from these destinations. `options` limits
+ * the memory for reads, and `comm_options` limits the memory for messages. Reads also include
+ * small gaps between needed parts. Another rank may need and read the same bytes.
  *
  * `options` and `comm_options` may be NULL, and may differ between ranks. `progress` counts the bytes
  * that this rank reads and receives. `whole` has room for `item_count` numbers and may be NULL:
- * `whole[i]` becomes 1 if item i is complete on this rank, else 0. `report` may be NULL. It counts the
- * reads of this rank and the bytes that its destinations need. `whole` and `report` are written after
- * a failure during the read as well.
+ * `whole[i]` becomes 1 if item i is complete on this rank, else 0. `report` may be NULL. `report`
+ * counts the reads of this rank and the bytes that the destinations of this rank need. After a
+ * failure during the read, the function also writes `whole` and `report`.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `progress`; `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of
@@ -5217,9 +5226,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_read_col
  *   MPI_Barrier(comm);
  *   if (rank == 0) shardspec_checkpoint_commit("checkpoint", &tensor, 1, NULL, &err);
  *
- * The layouts alone decide which file holds which shard. The header of each file holds the layout
- * as a JSON text. The header also has the entries with which torch's `HuggingFaceStorageReader`
- * reads the file.
+ * The layouts alone determine the file of each shard. The header of each file holds the layout as
+ * a JSON text. The header also has the entries that torch's `HuggingFaceStorageReader` needs.
  */
 
 /** Each owner's shards are in files of their own. */
@@ -5256,17 +5264,17 @@ struct shardspec_checkpoint_tensor {
 typedef struct shardspec_checkpoint_write_options shardspec_checkpoint_write_options;
 
 /**
- * Options for writing a checkpoint. If a function gets NULL instead of options, or if a field is
- * 0, the default applies. All ranks pass the same values.
+ * Options for writing a checkpoint. NULL instead of options means the defaults. A field that is 0
+ * means the default of this field. All ranks pass the same values.
  */
 struct shardspec_checkpoint_write_options {
   /** `sizeof(shardspec_checkpoint_write_options)`. */
   uint64_t struct_size;
-  /** How tensors are divided among files: a `SHARDSPEC_CHECKPOINT_FILES_...` constant. */
+  /** The division of tensors among files: a `SHARDSPEC_CHECKPOINT_FILES_...` constant. */
   uint32_t files;
   /**
-   * With a nonzero value, a checkpoint at the path is replaced. With 0, a path that exists is
-   * refused.
+   * With a nonzero value, the function replaces a checkpoint at the path. With 0, the function
+   * refuses a path that exists.
    */
   uint32_t replace;
   /**
@@ -5289,7 +5297,7 @@ struct shardspec_checkpoint_rule {
   uint64_t struct_size;
   /** A pattern for names of tensors. Each `*` matches zero or more characters. */
   const char *pattern;
-  /** The spec that cuts tensors whose names match the pattern. */
+  /** The spec that cuts tensors with matching names. */
   const shardspec_spec *spec;
 };
 
@@ -5300,20 +5308,21 @@ struct shardspec_checkpoint_rule {
 
 /**
  * Writes this process's shards of all tensors of a checkpoint. Call this function on every rank,
- * with the same path, names, layouts and options. Then call `shardspec_checkpoint_commit` on one
- * rank. A process may pass shards of several owners. If it passes one shard of an owner, it must
- * pass all shards of that owner. A rank without shards need not call the function.
+ * with the same path, names, layouts and options. After the calls of all ranks, call
+ * `shardspec_checkpoint_commit` on one rank. A process may pass shards of several owners. A
+ * process that passes one shard of an owner must pass all shards of that owner. Ranks without
+ * shards may omit the call.
  *
- * The layouts alone decide which file holds which shard, so ranks exchange nothing. By default,
+ * The layouts alone determine the file of each shard, so ranks exchange no messages. By default,
  * each file is a safetensors file with shards of one owner. With SHARDSPEC_CHECKPOINT_FILES_ONE,
  * all ranks write into one file with whole tensors. That file must be on a file system that all
  * ranks share. Of several replicas, only one is written. All owners write about equally many
- * bytes. A view that is not row-major is written from its memory if its runs have at least 1 KiB.
+ * bytes. If a view is not row-major, runs of at least 1 KiB are written directly from the view.
  * Shorter runs are copied first, at most 8 MiB at a time.
  *
- * The function writes the files into a directory whose name is the path followed by `.saving`. The
- * function flushes the files to the disk. The path itself does not change. After a failure, the
- * function may be called again.
+ * The function writes the files into a directory with the name of the path and the ending
+ * `.saving`. The function flushes the files to the disk. The path itself does not change. After a
+ * failure, the function may be called again.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -5336,7 +5345,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_write(
     const shardspec_checkpoint_write_options *options, shardspec_error *err);
 
 /**
- * Moves a checkpoint to its path after all ranks have written their shards. Call this function on
+ * Moves a checkpoint to its path, after all ranks have written all shards. Call this function on
  * one rank, after a barrier. Pass the same names, layouts and options as to
  * `shardspec_checkpoint_write`. `indices`, `shards` and `shard_count` are ignored.
  *
@@ -5366,14 +5375,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_commit(
 
 /**
  * Writes all tensors of a checkpoint to another checkpoint, with other layouts. `source_path` is a
- * safetensors file, a `.npy` file, a directory of safetensors files with or without an index, or a
- * directory that torch's distributed checkpoint wrote. The new checkpoint appears at `path` in one
- * step, after all of it is written.
+ * safetensors file, a `.npy` file, a directory of safetensors files or a directory of torch's
+ * distributed checkpoint. The new checkpoint appears at `path` in one step, after all of it is
+ * written.
  *
- * The first rule whose pattern matches the name of a tensor decides which spec cuts the tensor. A
- * tensor that no rule matches is written whole, as a shard of rank 0. The conversion holds at most
- * `max_bytes` bytes of elements in memory, and the buffers of its reads. The conversion first
- * checks the source. If elements are missing, the conversion writes nothing.
+ * The first rule with a matching pattern determines the spec of a tensor. A tensor without a
+ * matching rule is written whole, as a shard of rank 0. The conversion holds at most `max_bytes`
+ * bytes of elements in memory, and the buffers of its reads. The conversion first checks the
+ * source. If elements are missing, the conversion writes nothing.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
@@ -5398,17 +5407,17 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_convert(
 /* ================================================================================================
  * DLPack: tensors shared with other libraries, without a copy.
  *
- * A managed tensor is a view together with a function that releases its memory. A library that
- * receives a managed tensor may use the memory as long as necessary. The receiving library then
- * calls `tensor->deleter(tensor)` exactly once, on any thread.
+ * A managed tensor is a view together with a function that releases its memory. The library that
+ * receives a managed tensor may use its memory. After the last use, this library calls
+ * `tensor->deleter(tensor)` exactly once, on any thread.
  *
  * There are two forms of managed tensors. `shardspec_managed_tensor` has the memory layout of
  * DLPack's `DLManagedTensorVersioned`. `shardspec_legacy_managed_tensor` has the memory layout of
- * `DLManagedTensor`. This legacy form is for libraries that support only DLPack before 1.0.
- * Pointers to the corresponding structs may be cast.
+ * `DLManagedTensor`. This legacy form is for libraries that support only DLPack before 1.0. A
+ * pointer to a managed tensor may be cast to a pointer to the struct of DLPack, and back.
  *
- * `shardspec_sharded_tensor_new_from_managed` takes managed tensors of other libraries. To pass a
- * managed tensor to a function that takes a view, `release` and `ctx`, pass its `deleter` as
+ * `shardspec_sharded_tensor_new_from_managed` takes managed tensors of other libraries. Some
+ * functions take a view, `release` and `ctx`. For a managed tensor, pass its `deleter` as
  * `release` and the managed tensor itself as `ctx`.
  *
  * Source: `dlpack.h` 1.0.
@@ -5418,9 +5427,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_convert(
 #define SHARDSPEC_DLPACK_MAJOR_VERSION 1
 /** The minor version of DLPack in the library's managed tensors. */
 #define SHARDSPEC_DLPACK_MINOR_VERSION 0
-/** A flag that says that the memory must not be written. */
+/** A flag: the memory must not be written. */
 #define SHARDSPEC_DLPACK_FLAG_READ_ONLY 1
-/** A flag that says that the memory is a copy with no other user. */
+/** A flag: the memory is a copy without other users. */
 #define SHARDSPEC_DLPACK_FLAG_IS_COPIED 2
 
 typedef struct shardspec_managed_tensor shardspec_managed_tensor;
@@ -5466,12 +5475,12 @@ struct shardspec_legacy_managed_tensor {
 };
 
 /**
- * Creates a managed tensor of the memory that `view` describes, to pass it to another library.
- * `flags` is 0, or `SHARDSPEC_DLPACK_FLAG_...` constants that are combined by bitwise or.
+ * Creates a managed tensor of the memory of `view`, for another library. `flags` is 0, or a
+ * bitwise or of `SHARDSPEC_DLPACK_FLAG_...` constants.
  *
  * Ownership: the library copies `view`. The memory of the view must stay valid until the library
- * calls `release(ctx)`, exactly once. The deleter of the managed tensor calls `release`. A call
- * that fails calls `release` before it returns. `release` may be NULL. The caller passes `*out` to
+ * calls `release(ctx)`, exactly once. The deleter of the managed tensor calls `release`. A failed
+ * call also calls `release`, before it returns. `release` may be NULL. The caller passes `*out` to
  * another library, or calls its deleter.
  * Calls back: `release`, if the call fails.
  * Blocks: no.
@@ -5485,12 +5494,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_managed_tensor_new(
     shardspec_managed_tensor **out, shardspec_error *err);
 
 /**
- * Creates a managed tensor of the memory that `view` describes, in the form before DLPack 1.0.
- * This form has no flags, so a library that receives it may write the memory.
+ * Creates a managed tensor of the memory of `view`, in the form before DLPack 1.0. This form has
+ * no flags, so the receiving library may write the memory.
  *
  * Ownership: the library copies `view`. The memory of the view must stay valid until the library
- * calls `release(ctx)`, exactly once. The deleter of the managed tensor calls `release`. A call
- * that fails calls `release` before it returns. `release` may be NULL. The caller passes `*out` to
+ * calls `release(ctx)`, exactly once. The deleter of the managed tensor calls `release`. A failed
+ * call also calls `release`, before it returns. `release` may be NULL. The caller passes `*out` to
  * another library, or calls its deleter.
  * Calls back: `release`, if the call fails.
  * Blocks: no.
@@ -5506,15 +5515,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_legacy_managed_tens
  * Local shards shared with other libraries.
  *
  * A local shard can be exported as a managed tensor of DLPack. Managed tensors of other libraries
- * can become local shards. In both directions, nothing is copied. All users of a shard share its
+ * can become local shards. Both directions work without a copy. All users of a shard share its
  * memory. The memory stays valid until the last user releases it.
  */
 
 /**
- * Creates a managed tensor of local shard `local`, to pass it to another library.
+ * Creates a managed tensor of local shard `local`, for another library.
  *
  * Ownership: the caller passes `*out` to another library, or calls its deleter. The memory of the
- * shard stays valid until the deleter is called, even if the sharded tensor is freed before.
+ * shard stays valid until the deleter is called. The sharded tensor may be freed before.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -5526,11 +5535,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_expo
     shardspec_error *err);
 
 /**
- * Creates a managed tensor of local shard `local`, in the form before DLPack 1.0, to pass it to
- * another library.
+ * Creates a managed tensor of local shard `local` for another library, in the form before DLPack
+ * 1.0.
  *
  * Ownership: the caller passes `*out` to another library, or calls its deleter. The memory of the
- * shard stays valid until the deleter is called, even if the sharded tensor is freed before.
+ * shard stays valid until the deleter is called. The sharded tensor may be freed before.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -5553,10 +5562,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_expo
  * Ownership: the library owns the managed tensors from the call on, also if the call fails. The
  * caller keeps the array `shards` and frees `*out`. The library calls the deleter of each managed
  * tensor exactly once, on any thread. If the call fails, the library calls the deleters before the
- * call returns. Otherwise, the library calls a deleter after the sharded tensor and all managed
- * tensors exported from that shard were freed. The library ignores elements of `shards` that are
- * NULL. There is one exception: the library calls no deleter if it can't read the array. Such an
- * array is NULL, is not aligned, is larger than memory, or has an element that is not aligned.
+ * call returns. If the call succeeds, the library calls a deleter later. At that time, the sharded
+ * tensor and all managed tensors exported from that shard were freed. The library ignores elements
+ * of `shards` that are NULL. The library calls no deleter for an invalid array: NULL, misaligned,
+ * larger than memory, or with a misaligned element.
  * Calls back: `deleter` of each shard, if the call fails; `destroy`, if another thread frees a
  * handle during the call.
  * Blocks: no.
@@ -5578,16 +5587,16 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
 /* ================================================================================================
  * Communicators.
  *
- * A communicator is a group of ranks that exchange messages. A handle of a communicator belongs to
- * one of these ranks. The library links no transport. A transport must have one function,
- * exchange: it starts a set of messages and returns when all of them are complete.
- * `shardspec_mpi.h` implements exchange for MPI with MPI_Irecv, MPI_Isend and MPI_Waitall. NCCL
- * has ncclGroupStart, ncclSend, ncclRecv and ncclGroupEnd for this purpose, and torch has
- * batch_isend_irecv. A program without a transport can run its ranks as threads, with
- * `shardspec_comm_new_local`.
+ * A communicator is a group of ranks that exchange messages. Each rank has its own handle of the
+ * communicator. The library is not linked with a transport such as MPI. A transport must have one
+ * function, exchange. This function starts a set of messages and returns when all messages are
+ * complete. `shardspec_mpi.h` implements exchange for MPI with MPI_Irecv, MPI_Isend and
+ * MPI_Waitall. With NCCL, exchange consists of ncclGroupStart, ncclSend, ncclRecv and
+ * ncclGroupEnd. With torch, exchange is batch_isend_irecv. A program without a transport can run
+ * its ranks as threads, with `shardspec_comm_new_local`.
  *
- * A rank must make one call at a time. If two threads make calls with one communicator at the same
- * time, the library refuses a call, or the messages of the two calls are confused.
+ * A rank must make one call at a time. If two threads of a rank call at the same time, the library
+ * may refuse a call or confuse the messages of the two calls.
  */
 
 typedef struct shardspec_message shardspec_message;
@@ -5606,28 +5615,28 @@ struct shardspec_message {
 };
 
 /**
- * Starts all of these messages. Returns when all messages are complete, or when the transport
- * knows that some of them can't complete.
+ * Starts all messages of the arrays. Returns when all messages are complete, or with an error if a
+ * message can't complete.
  *
- * No message has the calling rank as its peer, and no message is empty. Sender and receiver pass
- * the same number of bytes for a message. Messages from one rank to another must arrive in the
- * order in which they were sent, within one exchange and across exchanges. The library does not
- * call the function on a rank without messages. The transport should start receives before sends.
- * A receive must not wait for a send. A send must not wait for a receive.
+ * The peer of a message is never the calling rank. A message is never empty. Sender and receiver
+ * pass the same number of bytes for a message. Messages from one rank to another must arrive in
+ * the order of their sends, within one exchange and across exchanges. The library calls the
+ * function only on ranks with messages. The transport should start receives before sends. A
+ * receive must not wait for a send. A send must not wait for a receive.
  */
 typedef shardspec_status (*shardspec_exchange_fn)(
     void *ctx, const shardspec_message *sends, size_t send_count, const shardspec_message *receives,
     size_t receive_count, shardspec_error *err);
 
 /**
- * Starts all of these messages. Returns without waiting for another rank.
+ * Starts all messages of the arrays. Returns without waiting for another rank.
  *
  * The function may write any value to `*exchange`. `test` and `wait` receive that value. The rules
  * of `shardspec_exchange_fn` apply. The arrays of messages are valid during this call only. The
- * memory of the messages is valid until the exchange has ended. An exchange has ended when `test`
- * writes 1 to `*done`, when `wait` returns, or when `test` or `wait` fails. After the end, the
- * transport must not use the memory, and the library does not use `*exchange`. A rank has one
- * exchange at a time. If this function fails, it must have started no message.
+ * memory of the messages is valid until the exchange has ended. An exchange ends when `test`
+ * writes 1 to `*done` or fails, or when `wait` returns. After the end, the transport must not use
+ * the memory. The library does not use `*exchange` after the end. A rank has one exchange at a
+ * time. A call that fails must not start any message.
  */
 typedef shardspec_status (*shardspec_exchange_start_fn)(
     void *ctx, const shardspec_message *sends, size_t send_count, const shardspec_message *receives,
@@ -5635,27 +5644,27 @@ typedef shardspec_status (*shardspec_exchange_start_fn)(
 
 /**
  * Writes 1 to `*done` if all messages of a started exchange are complete, else 0. The function
- * makes progress with the messages as far as that is possible without waiting for another rank.
+ * makes all progress that is possible without waiting for another rank.
  */
 typedef shardspec_status (*shardspec_exchange_test_fn)(
     void *ctx, void *exchange, int32_t *done, shardspec_error *err);
 
 /**
- * Returns when all messages of a started exchange are complete, or when the transport knows that
- * some of them can't complete.
+ * Returns when all messages of a started exchange are complete, or with an error if a message
+ * can't complete.
  */
 typedef shardspec_status (*shardspec_exchange_wait_fn)(
     void *ctx, void *exchange, shardspec_error *err);
 
 /**
  * Makes all later exchanges fail, on every rank that the transport can reach. Exchanges that are
- * waiting fail too. For example, it calls ncclCommAbort or closes the connections. `reason` is a
- * text for people, which is valid during the call.
+ * waiting fail too. For example, the function calls ncclCommAbort or closes the connections.
+ * `reason` is a text for people. The text is valid during the call.
  *
- * If a collective fails on this rank while other ranks wait for messages of this rank, the library
- * calls `abort`. The other ranks then return. The library also calls `abort` if an exception
- * leaves `exchange`, before the exception continues. `shardspec_comm_abort` calls `abort` on any
- * thread, also while `exchange` runs.
+ * The library calls `abort` if a collective fails on this rank and other ranks may wait for
+ * messages of this rank. The other ranks then return. If an exception leaves `exchange`, the
+ * library calls `abort` before the exception continues. `shardspec_comm_abort` calls `abort` on
+ * any thread, also while `exchange` runs.
  */
 typedef void (*shardspec_abort_fn)(void *ctx, const char *reason);
 
@@ -5664,9 +5673,9 @@ typedef void (*shardspec_abort_fn)(void *ctx, const char *reason);
  * number, and the number is >= 0. A negative number means that the node of the rank is not known.
  * The library then treats the rank as alone on its node.
  *
- * The function must return at once, and must return the same number each time. The function can't
- * fail. All ranks of a communicator must agree about which ranks share a node, but they may number
- * the nodes differently. If ranks disagree about the nodes, collectives with replicas return
+ * The function must return at once, and each time with the same number. The function can't fail.
+ * All ranks of a communicator must group the ranks into the same nodes. The numbers of the nodes
+ * may differ between ranks. If ranks disagree about the nodes, collectives with replicas return
  * DISAGREEMENT.
  */
 typedef int64_t (*shardspec_node_fn)(void *ctx, int64_t rank);
@@ -5694,14 +5703,14 @@ struct shardspec_comm_vtable {
    */
   shardspec_abort_fn abort;
   /**
-   * Returns the node of a rank. Elements that several shards hold are then read from the same
-   * rank if possible, else from the same node if possible. With NULL, the library knows nothing
-   * about nodes.
+   * Returns the node of a rank. For an element of several shards, the library then prefers a
+   * source on the same rank, and after that a source on the same node. With NULL, the library
+   * knows nothing about nodes.
    */
   shardspec_node_fn node;
   /**
    * Starts an exchange, for requests. `start`, `test` and `wait` are either all set or all NULL.
-   * With NULL, a request calls `exchange`, and only inside of `shardspec_request_wait`.
+   * With NULL, a request calls `exchange` instead, inside of `shardspec_request_wait`.
    */
   shardspec_exchange_start_fn start;
   /** Tests whether a started exchange is complete. */
@@ -5734,14 +5743,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new(
     shardspec_comm **out, shardspec_error *err);
 
 /**
- * Creates a communicator whose `size` ranks are threads of this process. The array `comms` has
- * room for `size` handles, and `comms[r]` becomes the handle of rank `r`. One thread at a time may
- * use a handle. The receiver of a message copies the message once.
+ * Creates a communicator for `size` threads of this process, one for each rank. The array `comms`
+ * has room for `size` handles, and `comms[r]` becomes the handle of rank `r`. One thread at a time
+ * may use a handle. The receiver of a message copies the message once.
  *
- * All later exchanges of the group fail with TRANSPORT_FAILED and the reason if a rank frees its
- * communicator while other ranks wait for that rank. Exchanges also fail if two ranks disagree
- * about the length of a message. No rank waits for a message that can't arrive. In a child process
- * after fork, exchanges are refused.
+ * A rank may free its communicator while other ranks wait for that rank. All later exchanges of
+ * the group then fail with TRANSPORT_FAILED and the reason. Exchanges also fail if two ranks pass
+ * different lengths for a message. A rank that waits for a message that can't arrive returns with
+ * an error. In a child process after fork, exchanges are refused.
  *
  * Ownership: the caller frees each of `comms[0]` to `comms[size - 1]`.
  * Calls back: no.
@@ -5754,11 +5763,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new_local(
     size_t size, shardspec_comm **comms, shardspec_error *err);
 
 /**
- * Creates a communicator whose ranks are threads of this process, as if the threads were on
+ * Creates a communicator for `size` threads of this process that behaves like a communicator over
  * several nodes. Rank r is on node `nodes[r]`. Collectives with replicas then prefer sources on
- * the same node. This function is for tests of
- * how collectives choose sources. The transport of messages is the same
- * as with `shardspec_comm_new_local`.
+ * the same node. This function is for tests of the choice of sources. Messages are copied in
+ * memory, like the messages of `shardspec_comm_new_local`.
  *
  * `nodes` holds `size` numbers >= 0, which are equal for ranks on the same node. `comms[r]`
  * becomes the handle of rank r.
@@ -5817,9 +5825,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_size(
  * Exchanges messages between ranks. A custom transport may call this function with another
  * communicator.
  *
- * The library itself copies messages whose peer is the calling rank: the i-th send to the i-th
- * receive. The library ignores empty messages. The transport receives neither messages to the
- * calling rank nor empty messages. Ranks without messages need not call the function.
+ * The library itself copies messages from the calling rank to the calling rank: the i-th send to
+ * the i-th receive. The library ignores empty messages. The transport receives only the other
+ * messages. Ranks without messages may omit the call.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange` of a custom transport; `destroy`, if another thread frees a handle during
@@ -5858,11 +5866,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_abort(
 
 /**
  * Creates a communicator of some ranks of the communicator `comm`. The caller also passes the
- * placement ranks of these members: the ranks that placements use for them. So a tensor-parallel
- * group of ranks 4 to 7 can use layouts with the placements `rank:4` to `rank:7` unchanged.
+ * placement ranks of these members: their ranks in placements. For example, a tensor-parallel
+ * group of ranks 4 to 7 can use layouts with the placements `rank:4` to `rank:7`.
  *
- * `members` holds ranks of `comm`, each at most once. The calling rank must be among them. Member
- * i is rank i of the new communicator. With `members` NULL, all ranks of `comm` are members, and
+ * `members` holds ranks of `comm`, each at most once. The calling rank must be a member. Member i
+ * is rank i of the new communicator. With `members` NULL, all ranks of `comm` are members, and
  * `member_count` is the size of `comm`. `placement_ranks[i]` is the placement rank of member i.
  * With `placement_ranks` NULL, the members keep the placement ranks that they have in `comm`.
  *
@@ -5873,8 +5881,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_abort(
  * ranks, their collectives return DISAGREEMENT.
  *
  * Messages of the new communicator are messages of `comm`, so calls with the two communicators
- * must not mix. A rank makes one call at a time with either of them, and all members make these
- * calls in the same order. An abort of one communicator aborts both.
+ * must not mix. A rank makes one call at a time with the two communicators, and all members make
+ * these calls in the same order. An abort of one communicator aborts both.
  *
  * Ownership: the caller keeps the lists and frees `*out`. The caller may free `comm` before
  * `*out`. The transport is freed with the last communicator that uses it.
@@ -5892,8 +5900,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new_group(
     size_t member_count, shardspec_comm **out, shardspec_error *err);
 
 /**
- * Writes to `*out` the placement rank of rank `rank`: the rank that placements use for it. The
- * placement rank is `rank` itself, unless `shardspec_comm_new_group` created the communicator.
+ * Writes to `*out` the placement rank of rank `rank`: the rank in placements. In a communicator of
+ * `shardspec_comm_new_group`, the two ranks may differ. In other communicators, the placement rank
+ * is `rank` itself.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -5929,18 +5938,17 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_node(
  * Every rank of a communicator calls the same function with its own buffers. All ranks pass equal
  * metadata and the same `source_rank` or `destination_rank`. The placement of a shard defines its
  * rank. Shard i belongs to rank n if its placement is `rank:n`, `rank:n/<device>`, or a custom
- * placement of that rank. A rank passes its shards in the order of their indices.
+ * placement of that rank. A rank passes its shards in the order of the shards' indices.
  * `shardspec_metadata_shards_of_rank` returns the indices in that order. A rank may have several
  * shards or none. A rank also passes its empty shards.
  *
- * A collective begins with an agreement, in which the ranks compare their arguments. The agreement
- * takes ceil(log2 size) rounds of one small message each. If a rank passes an invalid argument, or
- * if ranks call different functions, all ranks return an error. No buffer is then written, and no
- * rank waits. The rank with the invalid argument returns its own error. All other ranks return
- * DISAGREEMENT, with that rank, its status and its message. The agreement covers every argument
- * except `comm` and `err`, because a rank without a communicator can't send its error. A program
- * that can't call the collective at all must call `shardspec_comm_decline` instead, with its own
- * error.
+ * A collective begins with an agreement: the ranks compare their arguments. The agreement takes
+ * ceil(log2 size) rounds of one small message each. If a rank passes an invalid argument, or if
+ * ranks call different functions, all ranks return an error. All buffers then stay unchanged, and
+ * all ranks return. The rank with the invalid argument returns its own error. All other ranks
+ * return DISAGREEMENT. These errors have the number, the status and the message of the rank with
+ * the invalid argument. The agreement covers every argument except `comm` and `err`. A program
+ * that can't call the collective must call `shardspec_comm_decline` instead, with its own error.
  *
  * Contiguous data is sent from the caller's buffers and received into them. Other data is packed
  * and unpacked in memory of the library, up to the rank's memory limit. If there is enough data, a
@@ -5949,15 +5957,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_node(
  *
  * A rank can still fail after the agreement, if the transport fails or memory runs out. The rank
  * then returns that error. The destinations of this rank may be partly written, but every handle
- * stays valid. The library then calls `abort` of the transport, so that the other ranks return
- * too. Local communicators support `abort`. If a transport has no `abort`, ranks that need data of
- * the failed rank keep waiting. MPI programs should then call MPI_Abort. A rank that returns OK
- * has received all of its data.
+ * stays valid. The library then calls `abort` of the transport, and the other ranks also return.
+ * Local communicators support `abort`. Without an `abort`, ranks that need data of the failed rank
+ * keep waiting. MPI programs should then call MPI_Abort. A rank that returns OK has received all
+ * of its data.
  *
  * The agreement requires that a transport delivers messages unchanged, once and in order. Each
  * message of the agreement has a checksum. A rank that receives a damaged message returns
- * DISAGREEMENT. This rank also calls `abort`, because other ranks may have agreed already. If the
- * transport has no `abort`, those ranks wait. Messages with data have no checksum.
+ * DISAGREEMENT. This rank also calls `abort`, because other ranks may have agreed already. Without
+ * an `abort`, those ranks wait. Messages with data have no checksum.
  */
 
 /** A value of `destination_rank`: all ranks receive the tensor. */
@@ -5966,16 +5974,16 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_node(
 #define SHARDSPEC_DEFAULT_MEMORY_LIMIT 67108864
 
 /**
- * Options of a collective. If a function gets NULL instead of options, or if a field is 0, the
- * library chooses. No option changes the result. Ranks may pass different options.
+ * Options of a collective. For NULL instead of options, and for each field that is 0, the library
+ * chooses. No option changes the result. Ranks may pass different options.
  */
 struct shardspec_comm_options {
   /** `sizeof(shardspec_comm_options)`. */
   uint64_t struct_size;
   /**
    * Maximum number of bytes that this rank uses for packing and unpacking. 0 means
-   * `SHARDSPEC_DEFAULT_MEMORY_LIMIT`. All ranks use the lowest limit of all ranks, but at least
-   * the size of four elements.
+   * `SHARDSPEC_DEFAULT_MEMORY_LIMIT`. The lowest limit of all ranks applies to every rank, but
+   * at least the size of four elements.
    */
   uint64_t memory_limit;
   /**
@@ -5987,7 +5995,7 @@ struct shardspec_comm_options {
 };
 
 /**
- * Initialises options with which the library chooses how to move data: `shardspec_comm_options options = SHARDSPEC_COMM_OPTIONS_INIT;`
+ * Initialises options with the defaults: `shardspec_comm_options options = SHARDSPEC_COMM_OPTIONS_INIT;`
  */
 #define SHARDSPEC_COMM_OPTIONS_INIT { sizeof(shardspec_comm_options), 0, NULL }
 
@@ -6050,8 +6058,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_gather(
  *
  * `source_shards` holds this rank's `source_shard_count` shards of the layout `source`.
  * `destination_shards` holds the destinations of this rank's `destination_shard_count` shards of
- * the layout `destination`. Every element moves directly from the rank that owns it to the ranks
- * that need it. So no rank holds more of the tensor than its own shards. `options` may be NULL.
+ * the layout `destination`. Every element moves directly from its owner to the ranks that need
+ * this element. A rank holds only its own shards of the tensor. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
@@ -6075,10 +6083,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_reshard(
     size_t destination_shard_count, const shardspec_comm_options *options, shardspec_error *err);
 
 /**
- * Creates a sharded tensor on each rank, with the shards that the metadata cuts out of a tensor of
- * rank `source_rank`. On `source_rank`, `full` is the tensor. On other ranks, `full` is ignored.
- * The metadata must state the element type. The sharded tensor stores its communicator. An op
- * refuses sharded tensors with different communicators. `options` may be NULL.
+ * Creates a sharded tensor on each rank, with shards of a tensor of rank `source_rank`. On
+ * `source_rank`, `full` is the tensor. On other ranks, `full` is ignored. The metadata must state
+ * the element type. The sharded tensor stores its communicator. An op refuses sharded tensors with
+ * different communicators. `options` may be NULL.
  *
  * Ownership: the caller frees `*out`. The caller may free the metadata and `full` before `*out`.
  * The caller keeps the communicator.
@@ -6105,8 +6113,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
  * Writes the communicator of a sharded tensor to `*out`, or NULL if the sharded tensor has no
  * communicator.
  *
- * Ownership: `*out` is the handle with which the sharded tensor was created. The function creates
- * no new handle, so the caller must not free `*out` a second time.
+ * Ownership: `*out` becomes the handle that was passed to
+ * `shardspec_sharded_tensor_new_from_rank`. The function creates no new handle. The caller frees
+ * this handle only once.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -6117,15 +6126,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_comm
     const shardspec_sharded_tensor *tensor, shardspec_comm **out, shardspec_error *err);
 
 /**
- * Takes part in the collective that the other ranks call, and reports an error of this rank. Call
- * this function instead of the collective if the program can't pass valid arguments. For example,
- * a file is missing, or a binding refuses an object before the library receives it.
+ * Takes part in the collective of the other ranks, and reports an error of this rank. Call this
+ * function instead of the collective if the program can't pass valid arguments. For example, a
+ * file is missing, or a binding refuses an object before the call.
  *
  * `status` is a status of the library, or a status of the program from `SHARDSPEC_USER_STATUS` on.
  * `status` must be at least 1. `message` is the text of the error. The other ranks receive the
  * first 480 bytes of `message`. `message` may be the message of `*err`. All other ranks return
- * DISAGREEMENT from the collective that they call, with this rank, `status` and `message`. Nothing
- * is moved. This function then returns OK, also if other ranks have errors of their own.
+ * DISAGREEMENT from the collective that they call, with this rank, `status` and `message`. No data
+ * moves. This function then returns OK, also if other ranks have other errors.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange` and `abort` of a custom transport; `destroy`, if another thread frees a
@@ -6162,15 +6171,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline(
  * of ceil(log2 size) rounds before it moves data.
  *
  * `shardspec_comm_transfer_start`, `shardspec_transfer_prepare_start` and `shardspec_transfer_start`
- * do not wait for other ranks. They create requests, which make progress while the program does
- * other work.
+ * do not wait for other ranks. These functions create requests, which make progress while the
+ * program does other work.
  */
 
 typedef struct shardspec_comm_tensor shardspec_comm_tensor;
 
 /**
- * One tensor of a batch, as one rank passes it. All fields except the shards are the same on all
- * ranks.
+ * One tensor of a batch, as an argument of one rank. All ranks pass equal fields, except the
+ * shards.
  */
 struct shardspec_comm_tensor {
   /** `sizeof(shardspec_comm_tensor)`. */
@@ -6179,7 +6188,7 @@ struct shardspec_comm_tensor {
   const char *tag;
   /** The layout of the tensor, or NULL if `plan` is set. */
   const shardspec_metadata *source;
-  /** The layout to which the tensor moves, or NULL if `plan` is set. */
+  /** The new layout of the tensor, or NULL if `plan` is set. */
   const shardspec_metadata *destination;
   /**
    * A plan that replaces `source` and `destination`. The plan must cover all destination shards,
@@ -6196,8 +6205,8 @@ struct shardspec_comm_tensor {
   size_t destination_shard_count;
   /**
    * The element type. With all zeros, the layouts or the shards decide. In a batch of several
-   * tensors, a rank without any shard of a tensor must pass the element type here, unless the
-   * layouts state it.
+   * tensors, a rank may have no shard of a tensor. If the layouts state no element type, this
+   * rank must pass the element type here.
    */
   shardspec_dtype dtype;
   /** 0. */
@@ -6239,13 +6248,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer(
 
 /**
  * Prepares a transfer of a batch of tensors. All ranks call this function together. In the call,
- * the ranks agree on the batch, plan the messages and allocate memory for packing. Nothing is
- * moved. `shardspec_transfer_run` then moves the tensors, any number of times. `options` may be
- * NULL.
+ * the ranks agree on the batch, plan the messages and allocate memory for packing. No data moves.
+ * `shardspec_transfer_run` then moves the tensors, any number of times. `options` may be NULL.
  *
  * Ownership: the caller frees `*out`, on all ranks, in any order. The caller may free the metadata
  * and the plans before `*out`. The transfer keeps the addresses of the shards. The memory of the
- * shards must exist during each run that uses it.
+ * shards must exist during each run with these shards.
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
@@ -6266,13 +6274,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare(
 
 /**
  * Runs a prepared transfer: moves all its tensors. All ranks call this function together, with the
- * communicator with which the transfer was prepared.
+ * communicator of the preparation.
  *
- * With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned OK,
- * or those of `shardspec_transfer_prepare`. Otherwise `tensors` has all tensors in the same order,
- * with shards of the same shapes, strides and element types. The run uses only the shards of
- * `tensors`. Each `tag` must be NULL or equal the tag of the preparation. The other fields are
- * ignored. The first run with other buffers takes a little longer than the next runs.
+ * With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
+ * OK, or the buffers of the preparation. `tensors` may also hold all tensors again, in the same
+ * order, with shards of the same shapes, strides and element types. The run then uses only the
+ * shards of `tensors`. Each `tag` must be NULL or equal the tag of the preparation. The other
+ * fields are ignored. The first run with other buffers takes a little longer than the next runs.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
@@ -6294,8 +6302,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_run(
 
 /**
  * Writes the fingerprint of a transfer to `*out`: a hash of 64 bits. The fingerprint covers the
- * number of ranks and the order, tags, layouts and element types of the tensors. The fingerprint
- * is the same on all ranks.
+ * number of ranks and the order, tags, layouts and element types of the tensors. All ranks have
+ * the same fingerprint.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -6325,36 +6333,37 @@ SHARDSPEC_API shardspec_status shardspec_transfer_free(
  * Requests.
  *
  * A request stands for an exchange or a collective that was started. Until the request has ended,
- * the program may do other work. The functions whose names end in `_start` create requests.
+ * the program may do other work. Functions with names that end in `_start` create requests.
  * `shardspec_request_test` makes progress with a request without waiting. `shardspec_request_wait`
  * completes a request.
  *
- * The library has no thread of its own, so it makes progress only inside of these calls. A rank
- * that never tests its request delays the other ranks. Some ranks may start a request while other
- * ranks call the function of the same name without `_start`.
+ * The library has no thread of its own. A request makes progress only inside of these two calls. A
+ * rank that never tests its request delays the other ranks. Some ranks may start a request while
+ * other ranks call the function of the same name without `_start`.
  *
- * - The buffers of a request must exist until the request has ended. Until then, the program must
- *   not write source buffers and must not use destination buffers. A request has ended when
- *   `shardspec_request_test` has written 1, when `shardspec_request_wait` has returned OK, when
- *   one of the two has returned an error of the request, or when `shardspec_request_free` has
- *   returned.
+ * - The buffers of a request must exist until the request has ended. Until then, the program may
+ *   read source buffers only, and must not use destination buffers. A request ends successfully
+ *   when `shardspec_request_test` writes 1 or `shardspec_request_wait` returns OK. A request also
+ *   ends when `shardspec_request_free` returns, or when a test or wait returns an error of the
+ *   request.
  * - A communicator has one request at a time. Until the request has ended, other calls with the
- *   communicator return INVALID_ARGUMENT. The same holds for communicators of
- *   `shardspec_comm_new_group`, which share a transport. To have two requests at the same time,
- *   create two communicators.
+ *   communicator return INVALID_ARGUMENT. All communicators that share a transport
+ *   (`shardspec_comm_new_group`) have one request together at a time. To have two requests at the
+ *   same time, create two communicators.
  * - After a request has ended, `shardspec_request_test` and `shardspec_request_wait` return the
  *   same result each time.
  * - A start does not wait for other ranks. If this rank passes an invalid argument to a collective,
- *   the start still creates a request. The request sends the error to the other ranks and then
- *   returns it. The requests of all other ranks return DISAGREEMENT.
+ *   the start still creates a request. The request sends this error to the other ranks.
+ *   `shardspec_request_test` or `shardspec_request_wait` then returns the error. The requests of
+ *   all other ranks return DISAGREEMENT.
  * - `shardspec_request_free` cancels a request that has not ended. The function aborts the
- *   communicator, so that the other ranks do not wait. The function returns when nothing uses the
- *   buffers any more. If a transport can't abort, such as MPI, the function completes the request
- *   instead.
+ *   communicator, so that the other ranks do not wait. After the function has returned, the
+ *   program may use the buffers again. If the transport can't abort (MPI), the function completes
+ *   the request instead.
  * - `shardspec_request_wait` may copy with a second thread, which ends before the function returns.
  *   `shardspec_request_test` copies a few MiB at most before it checks the messages again.
  * - If a transport has no `start`, a request makes progress only inside of
- *   `shardspec_request_wait`. Before that, `shardspec_request_test` writes 0. Local communicators
+ *   `shardspec_request_wait`. Until then, `shardspec_request_test` writes 0. Local communicators
  *   and `shardspec_mpi.h` have `start`.
  */
 
@@ -6363,10 +6372,10 @@ typedef struct shardspec_request shardspec_request;
 
 /**
  * Makes progress with a request without waiting for other ranks. Writes 1 to `*done` if the
- * request has ended successfully, and 0 if it has not ended. The function copies data that has
- * arrived.
+ * request has ended successfully, and 0 if the request has not ended. The function copies data
+ * that has arrived.
  *
- * Ownership: the caller keeps the request, and frees it after it has ended.
+ * Ownership: the caller keeps the request, and frees the request after its end.
  * Calls back: `start`, `test` and `abort` of a custom transport; `destroy`, if another thread
  * frees a handle during the call.
  * Blocks: no.
@@ -6383,7 +6392,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_request_test(
  * Completes a request. The function returns OK when all data of this rank has arrived. The program
  * may then use the buffers again.
  *
- * Ownership: the caller keeps the request, and frees it.
+ * Ownership: the caller keeps the request, and frees it later.
  * Calls back: `exchange`, `start`, `wait` and `abort` of a custom transport; `destroy`, if another
  * thread frees a handle during the call.
  * Blocks: on other ranks.
@@ -6397,12 +6406,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_request_wait(
     const shardspec_request *request, shardspec_error *err);
 
 /**
- * Frees a request. NULL is allowed. If the request has not ended, the function cancels it and
- * aborts the communicator. The other ranks then do not wait, and all later exchanges of the
- * communicator fail. If the transport has no `abort`, the function completes the request instead
- * and ignores its result.
+ * Frees a request. NULL is allowed. If the request has not ended, the function cancels the request
+ * and aborts the communicator. The other ranks then stop waiting, and all later exchanges of the
+ * communicator fail. Without an `abort` of the transport, the function completes the request
+ * instead and ignores its result.
  *
- * Ownership: the caller may use the buffers of the request again when the function returns.
+ * Ownership: after the function has returned, the caller may use the buffers of the request again.
  * Calls back: `abort`, `exchange` and `wait` of a custom transport, if the request has not ended;
  * `destroy`, if nothing else uses the communicator.
  * Blocks: on other ranks, if the request has not ended, until nothing uses the buffers.
@@ -6415,8 +6424,8 @@ SHARDSPEC_API shardspec_status shardspec_request_free(
     shardspec_request *request, shardspec_error *err);
 
 /**
- * Starts an exchange of messages between ranks. The rules for the messages are those of
- * `shardspec_comm_exchange`. Other ranks may call `shardspec_comm_exchange` instead.
+ * Starts an exchange of messages between ranks. `shardspec_comm_exchange` has the same rules for
+ * messages. Other ranks may call `shardspec_comm_exchange` instead.
  *
  * Ownership: the caller frees `*out`. The library reads the arrays during the call only. The
  * memory of the messages belongs to the request until the request has ended.
@@ -6438,8 +6447,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange_start
     shardspec_error *err);
 
 /**
- * Starts a transfer of a batch of tensors. The rules are those of `shardspec_comm_transfer`, and
- * other ranks may call that function instead. `options` may be NULL.
+ * Starts a transfer of a batch of tensors. `shardspec_comm_transfer` has the same rules, and other
+ * ranks may call it instead. `options` may be NULL.
  *
  * The function checks the arguments and plans. The request then agrees with the other ranks and
  * moves the tensors. An invalid argument is an error of the request. `shardspec_request_test` or
@@ -6463,8 +6472,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer_start
     const shardspec_comm_options *options, shardspec_request **out, shardspec_error *err);
 
 /**
- * Starts a scatter: cuts a tensor of rank `source_rank` into the shards of all ranks. The arguments
- * and the rules are those of `shardspec_comm_scatter`, and other ranks may call that function instead.
+ * Starts a scatter: cuts a tensor of rank `source_rank` into the shards of all ranks.
+ * `shardspec_comm_scatter` has the same arguments and rules, and other ranks may call it instead.
  *
  * The function checks the arguments. The request then agrees with the other ranks and moves the data.
  * An invalid argument is an error of the request. `shardspec_request_test` or
@@ -6491,8 +6500,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_scatter_start(
 
 /**
  * Starts a gather: copies the shards of all ranks into a tensor on rank `destination_rank`, or on
- * every rank. The arguments and the rules are those of `shardspec_comm_gather`, and other ranks may
- * call that function instead.
+ * every rank. `shardspec_comm_gather` has the same arguments and rules, and other ranks may call
+ * it instead.
  *
  * The function checks the arguments. The request then agrees with the other ranks and moves the data.
  * An invalid argument is an error of the request. `shardspec_request_test` or
@@ -6518,8 +6527,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_gather_start(
     const shardspec_comm_options *options, shardspec_request **out, shardspec_error *err);
 
 /**
- * Starts to move a tensor from the layout `source` to the layout `destination`. The arguments and the
- * rules are those of `shardspec_comm_reshard`, and other ranks may call that function instead.
+ * Starts a reshard: moves a tensor from the layout `source` to the layout `destination`.
+ * `shardspec_comm_reshard` has the same arguments and rules, and other ranks may call it instead.
  *
  * The function checks the arguments and plans. The request then agrees with the other ranks and
  * moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
@@ -6546,12 +6555,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_reshard_start(
     shardspec_error *err);
 
 /**
- * Starts the preparation of a transfer. The arguments and the rules are those of
- * `shardspec_transfer_prepare`, and other ranks may call that function instead.
+ * Starts the preparation of a transfer. `shardspec_transfer_prepare` has the same arguments and
+ * rules, and other ranks may call it instead.
  *
  * The function checks the arguments, plans the messages and allocates memory for packing. The
  * request then agrees with the other ranks. The transfer can run when the request has ended with
- * OK. Before that, and after an error of the request, a run returns INVALID_ARGUMENT on all ranks.
+ * OK. Before the end of the request, and after an error of the request, a run returns
+ * INVALID_ARGUMENT on all ranks.
  *
  * An invalid argument is an error of the request. `*transfer` is then NULL.
  * `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks have
@@ -6576,11 +6586,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare_st
     shardspec_error *err);
 
 /**
- * Starts a run of a prepared transfer. The rules are those of `shardspec_transfer_run`, and other
- * ranks may call that function instead.
+ * Starts a run of a prepared transfer. `shardspec_transfer_run` has the same rules, and other
+ * ranks may call it instead.
  *
- * With `tensors` NULL and `tensor_count` 0, the buffers are those of the last run that returned
- * OK, or of `shardspec_transfer_prepare`. A transfer has one run at a time. Two prepared transfers
+ * With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
+ * OK, or the buffers of the preparation. A transfer has one run at a time. Two prepared transfers
  * of the same tensors have two sets of buffers. To run both at the same time, use two
  * communicators. An invalid argument is an error of the request. `shardspec_request_test` or
  * `shardspec_request_wait` returns this error after the other ranks have received it.
@@ -6606,13 +6616,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_start(
     shardspec_error *err);
 
 /**
- * Starts to take part in the collective that the other ranks call or start, and reports an error
- * of this rank. Call this function instead of the function that starts the collective if the
- * program can't pass valid arguments. `status` and `message` are the arguments of
+ * Starts a request that takes part in the collective of the other ranks and reports an error of
+ * this rank. Call this function instead of the function that starts the collective if the program
+ * can't pass valid arguments. `status` and `message` are the arguments of
  * `shardspec_comm_decline`.
  *
- * All other ranks return DISAGREEMENT, with this rank, `status` and `message`, and nothing is
- * moved. The request ends with OK when the other ranks have received `status` and `message`.
+ * All other ranks return DISAGREEMENT, with this rank, `status` and `message`. No data moves. The
+ * request ends with OK when the other ranks have received `status` and `message`.
  *
  * Ownership: the caller frees `*out`. The caller may free `message` when the function returns.
  * Calls back: `exchange`, `start`, `test` and `abort` of a custom transport; `destroy`, if another
@@ -6639,8 +6649,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline_start(
  * Callbacks.
  *
  * Callbacks are functions of the caller that the library calls. The caller registers one function
- * or a table of functions. Each call of such a function receives a `ctx`, and a function `destroy`
- * frees `ctx`. These rules apply to all callbacks:
+ * or a table of functions, with a pointer `ctx`. Each call of a callback receives `ctx`, and the
+ * callback `destroy` frees `ctx`. These rules apply to all callbacks:
  *
  * - A callback with the return type `shardspec_status` returns its status of success or the reason
  *   of a failure. The library returns a failure to its caller unchanged, with the message and the
@@ -6653,37 +6663,37 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline_start(
  *   exceptions, set `success_status` to `SHARDSPEC_CALLBACK_OK`. The reason is that JNA, cffi and
  *   koffi return 0 if a callback throws. With another status of success, a callback that returns 0
  *   fails with SHARDSPEC_CALLBACK_FAILED.
- * - If a callback throws, CPython's ctypes returns whatever the stack contained, often the success
- *   of an earlier call. For ctypes, set `success_status` to `SHARDSPEC_CALLBACK_OK_IN_ERR`. The
- *   callback then writes its status into `err->status`, with SHARDSPEC_CALLBACK_OK_IN_ERR for
- *   success. The library ignores the number that the callback returns. The library sets
- *   `err->status` to SHARDSPEC_CALLBACK_FAILED before the call, and a callback that throws leaves
- *   it unchanged.
+ * - If a callback throws, CPython's ctypes returns an arbitrary number, often the success of an
+ *   earlier call. For ctypes, set `success_status` to `SHARDSPEC_CALLBACK_OK_IN_ERR`. The callback
+ *   then writes its status into `err->status`, with SHARDSPEC_CALLBACK_OK_IN_ERR for success. The
+ *   library ignores the number that the callback returns. The library sets `err->status` to
+ *   SHARDSPEC_CALLBACK_FAILED before the call. A callback that throws leaves this status
+ *   unchanged.
  * - A negative number is not a status. A callback that returns a negative number fails with
  *   SHARDSPEC_CALLBACK_FAILED. The error's `got` is that number.
  * - `equal` and `hash` return their result and can't fail. If `equal` throws and the binding
  *   returns 0, the library treats the two objects as different.
- * - A type name identifies a type. If two objects have the same type name and both have an
- *   `equal`, the library compares them with the `equal` of one of them. The addresses of the two
- *   `equal` functions may differ, so a binding may create one function for each object. The
- *   `equal` of each object must accept the `ctx` of all objects with the same type name.
+ * - A type name identifies a type. To compare two objects with the same type name, the library
+ *   calls the `equal` of one of the objects. Both objects must have an `equal`. The addresses of
+ *   the two `equal` functions may differ, so a binding may create one function for each object.
+ *   The `equal` of each object must accept the `ctx` of all objects with the same type name.
  * - A function pointer must stay callable until `destroy(ctx)` has returned. The pointer to
- *   `destroy` itself must also stay callable until then. With `destroy` NULL, the library may call
- *   the functions as long as any object uses them, so they must stay callable until the process
- *   ends. A binding must keep the closures of a table alive until `destroy` has run.
+ *   `destroy` itself must also stay callable until then. With `destroy` NULL, the functions must
+ *   stay callable until the process ends. A binding must keep the closures of a table alive until
+ *   `destroy` has run.
  * - The library holds no lock while a callback runs, so a callback may call any function of this
  *   header.
  * - A callback may run on any thread that calls the library, and on several threads at once.
  * - A callback may unwind: by an exception of C++, by pthread_exit, or by cancellation of its
- *   thread. The library then frees what its calls own. The unwinding continues in the caller of
- *   the library, which receives no status. The outputs are the same as after a failure. Such
- *   unwinding is supported on Linux, Android and FreeBSD on x86-64 and AArch64. On other systems,
- *   unwinding into the library ends the process.
- * - A callback must not leave by longjmp or any other jump that does not unwind. The library can't
- *   detect such a jump. Objects of the call would never be freed. An op would stay BUSY, and
- *   `shardspec_op_unregister` on another thread would never return. Threads that copy data for the
- *   call would continue to use the caller's memory. Asynchronous cancellation of a thread inside
- *   of the library has undefined behaviour as well.
+ *   thread. The library then frees all objects of its running calls. The unwinding continues in
+ *   the caller of the library, without a status. After the unwinding, outputs have the state that
+ *   a failure leaves. This works on Linux, Android and FreeBSD on x86-64 and AArch64. On other
+ *   systems, unwinding into the library ends the process.
+ * - The only other way to leave a callback is to return. A jump without unwinding, such as
+ *   longjmp, is forbidden. The library can't detect such a jump. Objects of the call would never
+ *   be freed. An op would stay BUSY, and `shardspec_op_unregister` on another thread would never
+ *   return. Threads that copy data for the call would continue to use the caller's memory.
+ *   Asynchronous cancellation of a thread inside of the library also has undefined behaviour.
  * - `destroy(ctx)` runs exactly once, after the last call of the callback has returned and no
  *   further call can begin. `destroy` runs on the thread that releases the last use of `ctx`.
  *   `destroy` also runs if the function that received `ctx` fails. `destroy` may be NULL. The
@@ -6702,8 +6712,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline_start(
 
 /**
  * Returns a nonzero value if two objects of the same type name are equal, else 0. The function
- * must be an equivalence relation. The library calls it with any two objects of the type name, in
- * any order.
+ * must be an equivalence relation. The library may pass any two objects of the type name, in any
+ * order.
  */
 typedef int32_t (*shardspec_equal_fn)(void *ctx, void *other_ctx);
 
@@ -6714,8 +6724,8 @@ typedef int32_t (*shardspec_equal_fn)(void *ctx, void *other_ctx);
 typedef uint64_t (*shardspec_hash_fn)(void *ctx);
 
 /**
- * Enters a language runtime. A thread must do this before it runs code of that runtime. The
- * library passes the result to `leave`.
+ * Enters a language runtime. A thread must enter a runtime before it runs code of that runtime.
+ * The library passes the result to `leave`.
  */
 typedef int32_t (*shardspec_enter_fn)(void);
 
@@ -6731,13 +6741,16 @@ typedef struct shardspec_runtime_ctx shardspec_runtime_ctx;
 struct shardspec_runtime_ctx {
   /** `sizeof(shardspec_runtime_ctx)`. */
   uint64_t struct_size;
-  /** Enters the runtime. It is called before `destroy`. */
+  /** Enters the runtime. The library calls this function before `destroy`. */
   shardspec_enter_fn enter;
   /** Frees `ctx` inside of the runtime. */
   shardspec_destroy_fn destroy;
   /** The argument of `destroy`. */
   void *ctx;
-  /** Leaves the runtime. It is called after `destroy`, with the result of `enter`. */
+  /**
+   * Leaves the runtime. The library calls this function after `destroy`, with the result of
+   * `enter`.
+   */
   shardspec_leave_fn leave;
 };
 
@@ -6753,10 +6766,11 @@ struct shardspec_runtime_ctx {
  * anything, so the struct's `destroy` may free the struct. Functions in the struct may be NULL.
  *
  * For example, Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`. A Python
- * object is then released at once, on any thread. No Python code runs, because this would not be
- * possible during an exception.
+ * object is then released at once, on any thread. The three functions run no Python code. The
+ * library can therefore call these functions during an exception.
  *
- * Ownership: `destroy` of the struct frees what has to be freed, and may free the struct itself.
+ * Ownership: `destroy` of the struct frees the caller's objects, and may also free the struct
+ * itself.
  * Calls back: `enter`, `destroy` and `leave` of the struct.
  * Blocks: no.
  * Errors: none.
@@ -6768,11 +6782,10 @@ SHARDSPEC_API void shardspec_runtime_ctx_destroy(void *ctx);
 /* ================================================================================================
  * Custom placements.
  *
- * A custom placement describes a place that an owner and a device do not describe fully, such as a
- * rack, a storage tier or a node of a scheduler. A custom placement consists of the name of its
- * type, a text, a rank or -1, and a `ctx` of the caller. Functions that take the handle of a
- * placement also accept the handle of a custom placement. Metadata returns custom placements
- * unchanged.
+ * A custom placement describes a place with more than an owner and a device. Examples are a rack,
+ * a storage tier and a node of a scheduler. A custom placement consists of the name of its type, a
+ * text, a rank or -1, and a `ctx` of the caller. Functions that take the handle of a placement
+ * also accept the handle of a custom placement. Metadata returns custom placements unchanged.
  *
  * Source: torch's abstract class `PlacementSpec`.
  */
@@ -6786,9 +6799,9 @@ struct shardspec_placement_vtable {
   /** Frees `ctx`. NULL if there is nothing to free. */
   shardspec_destroy_fn destroy;
   /**
-   * Returns whether two placements with this type name and the same rank are equal. With NULL,
-   * such placements are equal if their texts are equal. Metadata keeps only the first of several
-   * equal placements.
+   * Returns a nonzero value if two placements with this type name and the same rank are equal,
+   * else 0. With NULL, such placements are equal if their texts are equal. Metadata keeps only
+   * the first of several equal placements.
    */
   shardspec_equal_fn equal;
   /**
@@ -6812,7 +6825,7 @@ struct shardspec_placement_vtable {
  * a placement without a rank. Collectives, plans and `shardspec_metadata_shards_of_rank` use this
  * rank. Placements with different type names or ranks are never equal. To compare two placements
  * with the same type name and rank, the library passes the `ctx` of both to `equal`. With `vtable`
- * NULL, the library never frees `ctx`, and placements with the same type name and rank are equal
+ * NULL, the library never frees `ctx`. Placements with the same type name and rank are then equal
  * if their texts are equal.
  *
  * Ownership: the library copies the texts and the table. The library owns `ctx` from the call on,
@@ -6830,8 +6843,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_new_custo
     void *ctx, shardspec_placement **out, shardspec_error *err);
 
 /**
- * Writes the `ctx` of a custom placement to `*out`. The `ctx` is valid as long as the placement,
- * so do not free the handle while you use the `ctx`.
+ * Writes the `ctx` of a custom placement to `*out`. The `ctx` is valid until the placement is
+ * freed. Do not free the handle while you use the `ctx`.
  *
  * Ownership: the placement still owns `ctx`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -6848,9 +6861,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_custom_ct
  * Building metadata.
  *
  * A callback that cuts a tensor receives a builder and adds the tensor's shards to it. Shards are
- * numbered in the order in which they are added. Threads that the callback starts may add shards
- * too, until the callback returns. After the callback has returned, functions refuse the builder
- * with SHARDSPEC_INVALID_HANDLE.
+ * numbered in the order of these calls. Threads that the callback starts may add shards too, until
+ * the callback returns. After the callback has returned, functions refuse the builder with
+ * SHARDSPEC_INVALID_HANDLE.
  */
 
 /**
@@ -6914,9 +6927,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_builder_ad
 /* ================================================================================================
  * Custom sharding specs.
  *
- * A type of spec consists of a name and a table of functions. A spec of that type has these two
- * and a `ctx`, which holds the parameters of the spec. The functions receive this `ctx`. Functions
- * that accept a built-in spec also accept a custom spec.
+ * A type of spec consists of a name and a table of functions. A spec of that type has the name,
+ * the table and a `ctx`. The `ctx` holds the parameters of the spec, and the functions receive the
+ * `ctx`. Functions that accept a built-in spec also accept a custom spec.
  *
  * Source: torch's abstract class `ShardingSpec` with its methods `build_metadata` and `shard`.
  */
@@ -6924,7 +6937,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_builder_ad
 /**
  * Adds the shards of a tensor to `builder`. `sizes` holds the `ndim` sizes of the tensor.
  * `dim_names` holds `ndim` texts, or is NULL if the dimensions have no names. `properties` is
- * never NULL. The library owns all arguments. The arguments are valid during the call only.
+ * never NULL. The library owns all arguments, which are valid during the call only.
  */
 typedef shardspec_status (*shardspec_build_metadata_fn)(
     void *ctx, const int64_t *sizes, const char *const *dim_names, size_t ndim,
@@ -6934,8 +6947,8 @@ typedef shardspec_status (*shardspec_build_metadata_fn)(
 /**
  * Writes the elements of shard `index` from `full` to `shard`. The views have the shapes and
  * element types of `metadata`. The views share no memory. No pointer is NULL. The library owns all
- * arguments. The arguments are valid during the call only. The memory of the views belongs to the
- * caller of the library.
+ * arguments, which are valid during the call only. The memory of the views belongs to the caller
+ * of the library.
  */
 typedef shardspec_status (*shardspec_fill_shard_fn)(
     void *ctx, const shardspec_metadata *metadata, size_t index, const shardspec_tensor_view *full,
@@ -6952,14 +6965,11 @@ struct shardspec_spec_vtable {
   shardspec_destroy_fn destroy;
   /** Adds the shards of a tensor to a builder. Not NULL. */
   shardspec_build_metadata_fn build_metadata;
-  /**
-   * Fills a shard. With NULL, the library copies the elements of the shard from the tensor, as
-   * with the built-in types.
-   */
+  /** Fills a shard. With NULL, the library copies the elements of the shard from the tensor. */
   shardspec_fill_shard_fn fill_shard;
   /**
-   * Returns whether two specs with this type name cut every tensor in the same way. With NULL, a
-   * spec equals only itself.
+   * Returns a nonzero value if two specs with this type name cut every tensor into equal shards,
+   * else 0. With NULL, a spec equals only itself.
    */
   shardspec_equal_fn equal;
   /**
@@ -6988,9 +6998,9 @@ struct shardspec_spec_vtable {
  *
  * The library checks the shards that `build_metadata` adds. The library refuses shards outside of
  * the tensor, overlaps, gaps and wrong numbers of dimensions. The error's message has the type's
- * name. The shards of a custom spec depend on the tensor, so `shardspec_spec_shard_count` and
- * `shardspec_spec_placement` fail with WRONG_SPEC_TYPE. Use
- * `shardspec_metadata_shard_count` and `shardspec_metadata_shard_placement` instead.
+ * name. The shards of a custom spec depend on the tensor. For a custom spec,
+ * `shardspec_spec_shard_count` and `shardspec_spec_placement` therefore fail with WRONG_SPEC_TYPE.
+ * Use `shardspec_metadata_shard_count` and `shardspec_metadata_shard_placement` instead.
  *
  * Ownership: the library copies the name and the table. The library owns `ctx` from the call on,
  * also if the call fails. The library calls `destroy(ctx)` after the spec was freed and no call
@@ -7008,8 +7018,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_custom(
     shardspec_error *err);
 
 /**
- * Writes the `ctx` of a custom spec to `*out`, for use in custom ops. The `ctx` is valid as long
- * as the spec, so do not free the handle while you use the `ctx`.
+ * Writes the `ctx` of a custom spec to `*out`, for use in custom ops. The `ctx` is valid until the
+ * spec is freed. Do not free the handle while you use the `ctx`.
  *
  * Ownership: the spec still owns `ctx`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -7025,11 +7035,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_custom_ctx(
 /* ================================================================================================
  * Custom ops.
  *
- * An op is a function that is registered for a type of spec and called with specs of that type. An
- * op corresponds to torch's `custom_sharding_spec_op`. Two names identify an op: the name of the
- * spec's type ("chunk", "enumerable", "mesh", or a custom type) and the name of the op, such as
- * "acme.embedding". A name is any text without control characters. An op can be registered before
- * a spec of the type exists.
+ * An op is a function that a program registers for a type of spec. Callers of an op pass a spec of
+ * that type. An op corresponds to torch's `custom_sharding_spec_op`. Two names identify an op. The
+ * first is the name of the spec's type: "chunk", "enumerable", "mesh", or a custom type. The
+ * second is the name of the op, such as "acme.embedding". A name is any text without control
+ * characters. An op can be registered before a spec of the type exists.
  *
  *   shardspec_op_register -> shardspec_op_dispatch, or shardspec_op_look_up once and shardspec_op_call
  *                         -> shardspec_op_unregister
@@ -7037,26 +7047,26 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_custom_ctx(
  * A `shardspec_op *` identifies a registration. There is nothing to free. After the registration
  * has ended, the library refuses the handle with SHARDSPEC_INVALID_HANDLE.
  *
- * Ops are callbacks. The rules for callbacks apply, and these rules as well:
+ * Ops are callbacks. All rules for callbacks apply, and also these rules:
  *
  * - An op may call any function of this header, and may call itself. An op may register,
  *   unregister and dispatch other ops. An op may free the handles that it received as arguments.
  * - When `shardspec_op_unregister` returns SHARDSPEC_OK, no call of the op runs or will run, and
  *   the op's `destroy` has returned. The function waits for calls of the op on other threads.
  * - `shardspec_op_unregister` never waits for a thread that may wait for the calling thread.
- *   A call from inside of the op itself fails with SHARDSPEC_BUSY and changes nothing. A call from
- *   inside of any other op fails in the same way while calls of the op run. So two threads
- *   that unregister each other's op do not deadlock. After SHARDSPEC_BUSY, call the function again
- *   later, or outside of ops.
+ *   A call from inside of the op itself fails with SHARDSPEC_BUSY and changes nothing. While calls
+ *   of the op run, a call from inside of any other op also fails with SHARDSPEC_BUSY. Two threads
+ *   that unregister each other's op therefore do not deadlock. After SHARDSPEC_BUSY, call the
+ *   function again later, or outside of ops.
  * - The library does not know when an op itself waits for another thread, for example to join that
- *   thread. A thread for which an op waits must not unregister that op.
- * - When an op is replaced, its name always has an op. New calls use the new op while the last
+ *   thread. The other thread must not unregister this op.
+ * - While an op is replaced, its name always has an op. New calls use the new op while the last
  *   calls of the old op finish.
  * - In a child process after fork, only the calls of the thread that called fork are still
  *   running.
  */
 
-/** There is no value. */
+/** No value. */
 #define SHARDSPEC_VALUE_NONE 0
 /** A truth value. `integer` is 0 or 1. */
 #define SHARDSPEC_VALUE_BOOL 1
@@ -7094,9 +7104,8 @@ struct shardspec_value {
 typedef struct shardspec_op_arguments shardspec_op_arguments;
 
 /**
- * The arguments of a call of an op. At least one argument must be a sharded tensor. That argument
- * may be positional or named. All sharded tensors must have the same communicator, or all must
- * have no communicator.
+ * The arguments of a call of an op. At least one argument, positional or named, must be a sharded
+ * tensor. All sharded tensors must have the same communicator, or all must have no communicator.
  */
 struct shardspec_op_arguments {
   /** `sizeof(shardspec_op_arguments)`. */
@@ -7127,21 +7136,20 @@ struct shardspec_op_arguments {
 typedef struct shardspec_op shardspec_op;
 
 /**
- * Runs the op. `spec` is the spec of the call. `arguments` is never NULL. The library has checked
- * that each value matches its kind, and that sharded tensors were valid when the call began. The
- * op writes its results to `results`, which has room for `result_count` values. All of them have
- * the kind `SHARDSPEC_VALUE_NONE` before the call. If the caller ignores results, `result_count`
- * is 0.
+ * Runs the op. `spec` is the spec of the call. `arguments` is never NULL. Before the call, the
+ * library checks that each value matches its kind and that sharded tensors are valid. The op
+ * writes its results to `results`, which has room for `result_count` values. All results have the
+ * kind `SHARDSPEC_VALUE_NONE` before the call. If the caller ignores results, `result_count` is 0.
  *
  * Arguments are valid during the call only. The caller frees sharded tensors among the results.
- * The op and its callers agree on the ownership of other pointers. If an op fails, its caller
- * receives no results, so the op must free what it has created.
+ * The op and its callers agree on the ownership of other pointers. If an op fails, the caller of
+ * the op receives no results. The op must then free all objects that it has created.
  */
 typedef shardspec_status (*shardspec_op_fn)(
     void *ctx, const shardspec_spec *spec, const shardspec_op_arguments *arguments,
     shardspec_value *results, size_t result_count, shardspec_error *err);
 
-/** A flag with which the registration replaces an op with the same names. */
+/** A flag: the registration replaces an op with the same names. */
 #define SHARDSPEC_OP_FLAG_REPLACE 1
 
 typedef struct shardspec_op_options shardspec_op_options;

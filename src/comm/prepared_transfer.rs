@@ -91,7 +91,7 @@ impl PreparedTransfer {
         Ok(Self { rank, size, batch, fingerprint, made_for, place })
     }
 
-    /// Agrees on the batch with all other ranks. Nothing is moved. After an error it can't run.
+    /// Agrees on the batch with all other ranks. No data moves. After an error it can't run.
     pub fn agree(&self, comm: &dyn Communicator) -> Result<()> {
         let mut idle = self.unagreed()?;
         idle.engine.agree(comm)?;

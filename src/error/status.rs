@@ -50,8 +50,8 @@ pub const SHARDSPEC_WRONG_SPEC_TYPE: i32 = 20;
 pub const SHARDSPEC_INTERNAL: i32 = 21;
 /// An op with these names is already registered.
 pub const SHARDSPEC_ALREADY_EXISTS: i32 = 22;
-/// The op can't be unregistered or replaced now. The calling thread is inside of that op, or it is
-/// inside of another op while calls of that op run.
+/// The op can't be unregistered or replaced now. The calling thread is inside of this op, or inside
+/// of another op while other threads run this op.
 pub const SHARDSPEC_BUSY: i32 = 23;
 /// An op was called without arguments.
 pub const SHARDSPEC_NO_ARGUMENTS: i32 = 24;
@@ -59,9 +59,9 @@ pub const SHARDSPEC_NO_ARGUMENTS: i32 = 24;
 pub const SHARDSPEC_NO_SHARDED_TENSOR: i32 = 25;
 /// An op was called with sharded tensors of different communicators.
 pub const SHARDSPEC_COMMUNICATOR_MISMATCH: i32 = 26;
-/// A rank of a collective passed an invalid argument, or other arguments than the other ranks.
-/// `got` is that rank. `limit` is the status that this rank returned, or 0 if the rank reported no
-/// error.
+/// A rank of a collective passed an invalid argument, or its arguments differ from the arguments of
+/// other ranks. `got` is that rank. `limit` is the status that this rank returned, or 0 if the rank
+/// reported no error.
 pub const SHARDSPEC_DISAGREEMENT: i32 = 28;
 /// The transport between ranks failed.
 pub const SHARDSPEC_TRANSPORT_FAILED: i32 = 29;
@@ -69,19 +69,19 @@ pub const SHARDSPEC_TRANSPORT_FAILED: i32 = 29;
 pub const SHARDSPEC_NOT_LOCAL: i32 = 30;
 /// Memory that must be written is read-only.
 pub const SHARDSPEC_READ_ONLY: i32 = 39;
-/// A callback returned a number that is not a status, or it returned 0 and its status of success is
-/// another number. The callback probably threw an exception. `got` is the number that it returned.
+/// A callback returned a negative number, or returned 0 with another number as its status of
+/// success. The callback probably threw an exception. `got` is the returned number.
 pub const SHARDSPEC_CALLBACK_FAILED: i32 = 40;
-/// A cut is impossible for this number of positions. The positions do not divide, the sizes do not
-/// add up, or a piece would start inside of a granule.
+/// A cut is impossible for this number of positions. For example, the positions can't be divided
+/// equally, the sizes have a wrong sum, or a piece would start inside of a granule.
 pub const SHARDSPEC_ILLEGAL_CUT: i32 = 41;
-/// The elements of the tensor are pending a reduction, so they can't be moved.
+/// The elements of the tensor are pending a reduction and can't be moved.
 pub const SHARDSPEC_PARTIAL: i32 = 42;
 /// The system refused to open, list, read or write a file. `got` is the system's error number
 /// (`errno`). `limit` is the position in the file in bytes, or 0.
 pub const SHARDSPEC_FILE_FAILED: i32 = 50;
-/// A file does not follow its format, ends too early, or has changed since it was opened. `got` is
-/// the position in the file in bytes, or 0.
+/// The content of a file is invalid, the file ends too early, or the file has changed since it was
+/// opened. `got` is the position in the file in bytes, or 0.
 pub const SHARDSPEC_INVALID_FILE: i32 = 51;
 
 /// Every status and its name.

@@ -1,8 +1,8 @@
 //! Callbacks.
 //!
 //! Callbacks are functions of the caller that the library calls. The caller registers one function
-//! or a table of functions. Each call of such a function receives a `ctx`, and a function `destroy`
-//! frees `ctx`. These rules apply to all callbacks:
+//! or a table of functions, with a pointer `ctx`. Each call of a callback receives `ctx`, and the
+//! callback `destroy` frees `ctx`. These rules apply to all callbacks:
 //!
 //! - A callback with the return type `shardspec_status` returns its status of success or the reason
 //!   of a failure. The library returns a failure to its caller unchanged, with the message and the
@@ -15,37 +15,37 @@
 //!   exceptions, set `success_status` to `SHARDSPEC_CALLBACK_OK`. The reason is that JNA, cffi and
 //!   koffi return 0 if a callback throws. With another status of success, a callback that returns 0
 //!   fails with SHARDSPEC_CALLBACK_FAILED.
-//! - If a callback throws, CPython's ctypes returns whatever the stack contained, often the success
-//!   of an earlier call. For ctypes, set `success_status` to `SHARDSPEC_CALLBACK_OK_IN_ERR`. The
-//!   callback then writes its status into `err->status`, with SHARDSPEC_CALLBACK_OK_IN_ERR for
-//!   success. The library ignores the number that the callback returns. The library sets
-//!   `err->status` to SHARDSPEC_CALLBACK_FAILED before the call, and a callback that throws leaves
-//!   it unchanged.
+//! - If a callback throws, CPython's ctypes returns an arbitrary number, often the success of an
+//!   earlier call. For ctypes, set `success_status` to `SHARDSPEC_CALLBACK_OK_IN_ERR`. The callback
+//!   then writes its status into `err->status`, with SHARDSPEC_CALLBACK_OK_IN_ERR for success. The
+//!   library ignores the number that the callback returns. The library sets `err->status` to
+//!   SHARDSPEC_CALLBACK_FAILED before the call. A callback that throws leaves this status
+//!   unchanged.
 //! - A negative number is not a status. A callback that returns a negative number fails with
 //!   SHARDSPEC_CALLBACK_FAILED. The error's `got` is that number.
 //! - `equal` and `hash` return their result and can't fail. If `equal` throws and the binding
 //!   returns 0, the library treats the two objects as different.
-//! - A type name identifies a type. If two objects have the same type name and both have an
-//!   `equal`, the library compares them with the `equal` of one of them. The addresses of the two
-//!   `equal` functions may differ, so a binding may create one function for each object. The
-//!   `equal` of each object must accept the `ctx` of all objects with the same type name.
+//! - A type name identifies a type. To compare two objects with the same type name, the library
+//!   calls the `equal` of one of the objects. Both objects must have an `equal`. The addresses of
+//!   the two `equal` functions may differ, so a binding may create one function for each object.
+//!   The `equal` of each object must accept the `ctx` of all objects with the same type name.
 //! - A function pointer must stay callable until `destroy(ctx)` has returned. The pointer to
-//!   `destroy` itself must also stay callable until then. With `destroy` NULL, the library may call
-//!   the functions as long as any object uses them, so they must stay callable until the process
-//!   ends. A binding must keep the closures of a table alive until `destroy` has run.
+//!   `destroy` itself must also stay callable until then. With `destroy` NULL, the functions must
+//!   stay callable until the process ends. A binding must keep the closures of a table alive until
+//!   `destroy` has run.
 //! - The library holds no lock while a callback runs, so a callback may call any function of this
 //!   header.
 //! - A callback may run on any thread that calls the library, and on several threads at once.
 //! - A callback may unwind: by an exception of C++, by pthread_exit, or by cancellation of its
-//!   thread. The library then frees what its calls own. The unwinding continues in the caller of
-//!   the library, which receives no status. The outputs are the same as after a failure. Such
-//!   unwinding is supported on Linux, Android and FreeBSD on x86-64 and AArch64. On other systems,
-//!   unwinding into the library ends the process.
-//! - A callback must not leave by longjmp or any other jump that does not unwind. The library can't
-//!   detect such a jump. Objects of the call would never be freed. An op would stay BUSY, and
-//!   `shardspec_op_unregister` on another thread would never return. Threads that copy data for the
-//!   call would continue to use the caller's memory. Asynchronous cancellation of a thread inside
-//!   of the library has undefined behaviour as well.
+//!   thread. The library then frees all objects of its running calls. The unwinding continues in
+//!   the caller of the library, without a status. After the unwinding, outputs have the state that
+//!   a failure leaves. This works on Linux, Android and FreeBSD on x86-64 and AArch64. On other
+//!   systems, unwinding into the library ends the process.
+//! - The only other way to leave a callback is to return. A jump without unwinding, such as
+//!   longjmp, is forbidden. The library can't detect such a jump. Objects of the call would never
+//!   be freed. An op would stay BUSY, and `shardspec_op_unregister` on another thread would never
+//!   return. Threads that copy data for the call would continue to use the caller's memory.
+//!   Asynchronous cancellation of a thread inside of the library also has undefined behaviour.
 //! - `destroy(ctx)` runs exactly once, after the last call of the callback has returned and no
 //!   further call can begin. `destroy` runs on the thread that releases the last use of `ctx`.
 //!   `destroy` also runs if the function that received `ctx` fails. `destroy` may be NULL. The
@@ -69,8 +69,8 @@ pub const SHARDSPEC_CALLBACK_OK: shardspec_status = 999;
 pub const SHARDSPEC_CALLBACK_OK_IN_ERR: shardspec_status = 998;
 
 /// Returns a nonzero value if two objects of the same type name are equal, else 0. The function
-/// must be an equivalence relation. The library calls it with any two objects of the type name, in
-/// any order.
+/// must be an equivalence relation. The library may pass any two objects of the type name, in any
+/// order.
 pub type shardspec_equal_fn =
     Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, other_ctx: *mut c_void) -> i32>;
 
@@ -81,8 +81,8 @@ pub type shardspec_hash_fn = Option<unsafe extern "C-unwind" fn(ctx: *mut c_void
 /// Frees a callback's `ctx`.
 pub type shardspec_destroy_fn = Option<unsafe extern "C-unwind" fn(ctx: *mut c_void)>;
 
-/// Enters a language runtime. A thread must do this before it runs code of that runtime. The
-/// library passes the result to `leave`.
+/// Enters a language runtime. A thread must enter a runtime before it runs code of that runtime.
+/// The library passes the result to `leave`.
 pub type shardspec_enter_fn = Option<unsafe extern "C-unwind" fn() -> i32>;
 
 /// Leaves a language runtime. The argument is the result of `enter`.
@@ -95,13 +95,14 @@ pub type shardspec_leave_fn = Option<unsafe extern "C-unwind" fn(state: i32)>;
 pub struct shardspec_runtime_ctx {
     /// `sizeof(shardspec_runtime_ctx)`.
     pub struct_size: u64,
-    /// Enters the runtime. It is called before `destroy`.
+    /// Enters the runtime. The library calls this function before `destroy`.
     pub enter: shardspec_enter_fn,
     /// Frees `ctx` inside of the runtime.
     pub destroy: shardspec_destroy_fn,
     /// The argument of `destroy`.
     pub ctx: *mut c_void,
-    /// Leaves the runtime. It is called after `destroy`, with the result of `enter`.
+    /// Leaves the runtime. The library calls this function after `destroy`, with the result of
+    /// `enter`.
     pub leave: shardspec_leave_fn,
 }
 
@@ -118,10 +119,11 @@ unsafe impl Grows for shardspec_runtime_ctx {
 /// anything, so the struct's `destroy` may free the struct. Functions in the struct may be NULL.
 ///
 /// For example, Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`. A Python
-/// object is then released at once, on any thread. No Python code runs, because this would not be
-/// possible during an exception.
+/// object is then released at once, on any thread. The three functions run no Python code. The
+/// library can therefore call these functions during an exception.
 ///
-/// Ownership: `destroy` of the struct frees what has to be freed, and may free the struct itself.
+/// Ownership: `destroy` of the struct frees the caller's objects, and may also free the struct
+/// itself.
 /// Calls back: `enter`, `destroy` and `leave` of the struct.
 /// Blocks: no.
 /// Errors: none.

@@ -1,20 +1,20 @@
 //! Checkpoints: tensors in files.
 //!
-//! A checkpoint is a file or a directory. The library reads safetensors files, directories of
-//! safetensors files with or without a `model.safetensors.index.json`, the safetensors files that
-//! torch's distributed checkpoint writes, and `.npy` files. The library recognises the format by
-//! the names of files and by their first bytes.
+//! A checkpoint is a file or a directory. The library reads safetensors files, also from torch's
+//! distributed checkpoint, and `.npy` files. A directory of safetensors files may have a
+//! `model.safetensors.index.json`. The library recognises the format by the names of files and by
+//! their first bytes.
 //!
-//! A tensor is stored in chunks. A chunk is a shard whose placement is a file: a custom placement
-//! of the type "file" whose text is the name of the file in the checkpoint. A tensor can be read
-//! into any layout. The caller passes metadata, the indices of some of its shards, and memory for
-//! these shards. `shardspec_checkpoint_check` lists everything that prevents tensors from being
-//! read. This function reads no element.
+//! A tensor is stored in chunks. A chunk is a shard with a file as its placement. This placement is
+//! a custom placement of the type "file". The text of the placement is the name of the file in the
+//! checkpoint. A tensor can be read into any layout. The caller passes metadata, the indices of
+//! some of its shards, and memory for these shards. `shardspec_checkpoint_check` lists all reasons
+//! why tensors can't be read. `shardspec_checkpoint_check` itself reads no element.
 //!
-//! Opening a checkpoint reads the headers of its files and no element. At that time, the library
-//! refuses a file that is shorter than stated in its header. Files are read by `pread` and are
-//! never mapped into memory. The files that an index names must be in the directory of the index or
-//! below it. Symbolic links are followed. Only regular files are read.
+//! Opening a checkpoint reads only the headers of the files. At that time, the library refuses a
+//! file that is shorter than stated in its header. Files are read by `pread` and are never mapped
+//! into memory. The files that an index names must be in the directory of the index or below it.
+//! Symbolic links are followed. Only regular files are read.
 //!
 //! Elements are moved unchanged. The library does not convert element types.
 
@@ -60,10 +60,10 @@ fn tensor_at(checkpoint: &FileSet, index: usize) -> Result<&StoredTensor> {
 }
 
 /// Opens the checkpoint at `path`, which is a file or a directory. The function reads the names,
-/// types, sizes and places of all tensors, and no element.
+/// types, sizes and places of all tensors. The function reads no elements.
 ///
-/// If the file of a tensor is missing, the checkpoint can still be opened.
-/// `shardspec_checkpoint_check` reports such a tensor, and a read of the tensor fails.
+/// A checkpoint with missing files can be opened. `shardspec_checkpoint_check` reports such
+/// tensors, and a read of such a tensor fails.
 ///
 /// Ownership: the caller frees `*out`. No file stays open.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -101,7 +101,7 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_free(
 }
 
 /// Writes to `*out` the number of tensors. Tensors are numbered from 0, in the order of their
-/// names. Tensors whose files are missing do not count.
+/// names. Tensors with missing files do not count.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -171,8 +171,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_find_tensor(
 /// numbers. `*ndim` becomes the number of dimensions. `dtype`, `sizes` and `ndim` may be NULL.
 ///
 /// torch's distributed checkpoint does not store the sizes of a tensor in its safetensors files.
-/// The sizes that this function writes for such a tensor are the ends of its last chunks. The
-/// layout into which the tensor is read may be larger. The read then reports the missing elements.
+/// For such a tensor, this function writes the ends of the last chunks as sizes. The layout for a
+/// read may be larger than these sizes. The read then reports the missing elements.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -204,8 +204,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_get_tensor(
     })
 }
 
-/// Creates the list of the stored chunks of tensor `tensor`. The chunks are shards whose placements
-/// are files. Chunks may overlap, and may leave gaps if files are missing.
+/// Creates the list of the stored chunks of tensor `tensor`. The chunks are shards with files as
+/// placements. Chunks may overlap, and may leave gaps if files are missing.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the checkpoint before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

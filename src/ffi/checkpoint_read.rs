@@ -22,21 +22,21 @@ use crate::memory::{Shared, try_collect, try_with_capacity};
 use crate::model::{Error, ShardedTensorMetadata, Shards, TensorProperties};
 use crate::transfer::{LocalShards, ShardedTensor, check_indices};
 
-/// A tensor of a checkpoint, and the memory into which to read it. That memory is the local shards
-/// of `tensor`, or views of some shards of `metadata`. With `tensor` and `metadata` NULL, the whole
-/// tensor is shard 0. Set unused fields to zero.
+/// A tensor of a checkpoint, and the memory that receives its elements. That memory is the local
+/// shards of `tensor`, or views of some shards of `metadata`. With `tensor` and `metadata` NULL,
+/// the whole tensor is shard 0. Set unused fields to zero.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_checkpoint_item {
-    /// `sizeof(shardspec_checkpoint_item)`, the same in every element of an array.
+    /// `sizeof(shardspec_checkpoint_item)`. All elements of an array have the same value.
     pub struct_size: u64,
     /// The tensor's name in the checkpoint.
     pub name: *const c_char,
     /// A sharded tensor, or NULL. The read fills all of its local shards. `metadata`, `indices`,
     /// `shards` and `shard_count` must then be 0 or NULL.
     pub tensor: *const shardspec_sharded_tensor,
-    /// The layout into which the tensor is read. NULL means a layout with one shard, which is the
-    /// whole tensor.
+    /// The layout that the tensor gets in memory. NULL means a layout with one shard: the whole
+    /// tensor.
     pub metadata: *const shardspec_metadata,
     /// The indices of the shards. NULL means shards 0 to `shard_count - 1`.
     pub indices: *const usize,
@@ -54,7 +54,7 @@ unsafe impl Grows for shardspec_checkpoint_item {
     const FIRST_SIZE: usize = 56;
 }
 
-/// Describes what a read did.
+/// Numbers about a read.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_checkpoint_read_report {
@@ -75,13 +75,14 @@ unsafe impl Grows for shardspec_checkpoint_read_report {
     const FIRST_SIZE: usize = 32;
 }
 
-/// The number of problems at which `shardspec_checkpoint_check` stops, unless `capacity` is larger.
+/// `shardspec_checkpoint_check` stops after this number of problems. If its argument `capacity` is
+/// larger, the function stops after `capacity` problems.
 pub const SHARDSPEC_CHECKPOINT_MAX_PROBLEMS: usize = 1024;
 
-/// Finds everything that prevents `item_count` items from being read. Examples are missing tensors and
-/// files, elements that no file holds, chunks that contradict each other, and layouts whose sizes or
-/// element type differ from those of the stored tensor. With `item_count` 0, the function checks the
-/// whole checkpoint. The function reads no element, and ignores `shards` of the items.
+/// Finds all reasons why `item_count` items can't be read. Examples are missing tensors and files,
+/// missing elements, and chunks that contradict each other. Another example is a layout with other
+/// sizes or another element type than the stored tensor. With `item_count` 0, the function checks
+/// the whole checkpoint. The function reads no element, and ignores `shards` of the items.
 ///
 /// `*problem_count` becomes the number of problems. Counting ends at
 /// `SHARDSPEC_CHECKPOINT_MAX_PROBLEMS`, or at `capacity` if that number is larger. `problems` has

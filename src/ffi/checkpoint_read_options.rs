@@ -10,10 +10,10 @@ use crate::files::ReadOptions;
 use crate::memory::text;
 use crate::model::Error;
 
-/// Receives how many of the needed bytes have been read. The callback returns its status of success
-/// to continue. To cancel the read, the callback returns another status, and the reading function
-/// then returns that status. The callback runs on the thread that called the reading function,
-/// between the reads of that thread and once at the end.
+/// Receives the number of needed bytes that have been read so far. The callback returns its status
+/// of success to continue. To cancel the read, the callback returns another status, and the reading
+/// function then returns that status. The library calls the callback on the thread that called the
+/// reading function. The calls happen between the reads of that thread and once at the end.
 pub type shardspec_progress_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -29,7 +29,7 @@ pub type shardspec_progress_fn = Option<
 pub struct shardspec_checkpoint_read_options {
     /// `sizeof(shardspec_checkpoint_read_options)`.
     pub struct_size: u64,
-    /// Maximum number of threads. The calling thread counts as one of them. 0 means up to 4.
+    /// Maximum number of threads, including the calling thread. 0 means up to 4.
     pub max_threads: u32,
     /// The status that `progress` returns on success: 0, `SHARDSPEC_CALLBACK_OK` or
     /// `SHARDSPEC_CALLBACK_OK_IN_ERR`.
@@ -37,11 +37,11 @@ pub struct shardspec_checkpoint_read_options {
     /// If the gap between two needed parts of a file has at most this many bytes, one read gets both
     /// parts and the gap. 0 means 4096.
     pub max_gap: u64,
-    /// A read also includes a larger gap if the whole read then has at most this number times the
-    /// bytes that are needed. 0 means 2.0. With 1.0, only `max_gap` decides.
+    /// Maximum of "bytes read divided by bytes needed" for a read with larger gaps than `max_gap`.
+    /// 0 means 2.0. With 1.0, only `max_gap` decides.
     pub over_read: f64,
-    /// Maximum number of bytes of a read whose parts go to several places. 0 means 2 MiB. Each
-    /// thread allocates memory for one such read.
+    /// Maximum number of bytes of a read with parts for several places in memory. 0 means 2 MiB.
+    /// Each thread allocates memory for one such read.
     pub max_read: u64,
     /// The callback that receives the progress, or NULL.
     pub progress: shardspec_progress_fn,

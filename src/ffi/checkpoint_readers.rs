@@ -14,10 +14,11 @@ use crate::model::ShardedTensorMetadata;
 ///
 /// `readers` receives one number for each shard of the first layout, then for each shard of the
 /// second layout, and so on. The number is the index of the shard that is read from files. If the
-/// number is the shard's own index, the shard is read from files. Otherwise the shard receives its
-/// elements from the shard with that index. The function handles the largest sets first. In each
-/// set, it chooses the owner with the fewest bytes so far. If a layout states no element type, an
-/// element counts as a byte. Equal layouts give equal readers in every process.
+/// number is the shard's own index, this shard is read from files. If the number is another index,
+/// the shard receives its elements from the shard with that index. The function handles the largest
+/// sets first. In each set, the function chooses the owner with the fewest bytes so far. If a
+/// layout states no element type, an element counts as a byte. Equal layouts give equal readers in
+/// every process.
 ///
 /// `capacity` is the number of elements of `readers`. `*needed` becomes the number of shards of all
 /// layouts. `needed` may be NULL. With capacity 0, only `*needed` is written.

@@ -8,9 +8,8 @@
 //!   MPI_Barrier(comm);
 //!   if (rank == 0) shardspec_checkpoint_commit("checkpoint", &tensor, 1, NULL, &err);
 //!
-//! The layouts alone decide which file holds which shard. The header of each file holds the layout
-//! as a JSON text. The header also has the entries with which torch's `HuggingFaceStorageReader`
-//! reads the file.
+//! The layouts alone determine the file of each shard. The header of each file holds the layout as
+//! a JSON text. The header also has the entries that torch's `HuggingFaceStorageReader` needs.
 
 use std::ffi::c_char;
 
@@ -61,17 +60,17 @@ unsafe impl Grows for shardspec_checkpoint_tensor {
     const FIRST_SIZE: usize = 48;
 }
 
-/// Options for writing a checkpoint. If a function gets NULL instead of options, or if a field is
-/// 0, the default applies. All ranks pass the same values.
+/// Options for writing a checkpoint. NULL instead of options means the defaults. A field that is 0
+/// means the default of this field. All ranks pass the same values.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_checkpoint_write_options {
     /// `sizeof(shardspec_checkpoint_write_options)`.
     pub struct_size: u64,
-    /// How tensors are divided among files: a `SHARDSPEC_CHECKPOINT_FILES_...` constant.
+    /// The division of tensors among files: a `SHARDSPEC_CHECKPOINT_FILES_...` constant.
     pub files: u32,
-    /// With a nonzero value, a checkpoint at the path is replaced. With 0, a path that exists is
-    /// refused.
+    /// With a nonzero value, the function replaces a checkpoint at the path. With 0, the function
+    /// refuses a path that exists.
     pub replace: u32,
     /// Maximum number of bytes of elements that a conversion holds in memory. 0 means 64 MiB. Other
     /// functions ignore this field.
@@ -93,7 +92,7 @@ pub struct shardspec_checkpoint_rule {
     pub struct_size: u64,
     /// A pattern for names of tensors. Each `*` matches zero or more characters.
     pub pattern: *const c_char,
-    /// The spec that cuts tensors whose names match the pattern.
+    /// The spec that cuts tensors with matching names.
     pub spec: *const shardspec_spec,
 }
 
@@ -154,20 +153,21 @@ fn tensors_to_write<'a>(given: &'a [TensorArgument<'_>]) -> Result<Vec<TensorToW
 }
 
 /// Writes this process's shards of all tensors of a checkpoint. Call this function on every rank,
-/// with the same path, names, layouts and options. Then call `shardspec_checkpoint_commit` on one
-/// rank. A process may pass shards of several owners. If it passes one shard of an owner, it must
-/// pass all shards of that owner. A rank without shards need not call the function.
+/// with the same path, names, layouts and options. After the calls of all ranks, call
+/// `shardspec_checkpoint_commit` on one rank. A process may pass shards of several owners. A
+/// process that passes one shard of an owner must pass all shards of that owner. Ranks without
+/// shards may omit the call.
 ///
-/// The layouts alone decide which file holds which shard, so ranks exchange nothing. By default,
+/// The layouts alone determine the file of each shard, so ranks exchange no messages. By default,
 /// each file is a safetensors file with shards of one owner. With SHARDSPEC_CHECKPOINT_FILES_ONE,
 /// all ranks write into one file with whole tensors. That file must be on a file system that all
 /// ranks share. Of several replicas, only one is written. All owners write about equally many
-/// bytes. A view that is not row-major is written from its memory if its runs have at least 1 KiB.
+/// bytes. If a view is not row-major, runs of at least 1 KiB are written directly from the view.
 /// Shorter runs are copied first, at most 8 MiB at a time.
 ///
-/// The function writes the files into a directory whose name is the path followed by `.saving`. The
-/// function flushes the files to the disk. The path itself does not change. After a failure, the
-/// function may be called again.
+/// The function writes the files into a directory with the name of the path and the ending
+/// `.saving`. The function flushes the files to the disk. The path itself does not change. After a
+/// failure, the function may be called again.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -205,7 +205,7 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_write(
     })
 }
 
-/// Moves a checkpoint to its path after all ranks have written their shards. Call this function on
+/// Moves a checkpoint to its path, after all ranks have written all shards. Call this function on
 /// one rank, after a barrier. Pass the same names, layouts and options as to
 /// `shardspec_checkpoint_write`. `indices`, `shards` and `shard_count` are ignored.
 ///
@@ -242,14 +242,14 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_commit(
 }
 
 /// Writes all tensors of a checkpoint to another checkpoint, with other layouts. `source_path` is a
-/// safetensors file, a `.npy` file, a directory of safetensors files with or without an index, or a
-/// directory that torch's distributed checkpoint wrote. The new checkpoint appears at `path` in one
-/// step, after all of it is written.
+/// safetensors file, a `.npy` file, a directory of safetensors files or a directory of torch's
+/// distributed checkpoint. The new checkpoint appears at `path` in one step, after all of it is
+/// written.
 ///
-/// The first rule whose pattern matches the name of a tensor decides which spec cuts the tensor. A
-/// tensor that no rule matches is written whole, as a shard of rank 0. The conversion holds at most
-/// `max_bytes` bytes of elements in memory, and the buffers of its reads. The conversion first
-/// checks the source. If elements are missing, the conversion writes nothing.
+/// The first rule with a matching pattern determines the spec of a tensor. A tensor without a
+/// matching rule is written whole, as a shard of rank 0. The conversion holds at most `max_bytes`
+/// bytes of elements in memory, and the buffers of its reads. The conversion first checks the
+/// source. If elements are missing, the conversion writes nothing.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;

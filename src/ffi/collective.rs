@@ -3,18 +3,17 @@
 //! Every rank of a communicator calls the same function with its own buffers. All ranks pass equal
 //! metadata and the same `source_rank` or `destination_rank`. The placement of a shard defines its
 //! rank. Shard i belongs to rank n if its placement is `rank:n`, `rank:n/<device>`, or a custom
-//! placement of that rank. A rank passes its shards in the order of their indices.
+//! placement of that rank. A rank passes its shards in the order of the shards' indices.
 //! `shardspec_metadata_shards_of_rank` returns the indices in that order. A rank may have several
 //! shards or none. A rank also passes its empty shards.
 //!
-//! A collective begins with an agreement, in which the ranks compare their arguments. The agreement
-//! takes ceil(log2 size) rounds of one small message each. If a rank passes an invalid argument, or
-//! if ranks call different functions, all ranks return an error. No buffer is then written, and no
-//! rank waits. The rank with the invalid argument returns its own error. All other ranks return
-//! DISAGREEMENT, with that rank, its status and its message. The agreement covers every argument
-//! except `comm` and `err`, because a rank without a communicator can't send its error. A program
-//! that can't call the collective at all must call `shardspec_comm_decline` instead, with its own
-//! error.
+//! A collective begins with an agreement: the ranks compare their arguments. The agreement takes
+//! ceil(log2 size) rounds of one small message each. If a rank passes an invalid argument, or if
+//! ranks call different functions, all ranks return an error. All buffers then stay unchanged, and
+//! all ranks return. The rank with the invalid argument returns its own error. All other ranks
+//! return DISAGREEMENT. These errors have the number, the status and the message of the rank with
+//! the invalid argument. The agreement covers every argument except `comm` and `err`. A program
+//! that can't call the collective must call `shardspec_comm_decline` instead, with its own error.
 //!
 //! Contiguous data is sent from the caller's buffers and received into them. Other data is packed
 //! and unpacked in memory of the library, up to the rank's memory limit. If there is enough data, a
@@ -23,15 +22,15 @@
 //!
 //! A rank can still fail after the agreement, if the transport fails or memory runs out. The rank
 //! then returns that error. The destinations of this rank may be partly written, but every handle
-//! stays valid. The library then calls `abort` of the transport, so that the other ranks return
-//! too. Local communicators support `abort`. If a transport has no `abort`, ranks that need data of
-//! the failed rank keep waiting. MPI programs should then call MPI_Abort. A rank that returns OK
-//! has received all of its data.
+//! stays valid. The library then calls `abort` of the transport, and the other ranks also return.
+//! Local communicators support `abort`. Without an `abort`, ranks that need data of the failed rank
+//! keep waiting. MPI programs should then call MPI_Abort. A rank that returns OK has received all
+//! of its data.
 //!
 //! The agreement requires that a transport delivers messages unchanged, once and in order. Each
 //! message of the agreement has a checksum. A rank that receives a damaged message returns
-//! DISAGREEMENT. This rank also calls `abort`, because other ranks may have agreed already. If the
-//! transport has no `abort`, those ranks wait. Messages with data have no checksum.
+//! DISAGREEMENT. This rank also calls `abort`, because other ranks may have agreed already. Without
+//! an `abort`, those ranks wait. Messages with data have no checksum.
 
 use crate::comm::{self, Communicator, Root, Scatter};
 use crate::ffi::border::collective::{
@@ -126,8 +125,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather(
 ///
 /// `source_shards` holds this rank's `source_shard_count` shards of the layout `source`.
 /// `destination_shards` holds the destinations of this rank's `destination_shard_count` shards of
-/// the layout `destination`. Every element moves directly from the rank that owns it to the ranks
-/// that need it. So no rank holds more of the tensor than its own shards. `options` may be NULL.
+/// the layout `destination`. Every element moves directly from its owner to the ranks that need
+/// this element. A rank holds only its own shards of the tensor. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
@@ -169,10 +168,10 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
     })
 }
 
-/// Creates a sharded tensor on each rank, with the shards that the metadata cuts out of a tensor of
-/// rank `source_rank`. On `source_rank`, `full` is the tensor. On other ranks, `full` is ignored.
-/// The metadata must state the element type. The sharded tensor stores its communicator. An op
-/// refuses sharded tensors with different communicators. `options` may be NULL.
+/// Creates a sharded tensor on each rank, with shards of a tensor of rank `source_rank`. On
+/// `source_rank`, `full` is the tensor. On other ranks, `full` is ignored. The metadata must state
+/// the element type. The sharded tensor stores its communicator. An op refuses sharded tensors with
+/// different communicators. `options` may be NULL.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the metadata and `full` before `*out`.
 /// The caller keeps the communicator.
@@ -220,8 +219,9 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_rank(
 /// Writes the communicator of a sharded tensor to `*out`, or NULL if the sharded tensor has no
 /// communicator.
 ///
-/// Ownership: `*out` is the handle with which the sharded tensor was created. The function creates
-/// no new handle, so the caller must not free `*out` a second time.
+/// Ownership: `*out` becomes the handle that was passed to
+/// `shardspec_sharded_tensor_new_from_rank`. The function creates no new handle. The caller frees
+/// this handle only once.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.

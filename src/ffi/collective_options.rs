@@ -11,16 +11,16 @@ pub const SHARDSPEC_ALL_RANKS: i64 = -1;
 pub const SHARDSPEC_DEFAULT_MEMORY_LIMIT: u64 = 67108864;
 const _: () = assert!(SHARDSPEC_DEFAULT_MEMORY_LIMIT == Options::DEFAULT_MEMORY_LIMIT);
 
-/// Options of a collective. If a function gets NULL instead of options, or if a field is 0, the
-/// library chooses. No option changes the result. Ranks may pass different options.
+/// Options of a collective. For NULL instead of options, and for each field that is 0, the library
+/// chooses. No option changes the result. Ranks may pass different options.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_comm_options {
     /// `sizeof(shardspec_comm_options)`.
     pub struct_size: u64,
     /// Maximum number of bytes that this rank uses for packing and unpacking. 0 means
-    /// `SHARDSPEC_DEFAULT_MEMORY_LIMIT`. All ranks use the lowest limit of all ranks, but at least
-    /// the size of four elements.
+    /// `SHARDSPEC_DEFAULT_MEMORY_LIMIT`. The lowest limit of all ranks applies to every rank, but
+    /// at least the size of four elements.
     pub memory_limit: u64,
     /// Options of the copies on this rank, or NULL. `max_threads` includes the calling thread. The
     /// default of `max_threads` is 2 here, because ranks share processors. With 1, there is no

@@ -37,8 +37,8 @@ unsafe fn start_collective(
     Ok(())
 }
 
-/// Starts a transfer of a batch of tensors. The rules are those of `shardspec_comm_transfer`, and
-/// other ranks may call that function instead. `options` may be NULL.
+/// Starts a transfer of a batch of tensors. `shardspec_comm_transfer` has the same rules, and other
+/// ranks may call it instead. `options` may be NULL.
 ///
 /// The function checks the arguments and plans. The request then agrees with the other ranks and
 /// moves the tensors. An invalid argument is an error of the request. `shardspec_request_test` or
@@ -71,8 +71,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_transfer_start(
     })
 }
 
-/// Starts a scatter: cuts a tensor of rank `source_rank` into the shards of all ranks. The arguments
-/// and the rules are those of `shardspec_comm_scatter`, and other ranks may call that function instead.
+/// Starts a scatter: cuts a tensor of rank `source_rank` into the shards of all ranks.
+/// `shardspec_comm_scatter` has the same arguments and rules, and other ranks may call it instead.
 ///
 /// The function checks the arguments. The request then agrees with the other ranks and moves the data.
 /// An invalid argument is an error of the request. `shardspec_request_test` or
@@ -116,8 +116,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter_start(
 }
 
 /// Starts a gather: copies the shards of all ranks into a tensor on rank `destination_rank`, or on
-/// every rank. The arguments and the rules are those of `shardspec_comm_gather`, and other ranks may
-/// call that function instead.
+/// every rank. `shardspec_comm_gather` has the same arguments and rules, and other ranks may call
+/// it instead.
 ///
 /// The function checks the arguments. The request then agrees with the other ranks and moves the data.
 /// An invalid argument is an error of the request. `shardspec_request_test` or
@@ -153,8 +153,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather_start(
     })
 }
 
-/// Starts to move a tensor from the layout `source` to the layout `destination`. The arguments and the
-/// rules are those of `shardspec_comm_reshard`, and other ranks may call that function instead.
+/// Starts a reshard: moves a tensor from the layout `source` to the layout `destination`.
+/// `shardspec_comm_reshard` has the same arguments and rules, and other ranks may call it instead.
 ///
 /// The function checks the arguments and plans. The request then agrees with the other ranks and
 /// moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
@@ -198,12 +198,13 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard_start(
     })
 }
 
-/// Starts the preparation of a transfer. The arguments and the rules are those of
-/// `shardspec_transfer_prepare`, and other ranks may call that function instead.
+/// Starts the preparation of a transfer. `shardspec_transfer_prepare` has the same arguments and
+/// rules, and other ranks may call it instead.
 ///
 /// The function checks the arguments, plans the messages and allocates memory for packing. The
 /// request then agrees with the other ranks. The transfer can run when the request has ended with
-/// OK. Before that, and after an error of the request, a run returns INVALID_ARGUMENT on all ranks.
+/// OK. Before the end of the request, and after an error of the request, a run returns
+/// INVALID_ARGUMENT on all ranks.
 ///
 /// An invalid argument is an error of the request. `*transfer` is then NULL.
 /// `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks have
@@ -250,11 +251,11 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare_start(
     })
 }
 
-/// Starts a run of a prepared transfer. The rules are those of `shardspec_transfer_run`, and other
-/// ranks may call that function instead.
+/// Starts a run of a prepared transfer. `shardspec_transfer_run` has the same rules, and other
+/// ranks may call it instead.
 ///
-/// With `tensors` NULL and `tensor_count` 0, the buffers are those of the last run that returned
-/// OK, or of `shardspec_transfer_prepare`. A transfer has one run at a time. Two prepared transfers
+/// With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
+/// OK, or the buffers of the preparation. A transfer has one run at a time. Two prepared transfers
 /// of the same tensors have two sets of buffers. To run both at the same time, use two
 /// communicators. An invalid argument is an error of the request. `shardspec_request_test` or
 /// `shardspec_request_wait` returns this error after the other ranks have received it.
@@ -288,13 +289,13 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_start(
     })
 }
 
-/// Starts to take part in the collective that the other ranks call or start, and reports an error
-/// of this rank. Call this function instead of the function that starts the collective if the
-/// program can't pass valid arguments. `status` and `message` are the arguments of
+/// Starts a request that takes part in the collective of the other ranks and reports an error of
+/// this rank. Call this function instead of the function that starts the collective if the program
+/// can't pass valid arguments. `status` and `message` are the arguments of
 /// `shardspec_comm_decline`.
 ///
-/// All other ranks return DISAGREEMENT, with this rank, `status` and `message`, and nothing is
-/// moved. The request ends with OK when the other ranks have received `status` and `message`.
+/// All other ranks return DISAGREEMENT, with this rank, `status` and `message`. No data moves. The
+/// request ends with OK when the other ranks have received `status` and `message`.
 ///
 /// Ownership: the caller frees `*out`. The caller may free `message` when the function returns.
 /// Calls back: `exchange`, `start`, `test` and `abort` of a custom transport; `destroy`, if another

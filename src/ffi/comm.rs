@@ -1,15 +1,15 @@
 //! Communicators.
 //!
-//! A communicator is a group of ranks that exchange messages. A handle of a communicator belongs to
-//! one of these ranks. The library links no transport. A transport must have one function,
-//! exchange: it starts a set of messages and returns when all of them are complete.
-//! `shardspec_mpi.h` implements exchange for MPI with MPI_Irecv, MPI_Isend and MPI_Waitall. NCCL
-//! has ncclGroupStart, ncclSend, ncclRecv and ncclGroupEnd for this purpose, and torch has
-//! batch_isend_irecv. A program without a transport can run its ranks as threads, with
-//! `shardspec_comm_new_local`.
+//! A communicator is a group of ranks that exchange messages. Each rank has its own handle of the
+//! communicator. The library is not linked with a transport such as MPI. A transport must have one
+//! function, exchange. This function starts a set of messages and returns when all messages are
+//! complete. `shardspec_mpi.h` implements exchange for MPI with MPI_Irecv, MPI_Isend and
+//! MPI_Waitall. With NCCL, exchange consists of ncclGroupStart, ncclSend, ncclRecv and
+//! ncclGroupEnd. With torch, exchange is batch_isend_irecv. A program without a transport can run
+//! its ranks as threads, with `shardspec_comm_new_local`.
 //!
-//! A rank must make one call at a time. If two threads make calls with one communicator at the same
-//! time, the library refuses a call, or the messages of the two calls are confused.
+//! A rank must make one call at a time. If two threads of a rank call at the same time, the library
+//! may refuse a call or confuse the messages of the two calls.
 
 use std::ffi::{c_char, c_void};
 
@@ -84,14 +84,14 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new(
     )
 }
 
-/// Creates a communicator whose `size` ranks are threads of this process. The array `comms` has
-/// room for `size` handles, and `comms[r]` becomes the handle of rank `r`. One thread at a time may
-/// use a handle. The receiver of a message copies the message once.
+/// Creates a communicator for `size` threads of this process, one for each rank. The array `comms`
+/// has room for `size` handles, and `comms[r]` becomes the handle of rank `r`. One thread at a time
+/// may use a handle. The receiver of a message copies the message once.
 ///
-/// All later exchanges of the group fail with TRANSPORT_FAILED and the reason if a rank frees its
-/// communicator while other ranks wait for that rank. Exchanges also fail if two ranks disagree
-/// about the length of a message. No rank waits for a message that can't arrive. In a child process
-/// after fork, exchanges are refused.
+/// A rank may free its communicator while other ranks wait for that rank. All later exchanges of
+/// the group then fail with TRANSPORT_FAILED and the reason. Exchanges also fail if two ranks pass
+/// different lengths for a message. A rank that waits for a message that can't arrive returns with
+/// an error. In a child process after fork, exchanges are refused.
 ///
 /// Ownership: the caller frees each of `comms[0]` to `comms[size - 1]`.
 /// Calls back: no.
@@ -110,11 +110,10 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new_local(
     })
 }
 
-/// Creates a communicator whose ranks are threads of this process, as if the threads were on
+/// Creates a communicator for `size` threads of this process that behaves like a communicator over
 /// several nodes. Rank r is on node `nodes[r]`. Collectives with replicas then prefer sources on
-/// the same node. This function is for tests of
-/// how collectives choose sources. The transport of messages is the same
-/// as with `shardspec_comm_new_local`.
+/// the same node. This function is for tests of the choice of sources. Messages are copied in
+/// memory, like the messages of `shardspec_comm_new_local`.
 ///
 /// `nodes` holds `size` numbers >= 0, which are equal for ranks on the same node. `comms[r]`
 /// becomes the handle of rank r.
@@ -213,9 +212,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_size(
 /// Exchanges messages between ranks. A custom transport may call this function with another
 /// communicator.
 ///
-/// The library itself copies messages whose peer is the calling rank: the i-th send to the i-th
-/// receive. The library ignores empty messages. The transport receives neither messages to the
-/// calling rank nor empty messages. Ranks without messages need not call the function.
+/// The library itself copies messages from the calling rank to the calling rank: the i-th send to
+/// the i-th receive. The library ignores empty messages. The transport receives only the other
+/// messages. Ranks without messages may omit the call.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange` of a custom transport; `destroy`, if another thread frees a handle during

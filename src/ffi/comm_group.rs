@@ -10,11 +10,11 @@ use crate::memory::{text, try_collect_results};
 use crate::model::Error;
 
 /// Creates a communicator of some ranks of the communicator `comm`. The caller also passes the
-/// placement ranks of these members: the ranks that placements use for them. So a tensor-parallel
-/// group of ranks 4 to 7 can use layouts with the placements `rank:4` to `rank:7` unchanged.
+/// placement ranks of these members: their ranks in placements. For example, a tensor-parallel
+/// group of ranks 4 to 7 can use layouts with the placements `rank:4` to `rank:7`.
 ///
-/// `members` holds ranks of `comm`, each at most once. The calling rank must be among them. Member
-/// i is rank i of the new communicator. With `members` NULL, all ranks of `comm` are members, and
+/// `members` holds ranks of `comm`, each at most once. The calling rank must be a member. Member i
+/// is rank i of the new communicator. With `members` NULL, all ranks of `comm` are members, and
 /// `member_count` is the size of `comm`. `placement_ranks[i]` is the placement rank of member i.
 /// With `placement_ranks` NULL, the members keep the placement ranks that they have in `comm`.
 ///
@@ -25,8 +25,8 @@ use crate::model::Error;
 /// ranks, their collectives return DISAGREEMENT.
 ///
 /// Messages of the new communicator are messages of `comm`, so calls with the two communicators
-/// must not mix. A rank makes one call at a time with either of them, and all members make these
-/// calls in the same order. An abort of one communicator aborts both.
+/// must not mix. A rank makes one call at a time with the two communicators, and all members make
+/// these calls in the same order. An abort of one communicator aborts both.
 ///
 /// Ownership: the caller keeps the lists and frees `*out`. The caller may free `comm` before
 /// `*out`. The transport is freed with the last communicator that uses it.
@@ -84,8 +84,9 @@ fn rank_of(comm: &dyn Communicator, rank: i64) -> Outcome<usize> {
     Ok(rank)
 }
 
-/// Writes to `*out` the placement rank of rank `rank`: the rank that placements use for it. The
-/// placement rank is `rank` itself, unless `shardspec_comm_new_group` created the communicator.
+/// Writes to `*out` the placement rank of rank `rank`: the rank in placements. In a communicator of
+/// `shardspec_comm_new_group`, the two ranks may differ. In other communicators, the placement rank
+/// is `rank` itself.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

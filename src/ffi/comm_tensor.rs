@@ -8,8 +8,8 @@ use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::plan::shardspec_plan;
 use crate::ffi::view::shardspec_tensor_view;
 
-/// One tensor of a batch, as one rank passes it. All fields except the shards are the same on all
-/// ranks.
+/// One tensor of a batch, as an argument of one rank. All ranks pass equal fields, except the
+/// shards.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_comm_tensor {
@@ -19,7 +19,7 @@ pub struct shardspec_comm_tensor {
     pub tag: *const c_char,
     /// The layout of the tensor, or NULL if `plan` is set.
     pub source: *const shardspec_metadata,
-    /// The layout to which the tensor moves, or NULL if `plan` is set.
+    /// The new layout of the tensor, or NULL if `plan` is set.
     pub destination: *const shardspec_metadata,
     /// A plan that replaces `source` and `destination`. The plan must cover all destination shards,
     /// and all of its shards must have placements.
@@ -33,8 +33,8 @@ pub struct shardspec_comm_tensor {
     /// Number of destination shards.
     pub destination_shard_count: usize,
     /// The element type. With all zeros, the layouts or the shards decide. In a batch of several
-    /// tensors, a rank without any shard of a tensor must pass the element type here, unless the
-    /// layouts state it.
+    /// tensors, a rank may have no shard of a tensor. If the layouts state no element type, this
+    /// rank must pass the element type here.
     pub dtype: shardspec_dtype,
     /// 0.
     pub reserved: u32,

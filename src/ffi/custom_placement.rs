@@ -1,10 +1,9 @@
 //! Custom placements.
 //!
-//! A custom placement describes a place that an owner and a device do not describe fully, such as a
-//! rack, a storage tier or a node of a scheduler. A custom placement consists of the name of its
-//! type, a text, a rank or -1, and a `ctx` of the caller. Functions that take the handle of a
-//! placement also accept the handle of a custom placement. Metadata returns custom placements
-//! unchanged.
+//! A custom placement describes a place with more than an owner and a device. Examples are a rack,
+//! a storage tier and a node of a scheduler. A custom placement consists of the name of its type, a
+//! text, a rank or -1, and a `ctx` of the caller. Functions that take the handle of a placement
+//! also accept the handle of a custom placement. Metadata returns custom placements unchanged.
 //!
 //! Source: torch's abstract class `PlacementSpec`.
 
@@ -32,9 +31,9 @@ pub struct shardspec_placement_vtable {
     pub struct_size: u64,
     /// Frees `ctx`. NULL if there is nothing to free.
     pub destroy: shardspec_destroy_fn,
-    /// Returns whether two placements with this type name and the same rank are equal. With NULL,
-    /// such placements are equal if their texts are equal. Metadata keeps only the first of several
-    /// equal placements.
+    /// Returns a nonzero value if two placements with this type name and the same rank are equal,
+    /// else 0. With NULL, such placements are equal if their texts are equal. Metadata keeps only
+    /// the first of several equal placements.
     pub equal: shardspec_equal_fn,
     /// Returns a hash of a placement. Equal placements must have equal hashes. The library uses
     /// `hash` only if `equal` is set. With NULL, the library hashes the type's name and the rank.
@@ -112,7 +111,7 @@ impl CustomPlacement for ForeignPlacement {
 /// a placement without a rank. Collectives, plans and `shardspec_metadata_shards_of_rank` use this
 /// rank. Placements with different type names or ranks are never equal. To compare two placements
 /// with the same type name and rank, the library passes the `ctx` of both to `equal`. With `vtable`
-/// NULL, the library never frees `ctx`, and placements with the same type name and rank are equal
+/// NULL, the library never frees `ctx`. Placements with the same type name and rank are then equal
 /// if their texts are equal.
 ///
 /// Ownership: the library copies the texts and the table. The library owns `ctx` from the call on,
@@ -150,8 +149,8 @@ pub unsafe extern "C-unwind" fn shardspec_placement_new_custom(
     )
 }
 
-/// Writes the `ctx` of a custom placement to `*out`. The `ctx` is valid as long as the placement,
-/// so do not free the handle while you use the `ctx`.
+/// Writes the `ctx` of a custom placement to `*out`. The `ctx` is valid until the placement is
+/// freed. Do not free the handle while you use the `ctx`.
 ///
 /// Ownership: the placement still owns `ctx`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

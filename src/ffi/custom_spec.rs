@@ -1,8 +1,8 @@
 //! Custom sharding specs.
 //!
-//! A type of spec consists of a name and a table of functions. A spec of that type has these two
-//! and a `ctx`, which holds the parameters of the spec. The functions receive this `ctx`. Functions
-//! that accept a built-in spec also accept a custom spec.
+//! A type of spec consists of a name and a table of functions. A spec of that type has the name,
+//! the table and a `ctx`. The `ctx` holds the parameters of the spec, and the functions receive the
+//! `ctx`. Functions that accept a built-in spec also accept a custom spec.
 //!
 //! Source: torch's abstract class `ShardingSpec` with its methods `build_metadata` and `shard`.
 
@@ -35,7 +35,7 @@ use crate::transfer::{Extraction, Sharder};
 
 /// Adds the shards of a tensor to `builder`. `sizes` holds the `ndim` sizes of the tensor.
 /// `dim_names` holds `ndim` texts, or is NULL if the dimensions have no names. `properties` is
-/// never NULL. The library owns all arguments. The arguments are valid during the call only.
+/// never NULL. The library owns all arguments, which are valid during the call only.
 pub type shardspec_build_metadata_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -50,8 +50,8 @@ pub type shardspec_build_metadata_fn = Option<
 
 /// Writes the elements of shard `index` from `full` to `shard`. The views have the shapes and
 /// element types of `metadata`. The views share no memory. No pointer is NULL. The library owns all
-/// arguments. The arguments are valid during the call only. The memory of the views belongs to the
-/// caller of the library.
+/// arguments, which are valid during the call only. The memory of the views belongs to the caller
+/// of the library.
 pub type shardspec_fill_shard_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -74,11 +74,10 @@ pub struct shardspec_spec_vtable {
     pub destroy: shardspec_destroy_fn,
     /// Adds the shards of a tensor to a builder. Not NULL.
     pub build_metadata: shardspec_build_metadata_fn,
-    /// Fills a shard. With NULL, the library copies the elements of the shard from the tensor, as
-    /// with the built-in types.
+    /// Fills a shard. With NULL, the library copies the elements of the shard from the tensor.
     pub fill_shard: shardspec_fill_shard_fn,
-    /// Returns whether two specs with this type name cut every tensor in the same way. With NULL, a
-    /// spec equals only itself.
+    /// Returns a nonzero value if two specs with this type name cut every tensor into equal shards,
+    /// else 0. With NULL, a spec equals only itself.
     pub equal: shardspec_equal_fn,
     /// Returns a hash of a spec. Equal specs must have equal hashes. With NULL, the library hashes
     /// the type's name.
@@ -261,9 +260,9 @@ impl Sharder for CustomSpec {
 ///
 /// The library checks the shards that `build_metadata` adds. The library refuses shards outside of
 /// the tensor, overlaps, gaps and wrong numbers of dimensions. The error's message has the type's
-/// name. The shards of a custom spec depend on the tensor, so `shardspec_spec_shard_count` and
-/// `shardspec_spec_placement` fail with WRONG_SPEC_TYPE. Use
-/// `shardspec_metadata_shard_count` and `shardspec_metadata_shard_placement` instead.
+/// name. The shards of a custom spec depend on the tensor. For a custom spec,
+/// `shardspec_spec_shard_count` and `shardspec_spec_placement` therefore fail with WRONG_SPEC_TYPE.
+/// Use `shardspec_metadata_shard_count` and `shardspec_metadata_shard_placement` instead.
 ///
 /// Ownership: the library copies the name and the table. The library owns `ctx` from the call on,
 /// also if the call fails. The library calls `destroy(ctx)` after the spec was freed and no call
@@ -298,8 +297,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_custom(
     )
 }
 
-/// Writes the `ctx` of a custom spec to `*out`, for use in custom ops. The `ctx` is valid as long
-/// as the spec, so do not free the handle while you use the `ctx`.
+/// Writes the `ctx` of a custom spec to `*out`, for use in custom ops. The `ctx` is valid until the
+/// spec is freed. Do not free the handle while you use the `ctx`.
 ///
 /// Ownership: the spec still owns `ctx`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

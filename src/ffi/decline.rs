@@ -13,15 +13,15 @@ use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::memory::Text;
 use crate::model::Error;
 
-/// Takes part in the collective that the other ranks call, and reports an error of this rank. Call
-/// this function instead of the collective if the program can't pass valid arguments. For example,
-/// a file is missing, or a binding refuses an object before the library receives it.
+/// Takes part in the collective of the other ranks, and reports an error of this rank. Call this
+/// function instead of the collective if the program can't pass valid arguments. For example, a
+/// file is missing, or a binding refuses an object before the call.
 ///
 /// `status` is a status of the library, or a status of the program from `SHARDSPEC_USER_STATUS` on.
 /// `status` must be at least 1. `message` is the text of the error. The other ranks receive the
 /// first 480 bytes of `message`. `message` may be the message of `*err`. All other ranks return
-/// DISAGREEMENT from the collective that they call, with this rank, `status` and `message`. Nothing
-/// is moved. This function then returns OK, also if other ranks have errors of their own.
+/// DISAGREEMENT from the collective that they call, with this rank, `status` and `message`. No data
+/// moves. This function then returns OK, also if other ranks have other errors.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange` and `abort` of a custom transport; `destroy`, if another thread frees a

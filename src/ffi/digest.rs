@@ -49,11 +49,11 @@ unsafe fn shards_argument(
 /// from several calls and several processes, in any order. Pass each shard to exactly one of the
 /// calls. Without shards, the contribution is 0. The digest of a tensor without elements is 0.
 ///
-/// If several shards have an element, the element counts once: in the shard from which
-/// `shardspec_metadata_gather` reads it. Which shard that is depends on the metadata alone, so processes
-/// with equal metadata agree without a message. The digest does not show whether the replicas of an
-/// element are equal. To compare replicas, compare the results of
-/// `shardspec_metadata_shard_digests`. Holes of shards are not read.
+/// If several shards have an element, the element counts in one shard only: in the shard that
+/// `shardspec_metadata_gather` reads. The choice of this shard depends on the metadata alone.
+/// Processes with equal metadata therefore make the same choice without a message. The digest does
+/// not show whether the replicas of an element are equal. To compare replicas, compare the results
+/// of `shardspec_metadata_shard_digests`. Holes of shards are not read.
 ///
 /// `options->max_threads` limits the threads; `options` may be NULL.
 ///
@@ -129,11 +129,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_digests(
 
 /// Computes the contribution of all local shards to the digest of their tensor.
 ///
-/// If every shard of the metadata is local in exactly one process, the exclusive or of the
-/// contributions of all processes is the digest: the CRC-64/NVME of the tensor's bytes in row-major
-/// order. Without local shards, the contribution is 0. If several shards have an element, the
-/// element counts once, in a shard that depends on the metadata alone. `options->max_threads`
-/// limits the threads; `options` may be NULL.
+/// Every shard of the metadata must be local in exactly one process. The exclusive or of the
+/// contributions of all processes is then the digest: the CRC-64/NVME of the tensor's bytes in
+/// row-major order. Without local shards, the contribution is 0. If several shards have an element,
+/// the element counts in one shard only. The choice of this shard depends on the metadata alone.
+/// `options->max_threads` limits the threads; `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle

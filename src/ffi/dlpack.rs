@@ -1,16 +1,16 @@
 //! DLPack: tensors shared with other libraries, without a copy.
 //!
-//! A managed tensor is a view together with a function that releases its memory. A library that
-//! receives a managed tensor may use the memory as long as necessary. The receiving library then
-//! calls `tensor->deleter(tensor)` exactly once, on any thread.
+//! A managed tensor is a view together with a function that releases its memory. The library that
+//! receives a managed tensor may use its memory. After the last use, this library calls
+//! `tensor->deleter(tensor)` exactly once, on any thread.
 //!
 //! There are two forms of managed tensors. `shardspec_managed_tensor` has the memory layout of
 //! DLPack's `DLManagedTensorVersioned`. `shardspec_legacy_managed_tensor` has the memory layout of
-//! `DLManagedTensor`. This legacy form is for libraries that support only DLPack before 1.0.
-//! Pointers to the corresponding structs may be cast.
+//! `DLManagedTensor`. This legacy form is for libraries that support only DLPack before 1.0. A
+//! pointer to a managed tensor may be cast to a pointer to the struct of DLPack, and back.
 //!
-//! `shardspec_sharded_tensor_new_from_managed` takes managed tensors of other libraries. To pass a
-//! managed tensor to a function that takes a view, `release` and `ctx`, pass its `deleter` as
+//! `shardspec_sharded_tensor_new_from_managed` takes managed tensors of other libraries. Some
+//! functions take a view, `release` and `ctx`. For a managed tensor, pass its `deleter` as
 //! `release` and the managed tensor itself as `ctx`.
 //!
 //! Source: `dlpack.h` 1.0.
@@ -33,9 +33,9 @@ use crate::unwind::passing;
 pub const SHARDSPEC_DLPACK_MAJOR_VERSION: u32 = 1;
 /// The minor version of DLPack in the library's managed tensors.
 pub const SHARDSPEC_DLPACK_MINOR_VERSION: u32 = 0;
-/// A flag that says that the memory must not be written.
+/// A flag: the memory must not be written.
 pub const SHARDSPEC_DLPACK_FLAG_READ_ONLY: u64 = 1;
-/// A flag that says that the memory is a copy with no other user.
+/// A flag: the memory is a copy without other users.
 pub const SHARDSPEC_DLPACK_FLAG_IS_COPIED: u64 = 2;
 
 /// A managed tensor for another library. The struct has the memory layout of DLPack's
@@ -165,12 +165,12 @@ unsafe fn lend_view<T>(
     lend(&host_view("view", view)?, view.device, Keeper::of_lease(memory)?, form)
 }
 
-/// Creates a managed tensor of the memory that `view` describes, to pass it to another library.
-/// `flags` is 0, or `SHARDSPEC_DLPACK_FLAG_...` constants that are combined by bitwise or.
+/// Creates a managed tensor of the memory of `view`, for another library. `flags` is 0, or a
+/// bitwise or of `SHARDSPEC_DLPACK_FLAG_...` constants.
 ///
 /// Ownership: the library copies `view`. The memory of the view must stay valid until the library
-/// calls `release(ctx)`, exactly once. The deleter of the managed tensor calls `release`. A call
-/// that fails calls `release` before it returns. `release` may be NULL. The caller passes `*out` to
+/// calls `release(ctx)`, exactly once. The deleter of the managed tensor calls `release`. A failed
+/// call also calls `release`, before it returns. `release` may be NULL. The caller passes `*out` to
 /// another library, or calls its deleter.
 /// Calls back: `release`, if the call fails.
 /// Blocks: no.
@@ -195,12 +195,12 @@ pub unsafe extern "C-unwind" fn shardspec_managed_tensor_new(
     )
 }
 
-/// Creates a managed tensor of the memory that `view` describes, in the form before DLPack 1.0.
-/// This form has no flags, so a library that receives it may write the memory.
+/// Creates a managed tensor of the memory of `view`, in the form before DLPack 1.0. This form has
+/// no flags, so the receiving library may write the memory.
 ///
 /// Ownership: the library copies `view`. The memory of the view must stay valid until the library
-/// calls `release(ctx)`, exactly once. The deleter of the managed tensor calls `release`. A call
-/// that fails calls `release` before it returns. `release` may be NULL. The caller passes `*out` to
+/// calls `release(ctx)`, exactly once. The deleter of the managed tensor calls `release`. A failed
+/// call also calls `release`, before it returns. `release` may be NULL. The caller passes `*out` to
 /// another library, or calls its deleter.
 /// Calls back: `release`, if the call fails.
 /// Blocks: no.

@@ -1,7 +1,7 @@
 //! Local shards shared with other libraries.
 //!
 //! A local shard can be exported as a managed tensor of DLPack. Managed tensors of other libraries
-//! can become local shards. In both directions, nothing is copied. All users of a shard share its
+//! can become local shards. Both directions work without a copy. All users of a shard share its
 //! memory. The memory stays valid until the last user releases it.
 
 use std::ffi::{c_char, c_void};
@@ -35,10 +35,10 @@ fn export<T>(
     lend(&tensor.view(local)?, CPU, tensor.keeper(local)?, form)
 }
 
-/// Creates a managed tensor of local shard `local`, to pass it to another library.
+/// Creates a managed tensor of local shard `local`, for another library.
 ///
 /// Ownership: the caller passes `*out` to another library, or calls its deleter. The memory of the
-/// shard stays valid until the deleter is called, even if the sharded tensor is freed before.
+/// shard stays valid until the deleter is called. The sharded tensor may be freed before.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -57,11 +57,11 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_export_local(
     })
 }
 
-/// Creates a managed tensor of local shard `local`, in the form before DLPack 1.0, to pass it to
-/// another library.
+/// Creates a managed tensor of local shard `local` for another library, in the form before DLPack
+/// 1.0.
 ///
 /// Ownership: the caller passes `*out` to another library, or calls its deleter. The memory of the
-/// shard stays valid until the deleter is called, even if the sharded tensor is freed before.
+/// shard stays valid until the deleter is called. The sharded tensor may be freed before.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -228,10 +228,10 @@ unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostV
 /// Ownership: the library owns the managed tensors from the call on, also if the call fails. The
 /// caller keeps the array `shards` and frees `*out`. The library calls the deleter of each managed
 /// tensor exactly once, on any thread. If the call fails, the library calls the deleters before the
-/// call returns. Otherwise, the library calls a deleter after the sharded tensor and all managed
-/// tensors exported from that shard were freed. The library ignores elements of `shards` that are
-/// NULL. There is one exception: the library calls no deleter if it can't read the array. Such an
-/// array is NULL, is not aligned, is larger than memory, or has an element that is not aligned.
+/// call returns. If the call succeeds, the library calls a deleter later. At that time, the sharded
+/// tensor and all managed tensors exported from that shard were freed. The library ignores elements
+/// of `shards` that are NULL. The library calls no deleter for an invalid array: NULL, misaligned,
+/// larger than memory, or with a misaligned element.
 /// Calls back: `deleter` of each shard, if the call fails; `destroy`, if another thread frees a
 /// handle during the call.
 /// Blocks: no.

@@ -1,8 +1,7 @@
 //! Pictures of layouts and plans.
 //!
-//! A picture shows who owns what of a tensor, which elements change their owner between two
-//! layouts, or how much a plan moves between each pair of owners. A picture is text for a terminal
-//! or an SVG document.
+//! A picture shows the owners of a tensor's elements, the elements that change their owner between
+//! two layouts, or the traffic of a plan. A picture is text for a terminal or an SVG document.
 //!
 //!   static char picture[SHARDSPEC_MAX_PICTURE_SIZE];    // 256 KiB: too much for some stacks
 //!   if (shardspec_metadata_draw(metadata, NULL, picture, sizeof picture, NULL, &err) == 0)
@@ -10,11 +9,12 @@
 //!
 //! A text has a frame for each area with the same owners. The numbers at the frame are indices of
 //! the tensor. A list of the owners follows, with the number of elements of each. An SVG shows the
-//! same, and each owner also has a colour and a hatching that do not depend on colour vision.
+//! same areas, numbers and owners. In an SVG, each owner also has a colour and a hatching. The
+//! hatching helps readers who can't distinguish colours.
 //!
-//! If the tensor has too many shards, the picture has two parts. In the first part, a cell of the
-//! picture has the elements of several shards. The second part shows the beginning of the tensor
-//! with one shard in each cell. No picture has more than `SHARDSPEC_MAX_PICTURE_SIZE` bytes.
+//! A picture of a tensor with too many shards has two parts. In the first part, a cell of the
+//! picture stands for several shards. The second part shows the beginning of the tensor with one
+//! shard in each cell. No picture has more than `SHARDSPEC_MAX_PICTURE_SIZE` bytes.
 //!
 //! The library does not read the environment. The caller decides whether the terminal has colours,
 //! for example with `isatty` and the variable `NO_COLOR`.
@@ -51,8 +51,8 @@ pub const SHARDSPEC_THEME_LIGHT: i32 = 1;
 /// An SVG on a dark background.
 pub const SHARDSPEC_THEME_DARK: i32 = 2;
 
-/// Options of a picture. Zeros after `struct_size` are the defaults. `color`, `ascii` and `width` have
-/// no effect on an SVG, and `theme` has none on a text.
+/// Options of a picture. Zeros after `struct_size` are the defaults. `color`, `ascii` and `width`
+/// have an effect on a text only. `theme` has an effect on an SVG only.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_draw_options {
@@ -71,21 +71,21 @@ pub struct shardspec_draw_options {
     pub ascii: i32,
     /// Maximum number of columns of a text: 40 to 400. 0 means 80.
     pub width: usize,
-    /// The dimensions that the picture shows: the dimension of the rows and that of the columns.
-    /// With one dimension, the picture has one row. Dimensions are counted from 0, and the two must
-    /// differ. Plans ignore this field.
+    /// The dimensions that the picture shows: first the dimension of the rows, then the dimension
+    /// of the columns. With one dimension, the picture has one row. Dimensions are counted from 0,
+    /// and the two dimensions must differ. Plans ignore this field.
     pub axes: *const usize,
-    /// Number of dimensions in `axes`: 1 or 2. If it is 0, `axes` is ignored, and the picture shows
-    /// the last two dimensions that are cut.
+    /// Number of dimensions in `axes`: 1 or 2. With 0, `axes` is ignored, and the picture shows the
+    /// last two dimensions that are cut.
     pub axis_count: usize,
-    /// With `window_sizes`, the part of the tensor that the picture shows: its first index in each
-    /// dimension. Plans ignore this field.
+    /// The first index, in each dimension, of the part of the tensor that the picture shows. Plans
+    /// ignore this field.
     pub window_offsets: *const i64,
     /// The size of that part in each dimension. In dimensions that the picture shows, the size is at
     /// least 1.
     pub window_sizes: *const i64,
     /// Number of values in `window_offsets` and in `window_sizes`: the number of dimensions of the
-    /// tensor. If it is 0, both are ignored, and the picture shows the whole tensor.
+    /// tensor. With 0, both fields are ignored, and the picture shows the whole tensor.
     pub window_ndim: usize,
 }
 
@@ -145,9 +145,9 @@ unsafe fn options_argument<'a>(
     Ok(picture)
 }
 
-/// Draws who owns what of a tensor. Replicas, padding and empty shards are marked. The function
-/// writes the picture to `buffer`, NUL-terminated and in UTF-8. `options` may be NULL: text of 80
-/// columns without colours.
+/// Draws the owners of a tensor's elements. Replicas, padding and empty shards are marked. The
+/// function writes the picture to `buffer`, NUL-terminated and in UTF-8. `options` may be NULL:
+/// text of 80 columns without colours.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -176,11 +176,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_draw(
     })
 }
 
-/// Draws who owns what, for any list of shards of a tensor. `sizes` holds the `ndim` sizes of the
-/// tensor. The shards need not cover the tensor, and may overlap. The picture marks gaps, overlaps
-/// and elements outside of the tensor, so it shows why a list of shards is refused as metadata. The
-/// function writes the picture to `buffer`, NUL-terminated and in UTF-8. `options` may be NULL: text
-/// of 80 columns without colours.
+/// Draws the owners of a tensor's elements, for any list of shards. `sizes` holds the `ndim` sizes
+/// of the tensor. The shards need not cover the tensor, and may overlap. The picture marks gaps,
+/// overlaps and elements outside of the tensor. These marks show why a list of shards is refused as
+/// metadata. The function writes the picture to `buffer`, NUL-terminated and in UTF-8. `options`
+/// may be NULL: text of 80 columns without colours.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -253,10 +253,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_draw_diff(
 
 /// Draws how much a plan moves between each pair of owners, as a matrix. A row is a source owner, and
 /// a column is a destination owner. The fields `axes` and `window_...` of the options are ignored.
-/// Amounts are bytes if the plan knows the element
-/// type, and else elements. If there are many owners, neighbouring owners have a common row or
-/// column. The function writes the picture to `buffer`, NUL-terminated and in UTF-8. `options` may be
-/// NULL: text of 80 columns without colours.
+/// Amounts are numbers of bytes if the layouts state an element type, else numbers of elements. If
+/// there are many owners, neighbouring owners have a common row or column. The function writes the
+/// picture to `buffer`, NUL-terminated and in UTF-8. `options` may be NULL: text of 80 columns
+/// without colours.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.

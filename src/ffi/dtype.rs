@@ -1,10 +1,10 @@
 //! Element types.
 //!
-//! Element types are those of DLPack's `DLDataType`. The library moves elements unchanged and never
-//! computes with them, so a type that is not listed here works as well. Elements whose size is not
-//! a whole number of bytes are packed: each element starts at the bit after the end of the element
-//! before it. Bits are counted from the least significant bit of a byte. float4, int4 and three
-//! lanes of int4 are packed. Two lanes of int4 are one byte.
+//! An element type has the form of DLPack's `DLDataType`. The library moves elements unchanged and
+//! never computes with their values. Types that this header does not list are also allowed. If the
+//! size of an element is not a whole number of bytes, elements are packed. Each packed element
+//! starts at the bit after the previous element. Bits are counted from the least significant bit of
+//! a byte. float4, int4 and three lanes of int4 are packed. Two lanes of int4 are one byte.
 
 use std::ffi::c_char;
 
@@ -104,7 +104,7 @@ pub unsafe extern "C-unwind" fn shardspec_dtype_parse(
 }
 
 /// Writes the name of an element type into `buffer`, in the form that `shardspec_dtype_parse`
-/// reads. A type whose code has no name gets a text such as "code200_16".
+/// reads. If the code of a type has no name, the text has the form "code200_16".
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.

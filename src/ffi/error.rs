@@ -21,13 +21,13 @@ pub const SHARDSPEC_ERROR_SHORT_SIZE: usize = 56;
 
 /// Details of a call's result, in the caller's memory. Initialise the error with
 /// `SHARDSPEC_ERROR_INIT` or `shardspec_error_init`. Every call writes the error if `err` is not
-/// NULL. On success, its status is `SHARDSPEC_OK` and its message is empty. The layout of the
-/// fields never changes.
+/// NULL. On success, the error has the status `SHARDSPEC_OK` and an empty message. The layout of
+/// the fields never changes.
 ///
 /// A whole error has 1024 bytes. A caller may pass a shorter error of any size from
 /// `SHARDSPEC_ERROR_SHORT_SIZE` (56) on. In a shorter error, the message occupies the bytes from
 /// offset 56 up to `struct_size`. With a size of 56 there is no message. Short errors are for bindings
-/// that convert each struct that they pass. If a message does not fit, it is cut and ends in "...".
+/// that convert each struct that they pass. A message that does not fit is cut and ends in "...".
 #[repr(C)]
 pub struct shardspec_error {
     /// The caller sets this field to the number of bytes of its error: `sizeof(shardspec_error)`
@@ -36,21 +36,21 @@ pub struct shardspec_error {
     pub struct_size: u64,
     /// The status that the call returned.
     pub status: shardspec_status,
-    /// The dimension that the error is about, or -1. With `SHARDSPEC_INVALID_DIM`, it is the
-    /// refused dimension.
+    /// The dimension that the error is about, or -1. With `SHARDSPEC_INVALID_DIM`, the number is
+    /// the refused dimension.
     pub dim: i32,
-    /// Index of the shard that the error is about, or -1. If the error is about two shards, it is
-    /// the lower index.
+    /// Index of the shard that the error is about, or -1. If the error is about two shards, the
+    /// number is the lower index.
     pub first_shard: i64,
     /// Index of the second shard that the error is about, or -1.
     pub second_shard: i64,
     /// The refused value, or 0 if the refused value is not a single number.
     pub got: i64,
-    /// The bound that the refused value was compared with, or 0.
+    /// The bound for the refused value, or 0.
     pub limit: i64,
-    /// Position in the array argument that the message names: 3 for `placements[3]`. For a layout as
-    /// text or as bytes (JSON, the bytes of this library, a notation of another program), the
-    /// byte that is wrong, counted from 0. The position is -1 if the error is about neither.
+    /// For an error in an array argument: the position in the array, such as 3 for `placements[3]`.
+    /// For an error in a layout as text or as bytes: the number of the wrong byte, counted from 0.
+    /// For all other errors: -1.
     pub index: i64,
     /// A text that names the argument, the value and the remedy. The text is UTF-8 and ends in NUL.
     pub message: [c_char; SHARDSPEC_MESSAGE_CAPACITY],

@@ -14,8 +14,8 @@ use crate::model::Error;
 
 /// Initialises the `size` bytes at `err` as an error. This function is for languages that can't use
 /// the C macro `SHARDSPEC_ERROR_INIT`. `size` is 1024 for a whole error, and 56 for a short error
-/// without a message. Every size from 56 on is allowed. The message has the bytes from offset 56
-/// on. If this function fails, its status is the only information about the failure.
+/// without a message. All sizes from 56 on are allowed. The message occupies the bytes from offset
+/// 56 on. If this function fails, only its status shows the reason.
 ///
 /// Ownership: the caller keeps `err`.
 /// Calls back: no.
@@ -42,11 +42,12 @@ pub unsafe extern "C-unwind" fn shardspec_error_init(
     })
 }
 
-/// Writes a status and a message into an error. A callback reports its failure this way: `return
-/// shardspec_error_set(err, SHARDSPEC_USER_STATUS, "no such table");`. The function resets all
-/// other fields of the error. With `text` NULL, the message becomes empty. If `text` does not fit,
-/// the message is cut and ends in "...". Bytes that are not UTF-8 are replaced. With `err` NULL,
-/// the function writes nothing. The function returns `status`, or the status of its own failure.
+/// Writes a status and a message into an error. A callback can report a failure with this line:
+/// `return shardspec_error_set(err, SHARDSPEC_USER_STATUS, "no such table");`. The function resets
+/// all other fields of the error. With `text` NULL, the message becomes empty. If `text` does not
+/// fit, the message is cut and ends in "...". Bytes that are not UTF-8 are replaced. With `err`
+/// NULL, the function writes nothing. The function returns `status`. If the function itself fails,
+/// it returns the status of that failure.
 ///
 /// Ownership: the caller keeps `err` and `text`.
 /// Calls back: no.
@@ -71,9 +72,9 @@ pub unsafe extern "C-unwind" fn shardspec_error_set(
 }
 
 /// Returns the message of an error. The message is a text inside of `err`. The function returns ""
-/// if `err` is NULL or too short to have a message. The function never returns NULL. A program that
-/// does not know the offset of the message can call this function. `shardspec_status_text` returns
-/// the name of the status.
+/// if `err` is NULL or too short to have a message. The function never returns NULL. This function
+/// is for programs that do not know the offset of the message. `shardspec_status_text` returns the
+/// name of the status.
 ///
 /// Ownership: the caller keeps `err`. The text is valid until `err` is written or freed.
 /// Calls back: no.

@@ -2,10 +2,10 @@
 //!
 //! The dim map of a shard lists the indices of one dimension that the shard has, in the order of
 //! the shard's buffer. A dim map is a list of stretches. A stretch is `count` blocks of `length`
-//! neighbouring indices, at equal steps in the tensor and in the buffer. So a block-cyclic
-//! dimension of any size is one stretch, and often a second stretch for a shorter last block. Holes
-//! are places of the buffer that no stretch covers. A hole holds no element. The elements of a
-//! shard are the product of its dim maps. A box has one block without holes in every dimension.
+//! neighbouring indices, at equal steps in the tensor and in the buffer. A block-cyclic dimension
+//! of any size is one stretch, or two stretches if the last block is shorter. Holes are places of
+//! the buffer that no stretch covers. A hole holds no element. The elements of a shard are the
+//! product of its dim maps. A box has one block without holes in every dimension.
 //!
 //! Neighbouring dimensions of a tensor may be flattened. Shards then have one dimension instead of
 //! these dimensions, with the elements in row-major order. Shards may be replicas if the metadata
@@ -23,8 +23,8 @@ use crate::geometry::{DimMap, Stretch};
 use crate::memory::{Shared, text, try_with_capacity};
 use crate::model::{Error, ModelError, ShardedTensorMetadata, Shards};
 
-/// A value in `map_numbers`: the shard has an interval in this dimension (one block of indices without
-/// holes), and no dim map.
+/// A value in `map_numbers`: the shard has an interval in this dimension, and no dim map. An
+/// interval is one block of indices without holes.
 pub const SHARDSPEC_INTERVAL: u32 = u32::MAX;
 
 /// A stretch: `count` blocks of `length` neighbouring indices of one dimension. Block `i` starts at
@@ -118,15 +118,16 @@ fn dim_maps(
     Ok(maps)
 }
 
-/// Creates a copy of the list `shards` in which some dimensions of some shards have a dim map
-/// instead of an interval.
+/// Creates a copy of the list `shards`. Some dimensions of some shards get a dim map instead of an
+/// interval.
 ///
-/// `map_numbers` has one number for each dimension of each shard, shard after shard. The number is
-/// that of a dim map, counted from 0, or `SHARDSPEC_INTERVAL` to keep the interval. Dim map `i` has
-/// the stretches from `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1`. No two
-/// stretches of one dim map may share an index or a place in the buffer. The sizes in `shards` are
-/// the lengths of the buffers, holes included. All dimensions that use one dim map must have the
-/// same size in `shards`. The copy keeps the offsets in `shards`, which the caller chooses freely.
+/// `map_numbers` has one number for each dimension of each shard, shard after shard. Each entry is
+/// the number of a dim map, counted from 0, or `SHARDSPEC_INTERVAL` to keep the interval. Dim map
+/// `i` has the stretches from `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1`. No
+/// two stretches of one dim map may share an index or a place in the buffer. The sizes in `shards`
+/// are the lengths of the buffers, holes included. All dimensions that use one dim map must have
+/// the same size in `shards`. The copy keeps the offsets in `shards`, which the caller chooses
+/// freely.
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`. The caller may free
 /// `shards` before `*out`.

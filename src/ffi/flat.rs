@@ -1,17 +1,17 @@
 //! Tensors as flat arrays.
 //!
-//! These functions do the same as the functions without `_flat` in their names. The functions with
-//! `_flat` take flat arrays of numbers instead of `shardspec_tensor_view`. These functions are for
-//! languages in which a struct with pointers is slow to pass, or forbidden (as in cgo). The outputs
-//! hold no pointers to the caller's arrays. Tensors are in host memory. All these functions have
-//! these arguments in common:
+//! Each function with `_flat` in its name does the work of the function without `_flat`. The
+//! functions with `_flat` take flat arrays of numbers instead of `shardspec_tensor_view`. In some
+//! languages, a struct with pointers is slow to pass, or forbidden (cgo of Go). The outputs hold no
+//! pointers to the caller's arrays. Tensors are in host memory. All these functions have these
+//! arguments in common:
 //!
-//! - `dtype` is the element type of all buffers. With `dtype` NULL, the element type is the
-//!   metadata's.
+//! - `dtype` is the element type of all buffers. With `dtype` NULL, the buffers have the element
+//!   type of the metadata.
 //! - `full` is the address of the tensor's element at index 0 of each dimension. `full_strides` has
 //!   one number for each dimension of the tensor. The tensor has the metadata's sizes.
-//! - Shard i begins `byte_offsets[i]` bytes after the address `shards`. So pass either one buffer
-//!   and offsets into it, or NULL and addresses. An empty shard may begin anywhere.
+//! - Shard i begins `byte_offsets[i]` bytes after the address `shards`. Pass either one buffer and
+//!   offsets into this buffer, or NULL and addresses. An empty shard may begin anywhere.
 //! - `shapes` and `strides` have one row for each shard, with one number for each dimension of the
 //!   shards' buffers (`shardspec_metadata_buffer_ndim`). The library compares `shapes` with the
 //!   shapes of the metadata's shards. With `shapes` NULL, the caller makes sure that the buffers
@@ -142,9 +142,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard_flat(
     })
 }
 
-/// Writes the position of shard `index` inside of a tensor: its distance from the start, its shape and
-/// its strides. The function `shardspec_metadata_view_shard` writes a `shardspec_tensor_view` instead
-/// of numbers. The function reads no memory of the tensor, so the tensor need not exist.
+/// Writes the position of shard `index` inside of a tensor. The position is the distance from the
+/// start, the shape and the strides of the shard. The function `shardspec_metadata_view_shard`
+/// writes a `shardspec_tensor_view` instead of numbers. The function does not access the memory of
+/// the tensor. The tensor need not exist.
 ///
 /// `*byte_offset` becomes the distance in bytes from the tensor's element at index 0 to the shard's
 /// element at index 0. For an empty shard, `*byte_offset` becomes 0. The shape and the strides of
@@ -195,7 +196,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard_flat(
 /// capacity 0, only `*needed` is written.
 ///
 /// Ownership: the memory at the addresses belongs to the sharded tensor. The caller may read and
-/// write it until the caller frees the sharded tensor.
+/// write this memory until the caller frees the sharded tensor.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.

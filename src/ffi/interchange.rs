@@ -1,9 +1,9 @@
 //! Layouts as JSON and as bytes.
 //!
-//! A program stores layouts in files, or sends them to another program, as a JSON text or as bytes.
-//! Both forms contain the whole value: a spec or metadata that is written and read again is equal.
-//! If two values are equal, and their meshes and names of dimensions too, their texts and their
-//! bytes are equal. Another version of the library may write another text.
+//! A program can store layouts in files, or send layouts to another program, as a JSON text or as
+//! bytes. Both forms contain the whole value: a spec or metadata that is written and read again is
+//! equal. Two equal values with equal meshes and equal names of dimensions have equal texts and
+//! equal bytes. Another version of the library may write another text.
 //!
 //!   char text[1024];
 //!   size_t needed;    // With the NUL; unchanged if the call fails.
@@ -18,12 +18,12 @@
 //! Layouts of very many shards are faster to write and to read as bytes than as text.
 //!
 //! The functions that read check everything: a text from an unknown source is safe to read. The
-//! error's `index` is the number of the byte that is wrong, counted from 0. What is read is checked
-//! in the same way as what a program builds. A field that this version does not know is refused,
-//! and the message names it.
+//! error's `index` is the number of the byte that is wrong, counted from 0. A layout that is read
+//! gets all checks of a layout that a program builds. A field that this version does not know is
+//! refused, and the message names the field.
 //!
-//! Specs of a custom type, and custom placements, are code. They are refused, and the message names
-//! their type.
+//! Specs of a custom type, and custom placements, are code. The functions that write refuse such
+//! objects, and the message names the type.
 
 use std::ffi::c_char;
 
@@ -39,7 +39,7 @@ use crate::interchange::{
     metadata_to_json, plan_to_json, spec_from_binary, spec_from_json, spec_to_binary, spec_to_json,
 };
 
-/// Writes a spec to `buffer` as JSON. The text has no spaces and no line breaks.
+/// Writes a spec to `buffer` as JSON. The text has neither spaces nor line breaks.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -66,7 +66,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_to_json(
 /// Creates a spec from a JSON text of `byte_count` bytes, without a NUL. Spaces and line
 /// breaks between values are allowed, and fields may have any order.
 ///
-/// Ownership: the library copies what it needs. The caller frees `*out`.
+/// Ownership: the library copies all arguments. The caller frees `*out`.
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if the text is not a spec in JSON, or if a value is not allowed;
@@ -117,7 +117,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_to_bytes(
 
 /// Creates a spec from `byte_count` bytes that `shardspec_spec_to_bytes` wrote.
 ///
-/// Ownership: the library copies what it needs. The caller frees `*out`.
+/// Ownership: the library copies all arguments. The caller frees `*out`.
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if bytes are damaged or missing, or if they are not a spec; UNSUPPORTED
@@ -141,7 +141,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_from_bytes(
     })
 }
 
-/// Writes metadata to `buffer` as JSON. The text has no spaces and no line breaks. Offsets, sizes
+/// Writes metadata to `buffer` as JSON. The text has neither spaces nor line breaks. Offsets, sizes
 /// and owners of shards are flat arrays.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
@@ -170,7 +170,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_to_json(
 /// breaks between values are allowed, and fields may have any order. The shards are checked for
 /// bounds, overlaps and gaps.
 ///
-/// Ownership: the library copies what it needs. The caller frees `*out`.
+/// Ownership: the library copies all arguments. The caller frees `*out`.
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if the text is not metadata in JSON, or if a value is not allowed;
@@ -221,7 +221,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_to_bytes(
 /// Creates metadata from `byte_count` bytes that `shardspec_metadata_to_bytes` wrote. The shards are
 /// checked for bounds, overlaps and gaps.
 ///
-/// Ownership: the library copies what it needs. The caller frees `*out`.
+/// Ownership: the library copies all arguments. The caller frees `*out`.
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if bytes are damaged or missing, or if they are not metadata;
@@ -245,10 +245,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_new_from_bytes(
     })
 }
 
-/// Writes a summary of a plan to `buffer` as JSON: the number of pieces, elements and bytes, and how
-/// much moves between each pair of owners. A message is what moves from one owner to another. If the
-/// plan's layouts state no element type, the text has no bytes. The summary is for people and
-/// programs that show it. No function reads it back.
+/// Writes a summary of a plan to `buffer` as JSON. The summary has the number of pieces, elements
+/// and bytes, and the amounts that move between each pair of owners. A message is all data that
+/// moves from one owner to another. Without an element type in the plan's layouts, numbers of bytes
+/// are missing. The summary is for people, and for programs that show a plan. No function reads a
+/// summary.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.

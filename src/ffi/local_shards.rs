@@ -53,8 +53,8 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_index(
 /// each dimension. The view of an empty shard has NULL data.
 ///
 /// Ownership: `out->shape` and `out->strides` point to the caller's two arrays. The memory at
-/// `out->data` belongs to the sharded tensor. The caller may read and write it until the caller
-/// frees the sharded tensor.
+/// `out->data` belongs to the sharded tensor. The caller may read and write this memory until the
+/// caller frees the sharded tensor.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.

@@ -1,9 +1,9 @@
 //! Queries: which shards own an element, share an element with a box, or belong to an owner.
 //!
-//! Two descriptions of an element are possible: its index in the tensor, which has one number for
-//! each dimension, or a shard and an index in that shard. The first query of a metadata object
-//! builds a spatial index of its n shards, in about n * log(n) time. The metadata keeps that index.
-//! Each later query takes about log(n) time, plus time in proportion to its answer.
+//! An element has two descriptions. The first is its index in the tensor, with one number for each
+//! dimension. The second is a shard and an index in that shard. The first query of a metadata
+//! object builds a spatial index of its n shards, in about n * log(n) time. The metadata keeps that
+//! index. Each later query takes about log(n) time, plus time in proportion to its answer.
 
 use std::ffi::c_char;
 
@@ -45,9 +45,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shards_in_box(
 }
 
 /// Writes to `*out` the index of the shard that owns an element. `element` holds the `ndim` numbers
-/// of the element's index. If several shards own the element because they are replicas, the result
-/// is the primary owner: the shard with the lowest index. `shardspec_metadata_shards_in_box`
-/// returns all shards that own an element.
+/// of the element's index. For an element of several replicas, the result is the primary owner: the
+/// shard with the lowest index. `shardspec_metadata_shards_in_box` returns all shards that own an
+/// element.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -197,8 +197,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shards_of_rank(
 ///
 /// An `owner` text without a device, such as "rank:1" or "trainer0", selects the owner's shards on
 /// all devices. A text with a device, such as "rank:1/cuda:0", selects the owner's shards on that
-/// device. A device alone, such as "cuda:0", selects the shards on that device whose placements
-/// name no owner.
+/// device. A device alone, such as "cuda:0", selects the shards on that device that have no owner.
 ///
 /// `indices` has room for `capacity` numbers. `*needed` becomes the number of shards. `needed` may
 /// be NULL. With capacity 0, only `*needed` is written, and `indices` may be NULL.

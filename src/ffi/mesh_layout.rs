@@ -4,22 +4,22 @@ use std::ffi::c_char;
 
 use crate::ffi::border::sized::Grows;
 
-/// Equal pieces, as with `torch.chunk`. The last pieces may be shorter or empty.
+/// Equal pieces (torch: `torch.chunk`). The last pieces may be shorter or empty.
 pub const SHARDSPEC_RULE_CHUNK: i32 = 1;
-/// Pieces whose sizes differ by at most one, as with `numpy.array_split`.
+/// Pieces with sizes that differ by at most one (NumPy: `numpy.array_split`).
 pub const SHARDSPEC_RULE_BALANCED: i32 = 2;
 /// Pieces with the sizes in `values`.
 pub const SHARDSPEC_RULE_SIZES: i32 = 3;
 /// Pieces in proportion to the weights in `values`.
 pub const SHARDSPEC_RULE_WEIGHTS: i32 = 4;
-/// Blocks, each of which has `block` positions. The pieces receive the blocks in turn. Piece `first`
-/// receives the first block.
+/// Blocks of `block` positions. Piece `first` receives the first block, the next piece receives the
+/// second block, and so on. Piece 0 follows the last piece.
 pub const SHARDSPEC_RULE_CYCLIC: i32 = 5;
 
 /// A value of `repeat`: the library chooses the repeat when it cuts a dimension. A unit is a
-/// granule, or a block of the rule CYCLIC. The repeat is 1 if there are at least as many units as
-/// coordinates. Otherwise the repeat is the number of coordinates divided by the number of units,
-/// which must divide without remainder.
+/// granule, or a block of the rule CYCLIC. If there are fewer units than coordinates, the repeat is
+/// the number of coordinates divided by the number of units. This division must have no remainder.
+/// With enough units, the repeat is 1.
 pub const SHARDSPEC_REPEAT_AS_NEEDED: i64 = -1;
 
 /// The values are added.
@@ -44,14 +44,14 @@ pub const SHARDSPEC_REDUCTION_BXOR: i32 = 8;
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_segment {
-    /// `sizeof(shardspec_segment)`, the same in every element of an array.
+    /// `sizeof(shardspec_segment)`. All elements of an array have the same value.
     pub struct_size: u64,
     /// Number of positions. The sum of the sizes of all segments is the size of the dimension.
     pub size: i64,
     /// A `SHARDSPEC_RULE_...` constant, or 0 for the rule of the cut.
     pub rule: i32,
-    /// With 1, pieces of different sizes are refused. With -1, pieces of different sizes are
-    /// allowed. With 0, the value of the cut applies.
+    /// With 1, pieces of different sizes are refused. With -1, such pieces are allowed. With 0, the
+    /// value of the cut applies.
     pub even: i32,
     /// Number of positions that stay together, or 0 for the granule of the cut.
     pub granule: i64,
@@ -60,9 +60,8 @@ pub struct shardspec_segment {
     pub repeat: i64,
     /// For CYCLIC: number of positions of a block, or 0 for the block of the cut.
     pub block: i64,
-    /// For CYCLIC: the piece that gets the first block, modulo the number of pieces. With 0,
-    /// the value of the cut applies. If the cut's `first` is not 0, pass the number of pieces to
-    /// start at piece 0.
+    /// For CYCLIC: the piece that gets the first block, modulo the number of pieces. With 0, the
+    /// value of the cut applies. For piece 0, the number of pieces is also allowed.
     pub first: i64,
     /// For SIZES and WEIGHTS: a number for each piece. With `value_count` 0, the values of the cut
     /// apply.
@@ -83,10 +82,10 @@ unsafe impl Grows for shardspec_segment {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_cut {
-    /// `sizeof(shardspec_cut)`, the same in every element of an array.
+    /// `sizeof(shardspec_cut)`. All elements of an array have the same value.
     pub struct_size: u64,
     /// The dimension. A negative number counts from the last dimension. If the layout flattens
-    /// dimensions, the number counts dimensions after flattening.
+    /// dimensions, `dim` is a dimension of the flattened tensor.
     pub dim: i64,
     /// The name of the dimension, or NULL. With a name, `dim` is ignored.
     pub dim_name: *const c_char,
@@ -115,7 +114,7 @@ pub struct shardspec_cut {
     /// Number of values. If it is 0, `values` may be NULL.
     pub value_count: usize,
     /// Array of `segment_count` segments. With NULL, there are `segment_count` segments of equal
-    /// size, of which the last may be shorter.
+    /// size. The last segment may be shorter.
     pub segments: *const shardspec_segment,
     /// Number of segments. With 0, the dimension is cut as a whole.
     pub segment_count: usize,
@@ -134,14 +133,14 @@ unsafe impl Grows for shardspec_cut {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_pad {
-    /// `sizeof(shardspec_pad)`, the same in every element of an array.
+    /// `sizeof(shardspec_pad)`. All elements of an array have the same value.
     pub struct_size: u64,
     /// The dimension. A negative number counts from the last dimension. If the layout flattens
-    /// dimensions, the number counts dimensions after flattening.
+    /// dimensions, `dim` is a dimension of the flattened tensor.
     pub dim: i64,
     /// The name of the dimension, or NULL. With a name, `dim` is ignored.
     pub dim_name: *const c_char,
-    /// The new length of the dimension, which is at least its size. 0 if `multiple` is set.
+    /// The new length of the dimension, at least the size of the dimension. 0 if `multiple` is set.
     pub size: i64,
     /// The new length is the next multiple of this number. 0 if `size` is set.
     pub multiple: i64,
@@ -154,14 +153,14 @@ unsafe impl Grows for shardspec_pad {
     const FIRST_SIZE: usize = 40;
 }
 
-/// An axis that is pending a reduction: a reduction of the values on all devices along the axis
-/// gives the values of the elements. The library keeps, prints and compares partial axes, but never
-/// computes a reduction. Initialise the struct with `SHARDSPEC_PARTIAL_INIT`, or set all fields to
-/// zero and then set `struct_size`.
+/// An axis that is pending a reduction. The value of an element is the reduction of its values on
+/// all devices along the axis. The library stores, prints and compares partial axes. The library
+/// never computes a reduction. Initialise the struct with `SHARDSPEC_PARTIAL_INIT`, or set all
+/// fields to zero and then set `struct_size`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_partial {
-    /// `sizeof(shardspec_partial)`, the same in every element of an array.
+    /// `sizeof(shardspec_partial)`. All elements of an array have the same value.
     pub struct_size: u64,
     /// The name of the axis. No cut may use this axis.
     pub axis: *const c_char,
@@ -186,7 +185,7 @@ unsafe impl Grows for shardspec_partial {
 pub struct shardspec_mesh_layout {
     /// `sizeof(shardspec_mesh_layout)`.
     pub struct_size: u64,
-    /// The cuts, in the order in which they are applied.
+    /// The cuts, in the order of their application.
     pub cuts: *const shardspec_cut,
     /// Number of cuts. If it is 0, `cuts` may be NULL.
     pub cut_count: usize,

@@ -1,10 +1,10 @@
 //! Specs over a mesh.
 //!
 //! A cut divides the indices of one dimension among the coordinates of one axis of a mesh. The
-//! indices of a dimension are also called positions. A layout is a list of cuts that are applied in
-//! order. A second cut of a dimension cuts the pieces of the first cut. At most one cut uses an
-//! axis. The tensor is replicated over an axis that no cut uses: the devices along that axis have
-//! the same elements.
+//! indices of a dimension are also called positions. A layout has a list of cuts, which the library
+//! applies in order. A second cut of a dimension cuts the pieces of the first cut. At most one cut
+//! uses an axis. The tensor is replicated over an axis that no cut uses: the devices along that
+//! axis have the same elements.
 //!
 //! The rule of a cut defines which positions each piece has. n positions are cut into k pieces:
 //!
@@ -75,11 +75,11 @@ fn mesh_of(metadata: &ShardedTensorMetadata) -> Outcome<&Mesh> {
     Ok(metadata.mesh().ok_or_else(|| Error::NotFound { what: what() })?)
 }
 
-/// Creates a spec that cuts tensors over a mesh. Shard i belongs to device i. This function checks
-/// everything that does not depend on the sizes of a tensor. `shardspec_spec_build_metadata` checks
-/// the rest.
+/// Creates a spec that cuts tensors over a mesh. Shard i belongs to device i. This function makes
+/// all checks that need no sizes of a tensor. `shardspec_spec_build_metadata` makes the checks that
+/// need sizes.
 ///
-/// Ownership: the library copies what it needs. The caller frees `*out`. The caller may free `mesh`
+/// Ownership: the library copies all arguments. The caller frees `*out`. The caller may free `mesh`
 /// before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
@@ -104,7 +104,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_mesh(
 /// spec with one axis and one cut. Shard i has the placement `placements[i]`. The name of the axis
 /// is `cut->axis`, or "devices" if `cut->axis` is NULL.
 ///
-/// Ownership: the library copies what it needs. The caller frees `*out`.
+/// Ownership: the library copies all arguments. The caller frees `*out`.
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if `placement_count` is 0, or if numbers or lists in the cut are not
@@ -138,8 +138,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_cut(
 }
 
 /// Checks whether `cut` is legal for a dimension of `length` positions and an axis of `count`
-/// coordinates. The function returns OK, or the status and message with which a spec with that cut
-/// would fail. The function ignores the dimension and the axis of the cut.
+/// coordinates. The function returns OK for a legal cut. For any other cut, it returns the status
+/// and the message of `shardspec_spec_build_metadata`. The function ignores the dimension and the
+/// axis of the cut.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
@@ -159,12 +160,12 @@ pub unsafe extern "C-unwind" fn shardspec_cut_check(
     })
 }
 
-/// Finds the degrees of parallelism from 1 to `max_degree` at which several cuts are legal.
+/// Finds the degrees of parallelism, from 1 to `max_degree`, that are legal for several cuts.
 /// `cuts[i]` cuts `lengths[i]` positions, such as heads, blocks of a quantised weight or experts.
-/// `forbidding[k - 1]` becomes the position of the first cut that is illegal over k coordinates.
-/// `forbidding[k - 1]` becomes -1 if all `cut_count` cuts are legal over k coordinates.
-/// `forbidding` has room for `max_degree` numbers. `shardspec_cut_check` returns the reason why a
-/// cut is illegal.
+/// For degree k, each dimension is cut over k coordinates. `forbidding[k - 1]` becomes the position
+/// of the first cut that is illegal for degree k. If all `cut_count` cuts are legal, `forbidding[k
+/// - 1]` becomes -1. `forbidding` has room for `max_degree` numbers. `shardspec_cut_check` returns
+///   the reason for an illegal cut.
 ///
 /// A list of sizes or weights is legal at one degree only. If there may be fewer heads than
 /// coordinates, set `repeat` to `SHARDSPEC_REPEAT_AS_NEEDED`. Neighbouring coordinates then have
@@ -221,8 +222,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_mesh(
     })
 }
 
-/// Writes to `buffer` a text that describes a spec to people, such as "dp=2, tp=4: dimension 0 over
-/// tp by chunk". The text of a custom spec is the name of its type. Later versions may write other
+/// Writes to `buffer` a description of a spec for people, such as "dp=2, tp=4: dimension 0 over tp
+/// by chunk". The text of a custom spec is the name of its type. Later versions may write other
 /// texts.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
@@ -247,7 +248,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_text(
     })
 }
 
-/// Creates a handle for the mesh over which the tensor was cut. Shard i belongs to device i.
+/// Creates a handle for the mesh that cuts the tensor. Shard i belongs to device i.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the metadata before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -267,10 +268,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_mesh(
     })
 }
 
-/// Writes into `coordinates` the coordinates of a shard on the mesh over which the tensor was cut.
-/// There is one number for each axis. `coordinates` has room for `capacity` numbers. `*needed`
-/// becomes the number of axes. `needed` may be NULL. With capacity 0, only `*needed` is written,
-/// and `coordinates` may be NULL.
+/// Writes into `coordinates` the coordinates of a shard on the mesh that cuts the tensor. There is
+/// one number for each axis. `coordinates` has room for `capacity` numbers. `*needed` becomes the
+/// number of axes. `needed` may be NULL. With capacity 0, only `*needed` is written, and
+/// `coordinates` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -293,8 +294,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_coordinates(
     })
 }
 
-/// Writes the name of a dimension into `buffer`. The name is one of the `dim_names` that the
-/// metadata was created with.
+/// Writes the name of a dimension into `buffer`. The name is one of the `dim_names` of the
+/// metadata's creation.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -323,8 +324,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_dim_name(
     })
 }
 
-/// Writes to `*out` the number of axes that are pending a reduction. If there are any, calls that
-/// would move elements of the tensor fail with PARTIAL.
+/// Writes to `*out` the number of axes that are pending a reduction. If there is such an axis,
+/// calls that move elements of the tensor fail with PARTIAL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

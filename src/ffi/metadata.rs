@@ -1,7 +1,7 @@
 //! Metadata: which shard owns which part of one tensor.
 //!
 //! `shardspec_spec_build_metadata` creates metadata from a spec and the sizes of a tensor. The
-//! shards of a metadata object cover its tensor. Shards overlap only if they are declared to be
+//! shards of a metadata object cover its tensor. Shards may overlap only if the metadata has
 //! replicas. Shards are numbered from 0, in the order of the spec.
 //!
 //! Source: torch's `ShardedTensorMetadata`.
@@ -38,8 +38,8 @@ impl Handle for shardspec_metadata {
 }
 
 /// Creates the metadata of a tensor that `spec` cuts. `sizes` holds the `ndim` sizes of the tensor.
-/// The shards cover the tensor. Shards overlap only where a mesh spec replicates. With `properties`
-/// NULL, the metadata states no element type, and data of any type may be moved.
+/// The shards cover the tensor. Shards overlap only if a mesh spec replicates them. With
+/// `properties` NULL, the metadata states no element type and accepts data of any type.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the spec before `*out`.
 /// Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
@@ -70,10 +70,11 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata(
     })
 }
 
-/// Creates the metadata of a tensor that `spec` cuts and whose dimensions have names. `sizes` holds
-/// `ndim` numbers and `dim_names` holds `ndim` texts. A spec that was created with the name of a
-/// dimension cuts the dimension with that name. `shardspec_metadata_dim_name` returns the names.
-/// With `properties` NULL, the metadata states no element type, and data of any type may be moved.
+/// Creates the metadata of a tensor that `spec` cuts. The dimensions of the tensor have names.
+/// `sizes` holds `ndim` numbers and `dim_names` holds `ndim` texts. A spec that was created with
+/// the name of a dimension cuts the dimension with that name. `shardspec_metadata_dim_name` returns
+/// the names. With `properties` NULL, the metadata states no element type and accepts data of any
+/// type.
 ///
 /// Ownership: the library copies `dim_names`. The caller frees `*out`. The caller may free the spec
 /// before `*out`.
@@ -117,8 +118,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_with_dim_names(
 /// `block_sizes[d]`) elements. The last block of a dimension may be short. Shard i of the result
 /// has one element for each block that shard i of `metadata` has, in the same order. The result has
 /// the same placements, mesh, replicas, partial axes, names of dimensions and padding. The result
-/// states no element type. Where dimensions are flattened, the elements of a block must be
-/// neighbours in the flattened order.
+/// states no element type. If dimensions are flattened, the elements of a block must be neighbours
+/// in the flattened order.
 ///
 /// Ownership: the caller frees `*out`. The caller may free `metadata` before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -218,8 +219,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_ndim(
     })
 }
 
-/// Writes to `*out` the number of dimensions of the shards' buffers. This is the
-/// number of dimensions of the tensor, unless dimensions are flattened.
+/// Writes to `*out` the number of dimensions of the shards' buffers. If no dimensions are
+/// flattened, the tensor has the same number of dimensions.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -238,8 +239,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_buffer_ndim(
     })
 }
 
-/// Writes 1 to `*out` if the metadata was created with replicas, else 0. Shards may overlap only if
-/// they are replicas.
+/// Writes 1 to `*out` if the metadata was created with replicas, else 0. Only replicas may overlap.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -345,10 +345,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_equal(
 }
 
 /// Writes to `*out` the fingerprint of the layout: a hash of 64 bits. The fingerprint covers the
-/// elements of each shard, their order in the buffer, and the placements. The fingerprint covers
-/// neither the sizes and properties of the tensor, nor whether shards are replicas or partial.
-/// `shardspec_metadata_hash` covers all of these. Equal layouts have equal fingerprints, in every
-/// process that runs this version.
+/// elements of each shard, their order in the buffer, and the placements. The fingerprint does not
+/// depend on the sizes and properties of the tensor, on replicas or on partial axes.
+/// `shardspec_metadata_hash` covers all properties of the metadata. Equal layouts have equal
+/// fingerprints, in every process that runs this version.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

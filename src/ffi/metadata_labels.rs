@@ -45,8 +45,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_flattening(
 /// the mesh. The copy has the same shards. `partials` holds the axes that are pending a reduction.
 /// With `partial_count` 0, `partials` may be NULL.
 ///
-/// With this function, a program can rebuild metadata from data that it received from another
-/// process.
+/// This function is for programs that rebuild metadata from the data of another process.
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`. The caller may free
 /// `metadata` and `mesh` before `*out`.

@@ -1,16 +1,16 @@
 //! Layouts as other programs write them.
 //!
-//! A program that has a layout of DTensor, JAX, XLA or Shardy passes the text of the layout and the
-//! mesh to `shardspec_spec_parse`. `shardspec_spec_format` writes the text of a spec over a mesh.
+//! `shardspec_spec_parse` reads the text of a layout of DTensor, JAX, XLA or Shardy. The caller
+//! also passes the mesh. `shardspec_spec_format` writes the text of a spec over a mesh.
 //!
 //!   DTENSOR   S(0)R   _S(0, 2)S(0)   (Shard(dim=0), Partial(sum))
 //!   JAX       PartitionSpec(('x', 'y'), None)   P('x', unreduced={'y'})
 //!   XLA       {devices=[2,2]<=[2,2]T(1,0) last_tile_dim_replicate}   {devices=[2]1,0}   {replicated}
 //!   SHARDY    sharding<@mesh, [{"x"}, {}], replicated={"y"}>
 //!
-//! A text that is written and parsed again has the same layout for every tensor that both sides
-//! accept. Texts do not contain `even`: all cuts of JAX are even, and those of DTensor are not. In
-//! XLA and Shardy, the cuts of a dimension are even if there are several.
+//! If `shardspec_spec_format` writes a text and `shardspec_spec_parse` reads it again, the layout
+//! of a tensor does not change. Texts do not contain `even`. All cuts of JAX are even. Cuts of
+//! DTensor need not be even. In XLA and Shardy, several cuts of one dimension are even.
 //!
 //!   shardspec_spec_parse(SHARDSPEC_NOTATION_DTENSOR, "RS(1)", mesh, &spec, &err);
 //!   shardspec_spec_format(spec, SHARDSPEC_NOTATION_JAX, 2, text, sizeof text, NULL, &err);
@@ -61,11 +61,11 @@ fn notation_of(number: i32) -> Outcome<Notation> {
 /// constant. The spec is a mesh spec. "{maximal device=3}" of XLA makes a spec over one device,
 /// which is device 3 of `mesh`.
 ///
-/// If the text is wrong, the error's message names the byte of `text` that is wrong and the texts
-/// that are allowed there. The error's `index` is the number of this byte, counted from 0.
+/// If the text is wrong, the error's message names the wrong byte of `text` and all texts that are
+/// allowed at this place. The error's `index` is the number of this byte, counted from 0.
 ///
 /// Time: proportional to the length of the text, and for XLA to the number of devices.
-/// Ownership: the library copies what it needs. The caller frees `*out`. The caller may free `mesh`
+/// Ownership: the library copies all arguments. The caller frees `*out`. The caller may free `mesh`
 /// before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
@@ -91,8 +91,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_parse(
 
 /// Writes the text of a mesh spec in a notation to `buffer`. `notation` is a
 /// `SHARDSPEC_NOTATION_...` constant. `ndim` is the number of dimensions of the tensor. With `ndim`
-/// 0, the text has as many dimensions as it needs. No cut of the spec may then have a negative
-/// dimension.
+/// 0, the text ends at the last dimension that is cut. A negative dimension in a cut is then an
+/// error.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.

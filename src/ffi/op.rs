@@ -1,10 +1,10 @@
 //! Custom ops.
 //!
-//! An op is a function that is registered for a type of spec and called with specs of that type. An
-//! op corresponds to torch's `custom_sharding_spec_op`. Two names identify an op: the name of the
-//! spec's type ("chunk", "enumerable", "mesh", or a custom type) and the name of the op, such as
-//! "acme.embedding". A name is any text without control characters. An op can be registered before
-//! a spec of the type exists.
+//! An op is a function that a program registers for a type of spec. Callers of an op pass a spec of
+//! that type. An op corresponds to torch's `custom_sharding_spec_op`. Two names identify an op. The
+//! first is the name of the spec's type: "chunk", "enumerable", "mesh", or a custom type. The
+//! second is the name of the op, such as "acme.embedding". A name is any text without control
+//! characters. An op can be registered before a spec of the type exists.
 //!
 //!   shardspec_op_register -> shardspec_op_dispatch, or shardspec_op_look_up once and shardspec_op_call
 //!                         -> shardspec_op_unregister
@@ -12,20 +12,20 @@
 //! A `shardspec_op *` identifies a registration. There is nothing to free. After the registration
 //! has ended, the library refuses the handle with SHARDSPEC_INVALID_HANDLE.
 //!
-//! Ops are callbacks. The rules for callbacks apply, and these rules as well:
+//! Ops are callbacks. All rules for callbacks apply, and also these rules:
 //!
 //! - An op may call any function of this header, and may call itself. An op may register,
 //!   unregister and dispatch other ops. An op may free the handles that it received as arguments.
 //! - When `shardspec_op_unregister` returns SHARDSPEC_OK, no call of the op runs or will run, and
 //!   the op's `destroy` has returned. The function waits for calls of the op on other threads.
 //! - `shardspec_op_unregister` never waits for a thread that may wait for the calling thread.
-//!   A call from inside of the op itself fails with SHARDSPEC_BUSY and changes nothing. A call from
-//!   inside of any other op fails in the same way while calls of the op run. So two threads
-//!   that unregister each other's op do not deadlock. After SHARDSPEC_BUSY, call the function again
-//!   later, or outside of ops.
+//!   A call from inside of the op itself fails with SHARDSPEC_BUSY and changes nothing. While calls
+//!   of the op run, a call from inside of any other op also fails with SHARDSPEC_BUSY. Two threads
+//!   that unregister each other's op therefore do not deadlock. After SHARDSPEC_BUSY, call the
+//!   function again later, or outside of ops.
 //! - The library does not know when an op itself waits for another thread, for example to join that
-//!   thread. A thread for which an op waits must not unregister that op.
-//! - When an op is replaced, its name always has an op. New calls use the new op while the last
+//!   thread. The other thread must not unregister this op.
+//! - While an op is replaced, its name always has an op. New calls use the new op while the last
 //!   calls of the old op finish.
 //! - In a child process after fork, only the calls of the thread that called fork are still
 //!   running.
@@ -67,15 +67,14 @@ impl Handle for shardspec_op {
 
 static OPS: Registry<Function> = Registry::new();
 
-/// Runs the op. `spec` is the spec of the call. `arguments` is never NULL. The library has checked
-/// that each value matches its kind, and that sharded tensors were valid when the call began. The
-/// op writes its results to `results`, which has room for `result_count` values. All of them have
-/// the kind `SHARDSPEC_VALUE_NONE` before the call. If the caller ignores results, `result_count`
-/// is 0.
+/// Runs the op. `spec` is the spec of the call. `arguments` is never NULL. Before the call, the
+/// library checks that each value matches its kind and that sharded tensors are valid. The op
+/// writes its results to `results`, which has room for `result_count` values. All results have the
+/// kind `SHARDSPEC_VALUE_NONE` before the call. If the caller ignores results, `result_count` is 0.
 ///
 /// Arguments are valid during the call only. The caller frees sharded tensors among the results.
-/// The op and its callers agree on the ownership of other pointers. If an op fails, its caller
-/// receives no results, so the op must free what it has created.
+/// The op and its callers agree on the ownership of other pointers. If an op fails, the caller of
+/// the op receives no results. The op must then free all objects that it has created.
 pub type shardspec_op_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -104,7 +103,7 @@ pub(crate) struct Function {
     spec_label: u64,
 }
 
-/// A flag with which the registration replaces an op with the same names.
+/// A flag: the registration replaces an op with the same names.
 pub const SHARDSPEC_OP_FLAG_REPLACE: u32 = 1;
 
 /// Options of the registration of an op. Zeros are the defaults.

@@ -13,7 +13,7 @@ use crate::memory::{text, try_filled};
 use crate::model::Error;
 use crate::ops::{BasicValidation, second_of_equals};
 
-/// There is no value.
+/// No value.
 pub const SHARDSPEC_VALUE_NONE: i32 = 0;
 /// A truth value. `integer` is 0 or 1.
 pub const SHARDSPEC_VALUE_BOOL: i32 = 1;
@@ -58,9 +58,8 @@ pub(crate) const NONE: shardspec_value = shardspec_value {
     pointer: std::ptr::null_mut(),
 };
 
-/// The arguments of a call of an op. At least one argument must be a sharded tensor. That argument
-/// may be positional or named. All sharded tensors must have the same communicator, or all must
-/// have no communicator.
+/// The arguments of a call of an op. At least one argument, positional or named, must be a sharded
+/// tensor. All sharded tensors must have the same communicator, or all must have no communicator.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_op_arguments {

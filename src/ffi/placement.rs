@@ -1,8 +1,8 @@
 //! Placements: the owner and the device of a shard.
 //!
 //! The text of a placement has the form that torch uses: "rank:1/cuda:0", "trainer0/cpu", "cuda:1".
-//! A text without a device means the device "cpu". Functions that take placements take such texts.
-//! Functions whose names end in `_with_placement_handles` take handles instead. Such handles may be
+//! A text without a device means the device "cpu". Most functions take placements as texts.
+//! Functions with names that end in `_with_placement_handles` take handles of placements, also of
 //! custom placements. The functions of this section create placements and return their parts.
 //!
 //! Source: `torch.distributed._remote_device` and `DevicePlacementSpec`.
@@ -19,7 +19,7 @@ use crate::memory::text;
 use crate::model::stable_hash::stable_hash;
 use crate::model::{Device, Error, Placement};
 
-/// "cpu". The numbers of device types are those of torch's `c10::DeviceType`.
+/// "cpu". Device types have the numbers of torch's `c10::DeviceType`.
 pub const SHARDSPEC_DEVICE_CPU: i32 = 0;
 /// "cuda".
 pub const SHARDSPEC_DEVICE_CUDA: i32 = 1;
@@ -92,7 +92,8 @@ fn device_of(placement: &Placement) -> Outcome<Device> {
 ///
 /// A device is "<type>" or "<type>:<index>" with an index from 0 to 127. The number n fits a signed
 /// 64-bit integer. A text without '/' is a device if it has the form of a device. Any other such
-/// text is the name of a worker. A worker's name contains no ':' and no control characters.
+/// text is the name of a worker. The characters ':' and control characters are not allowed in a
+/// worker's name.
 ///
 /// Ownership: the caller frees `*out`.
 /// Calls back: no.
@@ -127,8 +128,7 @@ pub unsafe extern "C-unwind" fn shardspec_placement_free(
 }
 
 /// Writes the canonical text of a placement into `buffer`. The canonical text always has a device:
-/// "rank:1" becomes "rank:1/cpu". The text of a custom placement is the one that it was created
-/// with.
+/// "rank:1" becomes "rank:1/cpu". The text of a custom placement is the text of its creation.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.

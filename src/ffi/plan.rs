@@ -1,9 +1,9 @@
-//! Plans: what moves from one layout of a tensor to another.
+//! Plans: the moves from one layout of a tensor to another.
 //!
-//! A plan describes how to get from any source layout to any destination layout. A plan is a list
-//! of pieces. A piece is a box of elements that moves from one source shard to one destination
-//! shard. Pieces are ordered by destination shard, then by source shard, then by their offsets, and
-//! numbered from 0. Every element of a destination shard is in exactly one piece.
+//! A plan describes how to move a tensor from any source layout to any destination layout. A plan
+//! is a list of pieces. A piece is a box of elements that moves from one source shard to one
+//! destination shard. Pieces are ordered by destination shard, then by source shard, then by their
+//! offsets, and numbered from 0. Every element of a destination shard is in exactly one piece.
 //!
 //! The library can execute a plan on the shards of this process. A custom transport can execute a
 //! plan by the runs of bytes that the plan consists of (`shardspec_run`). The creation of a plan
@@ -102,12 +102,12 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new_for_destinations(
 /// overlap, as replicas do, and need not cover the tensor. Destination shards may overlap too. Each
 /// of the two lists may be empty.
 ///
-/// If several source shards hold an element, the plan reads it from a shard with the same owner as
-/// the destination, if there is such a shard. The plan distributes the other elements with several
-/// sources so that all owners supply about equally many elements. The plan assigns the largest
-/// groups of elements first, each to the owner with the fewest elements so far. The plan divides
-/// groups that are larger than a fair share. If source shards overlap in very many ways, the plan
-/// uses fewer and larger groups. Equal lists always make equal plans.
+/// Several source shards may hold an element. If one of these shards has the same owner as the
+/// destination, the plan reads the element from this shard. The plan distributes all other elements
+/// with several sources, so that all owners supply about equally many elements. The plan assigns
+/// the largest groups of elements first, each to the owner with the fewest elements so far. The
+/// plan divides groups that are larger than a fair share. If source shards overlap in very many
+/// ways, the plan uses fewer and larger groups. Equal lists always make equal plans.
 /// `shardspec_plan_new_on_nodes` makes a plan that prefers sources on the same node.
 ///
 /// Ownership: the caller frees `*out`. The caller may free both lists before `*out`.
@@ -229,10 +229,10 @@ pub unsafe extern "C-unwind" fn shardspec_plan_pieces(
 }
 
 /// Writes the numbers of dimensions of the source shards' buffers, of the destination shards'
-/// buffers and of the plan's pieces. The three numbers are equal if all shards are boxes. Otherwise
-/// a piece may have more dimensions than the buffers. `shardspec_plan_piece_steps` returns the
-/// buffer's dimension for each dimension of a piece. `source`, `destination` and `piece` may be
-/// NULL.
+/// buffers and of the plan's pieces. The three numbers are equal if all shards are boxes. If a
+/// shard is not a box, a piece may have more dimensions than the buffers.
+/// `shardspec_plan_piece_steps` returns the buffer's dimension for each dimension of a piece.
+/// `source`, `destination` and `piece` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -265,17 +265,18 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndims(
 /// Writes the steps that pieces `first_piece` to `first_piece + piece_count - 1` take in the
 /// buffers.
 ///
-/// `source_dims` and `destination_dims` receive, for each dimension of the pieces, the dimension of
-/// the buffer to which it belongs. These numbers are the same for all pieces. `source_steps` and
+/// `source_dims` and `destination_dims` receive, for each dimension of the pieces, the matching
+/// dimension of the buffer. All pieces have the same numbers. `source_steps` and
 /// `destination_steps` have room for `piece_count` rows, with one number for each dimension of the
-/// pieces. Number k of a row says by how much the index in the buffer's dimension grows when index k
-/// of the piece grows by 1.
+/// pieces. Number k of a row says by how much the index in the buffer's dimension grows when index
+/// k of the piece grows by 1.
 ///
-/// Take element `(i[0], i[1], ...)` of a piece. Its index in dimension d of the source's buffer is
-/// the source offset of the piece in d, plus `i[k] * source_steps[k]` for each k with
-/// `source_dims[k] == d`. Here, `source_steps` is the row of the piece. The same holds for the
-/// destination. If all shards are boxes, dimension k of a piece belongs
-/// to dimension k of both buffers, and every step is 1. Each of the four arrays may be NULL.
+/// Element `(i[0], i[1], ...)` of a piece has an index in dimension d of the source's buffer. The
+/// index is the source offset of the piece in d, plus `i[k] * source_steps[k]` for each k with
+/// `source_dims[k] == d`. In this formula, `source_steps` is the row of the piece. The formula for
+/// the destination's buffer has `destination_steps` and `destination_dims`. If all shards are
+/// boxes, dimension k of a piece belongs to dimension k of both buffers, and every step is 1. Each
+/// of the four arrays may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -362,8 +363,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_is_local(
     })
 }
 
-/// Writes 1 to `*out` if every destination shard of the plan has the same box and placement as the
-/// source shard of the same index, else 0. With 1, nothing moves at all.
+/// Writes 1 to `*out` if every destination shard has the box and the placement of the source shard
+/// with the same index, else 0. With 1, no element moves.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle

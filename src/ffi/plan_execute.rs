@@ -13,13 +13,14 @@ use crate::memory::Shared;
 use crate::model::{DataType, Shards};
 use crate::transfer::{HostTransfer, LocalShards, ShardArguments, ShardedTensor};
 
-/// Copies elements from source shards to destination shards of this process, as the plan says. The
-/// function allocates no memory for data.
+/// Copies elements from source shards to destination shards of this process. The plan defines the
+/// elements. The function allocates no memory for data.
 ///
-/// `sources[i]` is source shard `source_indices[i]`. With `source_indices` NULL, it is source shard
-/// i. The same holds for destinations. The function writes every passed destination completely. The
-/// caller must pass all source shards from which the destinations receive elements. Other source
-/// shards are ignored. `options` may be NULL.
+/// `sources[i]` is source shard `source_indices[i]`. With `source_indices` NULL, `sources[i]` is
+/// source shard i. `destinations[i]` is destination shard `destination_indices[i]`, or destination
+/// shard i. The function writes every passed destination completely. The caller must pass all
+/// source shards that the destinations need. Other source shards are ignored. `options` may be
+/// NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -65,13 +66,13 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute(
     })
 }
 
-/// Copies elements from the local shards of one sharded tensor to the local shards of another, as
-/// the plan says. The tensors must have the layouts that the plan was made for. The function
-/// compares the layouts and not only the shapes: two layouts of a fused QKV weight may have shards
-/// of the same shapes with different rows. `options` may be NULL.
+/// Copies elements from the local shards of one sharded tensor to the local shards of another. The
+/// plan defines the elements. The tensors must have the two layouts of the plan. The function
+/// compares the whole layouts. A comparison of shapes is not enough: shards of a fused QKV weight
+/// may have equal shapes and different rows. `options` may be NULL.
 ///
-/// The function writes every local shard of `destination` completely. All source shards from which
-/// these shards receive elements must be local.
+/// The function writes every local shard of `destination` completely. All source shards that these
+/// shards need must be local.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
@@ -101,10 +102,10 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute_sharded_tensors(
     })
 }
 
-/// Writes the fingerprints of the layouts that the plan was made for. A fingerprint is a hash of 64
-/// bits. A fingerprint covers the elements of each shard, their order in the buffer, and the
-/// placements. Equal layouts have equal fingerprints, in every process that runs this version.
-/// Before you execute a stored plan, compare the fingerprints with those of the metadata
+/// Writes the fingerprints of the two layouts of the plan. A fingerprint is a hash of 64 bits. A
+/// fingerprint covers the elements of each shard, their order in the buffer, and the placements.
+/// Equal layouts have equal fingerprints, in every process that runs this version. Before you
+/// execute a stored plan, compare these fingerprints with the fingerprints of the metadata
 /// (`shardspec_metadata_fingerprint`).
 ///
 /// Ownership: the caller keeps all arguments.

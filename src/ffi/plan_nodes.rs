@@ -9,19 +9,19 @@ use crate::ffi::plan::{give, shardspec_plan};
 /// Creates a plan for the same shards as `plan`, for ranks on several nodes. Rank r is on node
 /// `nodes[r]`. The function does not change `plan`.
 ///
-/// If several source shards hold an element, the new plan reads it from a shard with the same owner
-/// as the destination, if there is such a shard. Otherwise the new plan reads the element from a
-/// shard on the node of the destination, if there is such a shard. The new plan distributes the
-/// other elements so that all owners supply about equally many elements. If no source shards
-/// overlap, the new plan has the same pieces as `plan`.
+/// Several source shards may hold an element. If one of these shards has the same owner as the
+/// destination, the new plan reads the element from this shard. If not, the new plan prefers a
+/// shard on the node of the destination. The new plan distributes all other elements, so that all
+/// owners supply about equally many elements. If no source shards overlap, the new plan has the
+/// same pieces as `plan`.
 ///
 /// `nodes` has `node_count` numbers, which are equal for ranks on the same node. A negative number
-/// means that the node of the rank is not known. The same holds for ranks from `node_count` on. An
-/// owner without a known node counts as the only one on its node. Ranks are those of placements.
-/// `shardspec_comm_node` returns the nodes of a communicator's ranks.
+/// means that the node of the rank is unknown. Ranks from `node_count` on also have an unknown
+/// node. An owner with an unknown node counts as the only owner on its node. A rank is the rank of
+/// a placement. `shardspec_comm_node` returns the nodes of a communicator's ranks.
 ///
-/// Ranks that move a tensor by such a plan (`shardspec_comm_tensor`) must pass plans that read the
-/// same sources. Otherwise all ranks return DISAGREEMENT.
+/// If ranks move a tensor by such a plan (`shardspec_comm_tensor`), the plans of all ranks must
+/// read the same sources. If the plans differ, all ranks return DISAGREEMENT.
 ///
 /// Ownership: the caller frees `*out`. The caller may free `plan` and `nodes` before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle

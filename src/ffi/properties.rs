@@ -1,7 +1,7 @@
 //! Tensor properties.
 //!
-//! Tensor properties are those of torch's `TensorProperties`. Metadata carries them. Only the
-//! element type has an effect in this library.
+//! Tensor properties have the fields of torch's `TensorProperties`. Metadata has the properties of
+//! its tensor. Only the element type has an effect in this library.
 
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::sized::{Grows, sized, sized_out};
@@ -10,7 +10,7 @@ use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::memory::text;
 use crate::model::{DataType, Error, Layout, MemoryFormat, TensorProperties};
 
-/// `torch.strided`. The numbers of layouts are those of `c10::Layout`.
+/// `torch.strided`. Layouts have the numbers of torch's `c10::Layout`.
 pub const SHARDSPEC_LAYOUT_STRIDED: i32 = 0;
 /// `torch.sparse_coo`.
 pub const SHARDSPEC_LAYOUT_SPARSE_COO: i32 = 1;
@@ -27,7 +27,7 @@ pub const SHARDSPEC_LAYOUT_SPARSE_BSC: i32 = 6;
 /// `torch.jagged`.
 pub const SHARDSPEC_LAYOUT_JAGGED: i32 = 7;
 
-/// `torch.contiguous_format`. The numbers of memory formats are those of `c10::MemoryFormat`.
+/// `torch.contiguous_format`. Memory formats have the numbers of torch's `c10::MemoryFormat`.
 pub const SHARDSPEC_MEMORY_FORMAT_CONTIGUOUS: i32 = 0;
 /// `torch.preserve_format`.
 pub const SHARDSPEC_MEMORY_FORMAT_PRESERVE: i32 = 1;
@@ -42,7 +42,8 @@ pub const SHARDSPEC_MEMORY_FORMAT_CHANNELS_LAST_3D: i32 = 3;
 pub struct shardspec_tensor_properties {
     /// `sizeof(shardspec_tensor_properties)`.
     pub struct_size: u64,
-    /// The element type. {0, 0, 0} states no element type, and data of any type may then be moved.
+    /// The element type. With {0, 0, 0}, the properties state no element type and data of any type
+    /// may be moved.
     pub dtype: shardspec_dtype,
     /// A `SHARDSPEC_LAYOUT_...` constant.
     pub layout: i32,
@@ -126,8 +127,9 @@ pub(crate) unsafe fn properties_argument(
     sized("properties", properties)?.to_core()
 }
 
-/// Writes torch's defaults to `*out`: float32, strided, contiguous, no gradient, not pinned. The
-/// caller sets `out->struct_size` before the call: `shardspec_tensor_properties p = { sizeof p };`.
+/// Writes torch's defaults to `*out`: float32, strided, contiguous, `requires_grad` 0 and
+/// `pin_memory` 0. The caller sets `out->struct_size` before the call: `shardspec_tensor_properties
+/// p = { sizeof p };`.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.

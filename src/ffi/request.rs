@@ -1,36 +1,37 @@
 //! Requests.
 //!
 //! A request stands for an exchange or a collective that was started. Until the request has ended,
-//! the program may do other work. The functions whose names end in `_start` create requests.
+//! the program may do other work. Functions with names that end in `_start` create requests.
 //! `shardspec_request_test` makes progress with a request without waiting. `shardspec_request_wait`
 //! completes a request.
 //!
-//! The library has no thread of its own, so it makes progress only inside of these calls. A rank
-//! that never tests its request delays the other ranks. Some ranks may start a request while other
-//! ranks call the function of the same name without `_start`.
+//! The library has no thread of its own. A request makes progress only inside of these two calls. A
+//! rank that never tests its request delays the other ranks. Some ranks may start a request while
+//! other ranks call the function of the same name without `_start`.
 //!
-//! - The buffers of a request must exist until the request has ended. Until then, the program must
-//!   not write source buffers and must not use destination buffers. A request has ended when
-//!   `shardspec_request_test` has written 1, when `shardspec_request_wait` has returned OK, when
-//!   one of the two has returned an error of the request, or when `shardspec_request_free` has
-//!   returned.
+//! - The buffers of a request must exist until the request has ended. Until then, the program may
+//!   read source buffers only, and must not use destination buffers. A request ends successfully
+//!   when `shardspec_request_test` writes 1 or `shardspec_request_wait` returns OK. A request also
+//!   ends when `shardspec_request_free` returns, or when a test or wait returns an error of the
+//!   request.
 //! - A communicator has one request at a time. Until the request has ended, other calls with the
-//!   communicator return INVALID_ARGUMENT. The same holds for communicators of
-//!   `shardspec_comm_new_group`, which share a transport. To have two requests at the same time,
-//!   create two communicators.
+//!   communicator return INVALID_ARGUMENT. All communicators that share a transport
+//!   (`shardspec_comm_new_group`) have one request together at a time. To have two requests at the
+//!   same time, create two communicators.
 //! - After a request has ended, `shardspec_request_test` and `shardspec_request_wait` return the
 //!   same result each time.
 //! - A start does not wait for other ranks. If this rank passes an invalid argument to a collective,
-//!   the start still creates a request. The request sends the error to the other ranks and then
-//!   returns it. The requests of all other ranks return DISAGREEMENT.
+//!   the start still creates a request. The request sends this error to the other ranks.
+//!   `shardspec_request_test` or `shardspec_request_wait` then returns the error. The requests of
+//!   all other ranks return DISAGREEMENT.
 //! - `shardspec_request_free` cancels a request that has not ended. The function aborts the
-//!   communicator, so that the other ranks do not wait. The function returns when nothing uses the
-//!   buffers any more. If a transport can't abort, such as MPI, the function completes the request
-//!   instead.
+//!   communicator, so that the other ranks do not wait. After the function has returned, the
+//!   program may use the buffers again. If the transport can't abort (MPI), the function completes
+//!   the request instead.
 //! - `shardspec_request_wait` may copy with a second thread, which ends before the function returns.
 //!   `shardspec_request_test` copies a few MiB at most before it checks the messages again.
 //! - If a transport has no `start`, a request makes progress only inside of
-//!   `shardspec_request_wait`. Before that, `shardspec_request_test` writes 0. Local communicators
+//!   `shardspec_request_wait`. Until then, `shardspec_request_test` writes 0. Local communicators
 //!   and `shardspec_mpi.h` have `start`.
 
 use std::sync::{Mutex, TryLockError};
@@ -79,10 +80,10 @@ unsafe fn with_request<T>(
 }
 
 /// Makes progress with a request without waiting for other ranks. Writes 1 to `*done` if the
-/// request has ended successfully, and 0 if it has not ended. The function copies data that has
-/// arrived.
+/// request has ended successfully, and 0 if the request has not ended. The function copies data
+/// that has arrived.
 ///
-/// Ownership: the caller keeps the request, and frees it after it has ended.
+/// Ownership: the caller keeps the request, and frees the request after its end.
 /// Calls back: `start`, `test` and `abort` of a custom transport; `destroy`, if another thread
 /// frees a handle during the call.
 /// Blocks: no.
@@ -106,7 +107,7 @@ pub unsafe extern "C-unwind" fn shardspec_request_test(
 /// Completes a request. The function returns OK when all data of this rank has arrived. The program
 /// may then use the buffers again.
 ///
-/// Ownership: the caller keeps the request, and frees it.
+/// Ownership: the caller keeps the request, and frees it later.
 /// Calls back: `exchange`, `start`, `wait` and `abort` of a custom transport; `destroy`, if another
 /// thread frees a handle during the call.
 /// Blocks: on other ranks.
@@ -122,12 +123,12 @@ pub unsafe extern "C-unwind" fn shardspec_request_wait(
     guard(err, || with_request(request, |request| Ok(request.wait()?)))
 }
 
-/// Frees a request. NULL is allowed. If the request has not ended, the function cancels it and
-/// aborts the communicator. The other ranks then do not wait, and all later exchanges of the
-/// communicator fail. If the transport has no `abort`, the function completes the request instead
-/// and ignores its result.
+/// Frees a request. NULL is allowed. If the request has not ended, the function cancels the request
+/// and aborts the communicator. The other ranks then stop waiting, and all later exchanges of the
+/// communicator fail. Without an `abort` of the transport, the function completes the request
+/// instead and ignores its result.
 ///
-/// Ownership: the caller may use the buffers of the request again when the function returns.
+/// Ownership: after the function has returned, the caller may use the buffers of the request again.
 /// Calls back: `abort`, `exchange` and `wait` of a custom transport, if the request has not ended;
 /// `destroy`, if nothing else uses the communicator.
 /// Blocks: on other ranks, if the request has not ended, until nothing uses the buffers.
@@ -163,8 +164,8 @@ pub(crate) unsafe fn start(
     begun
 }
 
-/// Starts an exchange of messages between ranks. The rules for the messages are those of
-/// `shardspec_comm_exchange`. Other ranks may call `shardspec_comm_exchange` instead.
+/// Starts an exchange of messages between ranks. `shardspec_comm_exchange` has the same rules for
+/// messages. Other ranks may call `shardspec_comm_exchange` instead.
 ///
 /// Ownership: the caller frees `*out`. The library reads the arrays during the call only. The
 /// memory of the messages belongs to the request until the request has ended.

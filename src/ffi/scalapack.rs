@@ -16,15 +16,15 @@ pub const SHARDSPEC_SCALAPACK_ENTRY_COUNT: usize = 9;
 
 /// Creates the spec of a matrix that a descriptor of ScaLAPACK describes. `descriptor` has its nine
 /// entries, and `entry_count` is 9. `mesh` is the grid of processes. The first axis has the rows of
-/// the grid, and the second axis has the columns. The descriptor is that of the process `device`,
-/// which is a device of `mesh`. The function checks the LLD of this process. It ignores the
-/// context.
+/// the grid, and the second axis has the columns. The descriptor comes from the process `device`,
+/// which is a device of `mesh`. The function checks the LLD of this process. The function ignores
+/// the context.
 ///
 /// The spec is a mesh spec with a cyclic cut of each dimension. M and N are the sizes of the tensor.
-/// Pass them to `shardspec_spec_build_metadata`. The local matrix is column-major with leading
+/// Pass M and N to `shardspec_spec_build_metadata`. The local matrix is column-major with leading
 /// dimension LLD, so its view has the strides 1 and LLD.
 ///
-/// Ownership: the library copies what it needs. The caller frees `*out`. The caller may free `mesh`
+/// Ownership: the library copies all arguments. The caller frees `*out`. The caller may free `mesh`
 /// before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
@@ -57,7 +57,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_scalapack(
 /// dimension 0 over the first axis gives MB and RSRC. A cyclic cut of dimension 1 over the second
 /// axis gives NB and CSRC. A cut by the rule CHUNK gives blocks of the size of a chunk. CTXT
 /// becomes `context`. LLD becomes the number of rows of the process, or 1 if the process has no
-/// rows. A program with a larger local matrix sets its own LLD.
+/// rows. If the local matrix has more rows in memory, the program changes LLD.
 ///
 /// `descriptor` has room for `capacity` numbers. `*needed` becomes 9. `needed` may be NULL. With
 /// capacity 0, only `*needed` is written, and `descriptor` may be NULL.
@@ -85,9 +85,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_get_scalapack(
     })
 }
 
-/// Writes to `*out` how many of `n` rows or columns the process at coordinate `iproc` has. `nprocs`
-/// coordinates receive blocks of `nb` rows or columns in turn. Coordinate `isrcproc` receives the
-/// first block.
+/// Writes to `*out` the number of rows or columns of the process at coordinate `iproc`. There are
+/// `n` rows or columns, in blocks of `nb`, and `nprocs` coordinates. Coordinate `isrcproc` receives
+/// the first block, the next coordinate receives the second block, and so on.
 ///
 /// Ownership: the caller keeps `out`.
 /// Calls back: no.

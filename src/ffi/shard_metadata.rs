@@ -2,8 +2,8 @@
 
 use std::ffi::c_char;
 
-/// One shard, as torch's `ShardMetadata`. The shard owns the box of `sizes` elements that starts at
-/// `offsets`.
+/// One shard, equivalent to torch's `ShardMetadata`. The shard owns the box of `sizes` elements
+/// that starts at `offsets`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_shard_metadata {
@@ -14,6 +14,6 @@ pub struct shardspec_shard_metadata {
     /// `ndim` numbers >= 0: the length of the shard in each dimension.
     pub sizes: *const i64,
     /// The text of the shard's placement, in the form that `shardspec_placement_parse` reads. In
-    /// lists of shards, it may be NULL. The shard then has no owner.
+    /// lists of shards, the text may be NULL. The shard then has no owner.
     pub placement: *const c_char,
 }

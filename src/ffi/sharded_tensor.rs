@@ -3,19 +3,18 @@
 //! The shards of a sharded tensor that are in this process are its local shards. Either the library
 //! allocates the memory of local shards, row-major and aligned to 64 bytes, or the caller passes
 //! this memory. The library uses memory of the caller until the library calls `release`. Local
-//! shards are numbered from 0 in the order of the metadata. The order in which the shards were
-//! passed does not matter.
+//! shards are numbered from 0 in the order of the metadata, and not in the order of the arguments.
 //!
 //! An owner or a list of indices selects the local shards. An owner is a rank or a worker. An
 //! `owner` text without a device, such as "rank:1" or "trainer0", selects the owner's shards on all
 //! devices. A text with a device, such as "rank:1/cuda:0", selects the owner's shards on that
-//! device. NULL selects all shards. An owner may have no shards: the sharded tensor then has no
+//! device. NULL selects all shards. An owner may have no shards. The sharded tensor then has no
 //! local shards.
 //!
 //! A sharded tensor is immutable, but the elements of its shards may change. The memory of local
 //! shards is the only memory of the library that callers access by a pointer. This memory stays
-//! valid until the sharded tensor and all managed tensors exported from it are freed. The caller
-//! makes sure that no thread writes elements while another thread uses them.
+//! valid until the sharded tensor and all managed tensors exported from it are freed. While a
+//! thread writes elements, no other thread may use these elements. The caller makes sure of this.
 //!
 //! Source: torch's `ShardedTensor`. Only strided, contiguous tensors can be sharded, as in torch.
 
@@ -63,9 +62,9 @@ impl Handle for shardspec_sharded_tensor {
     }
 }
 
-/// The memory of new shards is uninitialised, as with torch's `empty`.
+/// The memory of new shards is uninitialised (torch: `empty`).
 pub const SHARDSPEC_FILL_UNINITIALIZED: i32 = 0;
-/// The memory of new shards is zero, as with torch's `zeros`.
+/// The memory of new shards is zero (torch: `zeros`).
 pub const SHARDSPEC_FILL_ZERO: i32 = 1;
 
 fn fill_argument(fill: i32) -> Outcome<Fill> {
@@ -87,8 +86,9 @@ pub(crate) fn give(
     Ok(())
 }
 
-/// Creates a sharded tensor with new memory for the shards of `owner`. With `owner` NULL, it has
-/// all shards. The metadata must state the element type. `fill` is a `SHARDSPEC_FILL_...` constant.
+/// Creates a sharded tensor with new memory for the shards of `owner`. With `owner` NULL, the
+/// sharded tensor has all shards. The metadata must state the element type. `fill` is a
+/// `SHARDSPEC_FILL_...` constant.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the metadata before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -138,9 +138,9 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_for_indices(
 }
 
 /// Creates a sharded tensor with the shards that `spec` cuts out of `full` for `owner`. With
-/// `owner` NULL, it has all shards. The spec builds the metadata for the sizes of `full`.
-/// `properties` may be NULL. If the properties state no element type, the metadata has the element
-/// type of `full`. `options` may be NULL.
+/// `owner` NULL, the sharded tensor has all shards. The spec builds the metadata for the sizes of
+/// `full`. `properties` may be NULL. If the properties state no element type, the metadata has the
+/// element type of `full`. `options` may be NULL.
 ///
 /// Ownership: the caller frees `*out`. The caller may free `spec` and `full` before `*out`.
 /// Calls back: `build_metadata` and `fill_shard` of a custom spec; `equal` and `hash` of custom
@@ -173,9 +173,9 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_spec(
     })
 }
 
-/// Creates a sharded tensor that copies the shards of `owner` out of `full`. With `owner` NULL, it
-/// has all shards. `full` has the sizes of the metadata. If the metadata states no element type,
-/// the sharded tensor has the element type of `full`. `options` may be NULL.
+/// Creates a sharded tensor that copies the shards of `owner` out of `full`. With `owner` NULL, the
+/// sharded tensor has all shards. `full` has the sizes of the metadata. If the metadata states no
+/// element type, the sharded tensor has the element type of `full`. `options` may be NULL.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the metadata and `full` before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -241,8 +241,9 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full_for_indic
 ///
 /// Ownership: the library copies the views. The library uses the memory of the views until the
 /// library calls `release(ctx)`, exactly once. If the call fails, the library calls `release`
-/// before the call returns. Otherwise, the library calls `release` after the sharded tensor and all
-/// managed tensors exported from it were freed. `release` may be NULL. The caller frees `*out`.
+/// before the call returns. If the call succeeds, the library calls `release` later. At that time,
+/// the sharded tensor and all managed tensors exported from it were freed. `release` may be NULL.
+/// The caller frees `*out`.
 /// Calls back: `release`, if the call fails; `destroy`, if another thread frees a handle during the
 /// call.
 /// Blocks: no.
@@ -276,16 +277,16 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local(
 /// Creates a sharded tensor from shards in the caller's memory. The list `descriptions` describes
 /// the shards: `shards[i]` is the memory of shard i of that list.
 ///
-/// The offsets, sizes and placement of each description must equal those of one shard of the
-/// metadata. All views have the metadata's element type. If the metadata states no element type,
-/// all views have one common type. With an `owner`, the shards must be exactly the shards of that
-/// owner. With `owner` NULL, any shards are allowed.
+/// Each description must have the offsets, sizes and placement of one shard of the metadata. All
+/// views have the metadata's element type. If the metadata states no element type, all views have
+/// one common type. With an `owner`, the shards must be exactly the shards of that owner. With
+/// `owner` NULL, any shards are allowed.
 ///
 /// Ownership: the library copies the views. The library uses the memory of the views until the
 /// library calls `release(ctx)`, exactly once. If the call fails, the library calls `release`
-/// before the call returns. Otherwise, the library calls `release` after the sharded tensor and all
-/// managed tensors exported from it were freed. `release` may be NULL. The caller keeps
-/// `descriptions` and frees `*out`.
+/// before the call returns. If the call succeeds, the library calls `release` later. At that time,
+/// the sharded tensor and all managed tensors exported from it were freed. `release` may be NULL.
+/// The caller keeps `descriptions` and frees `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `release`, if the call fails; `destroy`, if
 /// another thread frees a handle during the call.
 /// Blocks: no.
@@ -337,8 +338,8 @@ unsafe fn from_local(
     Ok(ShardedTensor::from_local(metadata, shards, Keepers::One(Keeper::of_lease(memory)?))?)
 }
 
-/// Frees a sharded tensor. NULL is allowed. As soon as no exported managed tensor uses the memory
-/// of the shards, the library frees this memory or calls `release`.
+/// Frees a sharded tensor. NULL is allowed. After the last exported managed tensor was freed too,
+/// the library frees the memory of the shards or calls `release`.
 ///
 /// Ownership: the caller gives up `tensor`.
 /// Calls back: `destroy`, if nothing else uses the object.

@@ -2,9 +2,9 @@
 //!
 //! A list holds any number of shards. Specs, metadata, plans and the builder of a custom spec
 //! accept a list. The shards of a list may overlap and leave gaps, such as the replicas in a
-//! checkpoint or the shards of one worker. Specs refuse shards that overlap. Metadata refuses gaps
-//! as well. `shardspec_shards_overlaps` reports all overlaps, and `shardspec_shards_gaps` reports
-//! all gaps.
+//! checkpoint or the shards of one worker. A spec must not have overlaps. Metadata must not have
+//! overlaps or gaps. `shardspec_shards_overlaps` reports all overlaps, and `shardspec_shards_gaps`
+//! reports all gaps.
 
 use std::ffi::c_char;
 
@@ -44,8 +44,8 @@ impl Handle for shardspec_shards {
 /// Creates a list of `shard_count` shards. The shards may overlap, and the list may be empty.
 ///
 /// All shards have the same number of dimensions. An empty list fits any number of dimensions. A
-/// shard whose `placement` is NULL has no owner. Plans treat all shards without an owner as if one
-/// owner had them that is on no rank.
+/// shard with `placement` NULL has no owner. For plans, all shards without an owner belong to one
+/// unknown owner. This owner is on no rank.
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`.
 /// Calls back: no.
@@ -167,8 +167,8 @@ pub unsafe extern "C-unwind" fn shardspec_shards_count(
     })
 }
 
-/// Writes the pairs of shards that own the same elements. Pairs are ordered by the index of their
-/// first shard, then by the index of their second shard. The function also writes the box that the
+/// Writes the pairs of shards that own the same elements. Pairs are ordered by the index of the
+/// first shard, then by the index of the second shard. The function also writes the box that the
 /// two shards of a pair share.
 ///
 /// `first_shards` and `second_shards` receive the indices of the shards. `offsets` and `sizes`

@@ -126,9 +126,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_by_dim_name(
 
 /// Creates a spec that cuts one dimension into `placement_count` chunks, as `torch.chunk` does.
 /// `placements` holds handles of placements. With `dim_name` NULL, the spec cuts dimension `dim`.
-/// Otherwise it cuts the dimension that has the name `dim_name`. Chunk i starts at ceil(n /
-/// placement_count) * i of n elements and has placement `placements[i]`. The last chunks may be
-/// shorter or empty. A negative `dim` counts from the last dimension.
+/// With any other value, the spec cuts the dimension that has the name `dim_name`. Chunk i starts
+/// at ceil(n / placement_count) * i of n elements and has placement `placements[i]`. The last
+/// chunks may be shorter or empty. A negative `dim` counts from the last dimension.
 ///
 /// Ownership: the library copies `dim_name`. The caller keeps the handles and frees `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -152,7 +152,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_with_placement_handles(
 }
 
 /// Creates a spec that lists its shards. All shards have the same number of dimensions. Shards must
-/// not overlap. A shard with a size of 0 owns nothing and overlaps nothing.
+/// not overlap. A shard with a size of 0 is empty and overlaps no other shard.
 ///
 /// Time: at worst n * log(n)^(d-1) for n shards with d dimensions.
 /// Ownership: the caller frees `*out`. The caller may free the list before `*out`.
@@ -209,8 +209,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_type_name(
     guard(err, || answer_text(buffer, capacity, needed, handle::get("spec", spec)?.type_name()))
 }
 
-/// Writes to `*out` the dimension that a chunk spec cuts. The number is the one that was passed
-/// when the spec was created, so it may be negative.
+/// Writes to `*out` the dimension that a chunk spec cuts. The number is the argument `dim` of the
+/// creation of the spec. The number may be negative.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -311,10 +311,10 @@ pub unsafe extern "C-unwind" fn shardspec_spec_placement(
     })
 }
 
-/// Writes 1 to `*out` if two specs are of the same type and cut every tensor in the same way,
-/// else 0. Dimensions are compared as they were passed, so -1 and 1 differ. Mesh specs are equal if
-/// their meshes and the layouts that were passed are equal. Custom specs are compared with the
-/// `equal` function of their type.
+/// Writes 1 to `*out` if two specs have the same type and equal parameters, else 0. Such specs cut
+/// every tensor into equal shards. The dimension -1 and the dimension 1 differ, although both may
+/// mean the last dimension. Mesh specs are equal if their meshes are equal and their layouts are
+/// equal. Custom specs are compared with the `equal` function of their type.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` of custom specs and placements; `destroy`, if another thread frees a handle

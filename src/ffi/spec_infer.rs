@@ -9,13 +9,13 @@ use crate::ffi::spec::{give, shardspec_spec};
 use crate::model::{InferredSpec, infer_compat_spec, infer_sharding_spec};
 
 /// Creates the spec that cuts a tensor into exactly these shards. The result is a chunk spec if the
-/// shards are the chunks of one dimension, in any order. Otherwise it is a mesh spec if the shards
-/// form a grid of boxes. In such a grid, each dimension is cut by the rule CHUNK, BALANCED or
-/// SIZES, and all cells have the same number of replicas. In all other cases, the result is an
-/// enumerable spec. This includes a single shard, which cuts no dimension.
+/// shards are the chunks of one dimension, in any order. If the shards form another grid of boxes,
+/// the result is a mesh spec. Each dimension of the grid is cut by the rule CHUNK, BALANCED or
+/// SIZES. All cells of the grid have the same number of replicas. For all other shards, the result
+/// is an enumerable spec. A single shard cuts no dimension and also makes an enumerable spec.
 ///
-/// If the shards are in row-major order over the axes of the new mesh, its devices keep that order.
-/// Otherwise the devices are in row-major order of the cut dimensions.
+/// If the shards are in row-major order over the axes of the new mesh, the devices of the mesh keep
+/// that order. If not, the devices are in row-major order of the cut dimensions.
 /// `shardspec_spec_infer_compat` creates the spec that torch would infer.
 ///
 /// Time: n * log(n) for n shards. An enumerable spec in d dimensions takes at worst n *
@@ -40,8 +40,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_infer(
 }
 
 /// Creates the spec that torch infers from these shards. The result is a chunk spec if the shards
-/// are the chunks of one dimension, in any order. Otherwise it is an enumerable spec. A single
-/// shard also makes an enumerable spec, because no dimension is cut.
+/// are the chunks of one dimension, in any order. For all other shards, the result is an enumerable
+/// spec. A single shard cuts no dimension and also makes an enumerable spec.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the list before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle

@@ -1,16 +1,15 @@
 //! Sizes and defaults of structs.
 //!
-//! These functions are for programs that can't use the macros of this header. A program that
-//! declares a struct itself compares the size of its struct with the result of
+//! These functions are for programs that can't use the macros of this header. Such a program
+//! declares the structs itself. The program compares the size of its struct with the result of
 //! `shardspec_struct_size`. The program initialises the struct with `shardspec_struct_init` before
-//! it sets fields. Both functions take the name that the struct has in this header, such as
+//! it sets fields. Both functions take the name of the struct in this header, such as
 //! "shardspec_cut".
 //!
 //! The caller must set `struct_size` in every struct that begins with this field. The library
-//! refuses a `struct_size` of 0, because it can't know how much memory the caller has behind a
-//! pointer. If the library assumed the size of its own version, it could read or write beyond the
-//! struct of a program that was compiled with an older header. If it assumed the size of the oldest
-//! version, it would ignore fields that a newer program has set.
+//! refuses a `struct_size` of 0, because it can't know the size of the caller's memory. In a
+//! program that was compiled with an older header, the struct may be smaller than in the library.
+//! In a program that was compiled with a newer header, the struct may have more fields.
 
 use std::ffi::{c_char, c_void};
 
@@ -145,8 +144,8 @@ const STRUCTS: &[Known] = &[
 
 const ERROR: &str = "shardspec_error";
 
-/// Writes to `*out` the size in bytes of the struct called `name`: its `sizeof` in the library's
-/// version. If the struct of a program is larger, the program was compiled with a newer header.
+/// Writes to `*out` the size in bytes of the struct called `name`, in the library's version. If the
+/// struct of a program is larger, the program was compiled with a newer header.
 ///
 /// Ownership: the caller keeps `name`.
 /// Calls back: no.
@@ -169,8 +168,8 @@ pub unsafe extern "C-unwind" fn shardspec_struct_size(
 /// Initialises the `size` bytes at `out` as the struct called `name`. `size` is the caller's
 /// `sizeof` of the struct. All bytes become zero. If the struct has the field `struct_size`, the
 /// field becomes `size`. Two structs get further values. A `shardspec_error` gets the values of
-/// `SHARDSPEC_ERROR_INIT`. A `shardspec_tensor_properties` gets torch's defaults: float32, strided,
-/// contiguous, no gradient, not pinned.
+/// `SHARDSPEC_ERROR_INIT`. A `shardspec_tensor_properties` gets torch's defaults, as
+/// `shardspec_tensor_properties_init` sets them.
 ///
 /// Ownership: the caller keeps `name` and `out`.
 /// Calls back: no.

@@ -1,10 +1,11 @@
 //! Tensors in host memory.
 //!
 //! These functions move data between a tensor and its shards. The caller owns all buffers. All
-//! checks come before the first write, so a call that fails has written nothing. Elements are
-//! copied bit for bit. A destination must not share memory with a source, with another destination
-//! or with itself. Buffers may interleave if they share no byte. Buffers of packed elements may
-//! interleave if they share no bit. Bits of a byte that belong to no element stay unchanged.
+//! checks come before the first write. A call that fails has written nothing. Elements are copied
+//! bit for bit. A destination must not share memory with a source, with another destination or with
+//! itself. Buffers may interleave if no byte belongs to two buffers. Buffers of packed elements may
+//! interleave if no bit belongs to two buffers. Bits of a byte that belong to no element stay
+//! unchanged.
 
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle;
@@ -32,20 +33,20 @@ pub const SHARDSPEC_COPY_HINT_CACHED: u32 = 2;
 /// tests.
 pub const SHARDSPEC_COPY_HINT_PORTABLE: u32 = 4;
 
-/// Options of a copy. If a function gets NULL instead of options, or if a field is 0, the library
+/// Options of a copy. For NULL instead of options, and for each field that is 0, the library
 /// chooses by size and machine. No option changes the result.
 ///
-/// Without hints, the first large copies of a process try several kinds of stores and prefetch
-/// distances, each on a few megabytes, and the library continues with the fastest. Any hint turns
-/// these trials off. The environment variable `SHARDSPEC_COPY_WAY` also turns them off, for the
-/// whole process: the value `default` uses what the library would use before any trial.
+/// Without hints, the library tries several kinds of stores and prefetch distances in the first
+/// large copies of a process. Each trial copies a few megabytes. Later copies use the fastest kind
+/// of store and prefetch distance. Any hint turns these trials off for one copy. The environment
+/// variable `SHARDSPEC_COPY_WAY` turns all trials off for the whole process. With the value
+/// `default`, every copy uses the settings of a process before its first trial.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_copy_options {
     /// `sizeof(shardspec_copy_options)`.
     pub struct_size: u64,
-    /// Maximum number of threads. The calling thread counts as one of them. Small copies use one
-    /// thread.
+    /// Maximum number of threads, including the calling thread. Small copies use one thread.
     pub max_threads: u32,
     /// `SHARDSPEC_COPY_HINT_STREAM` or `SHARDSPEC_COPY_HINT_CACHED`, combined by bitwise or with
     /// `SHARDSPEC_COPY_HINT_PORTABLE` if required.

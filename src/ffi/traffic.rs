@@ -2,12 +2,12 @@
 //!
 //! These functions assume that the buffer of every shard is row-major and contiguous. A run is a
 //! number of blocks of bytes at equal distances. The runs of a source and a destination describe
-//! all bytes that move between the two, in the same order on both sides. A sender packs the blocks
-//! of its runs one after the other. The receiver unpacks them into the blocks of the same runs.
+//! all bytes that move between the two, in the same order on both sides. A sender packs all blocks
+//! of its runs in their order. The receiver unpacks the blocks of the same runs in the same order.
 //! Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA.
 //!
-//! In these functions, a rank is the rank of a placement. Rank -1 stands for all placements without
-//! a rank.
+//! Ranks in the functions of this section are ranks of placements. Rank -1 stands for all
+//! placements without a rank.
 
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle;
@@ -259,8 +259,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_runs(
 }
 
 /// Writes to `runs` all runs that move bytes from `source_rank` to `destination_rank`. The two
-/// ranks may be the same. Runs are in the order of the plan's pieces. If no bytes move between the
-/// two ranks, there are no runs.
+/// ranks may be equal. Runs are in the order of the plan's pieces. If the ranks exchange no bytes,
+/// `*needed` becomes 0.
 ///
 /// `runs` has room for `capacity` runs. `*needed` becomes the number of runs. `needed` may be NULL.
 /// With capacity 0, only `*needed` is written, and `runs` may be NULL. `itemsize` is the number of
@@ -306,19 +306,19 @@ unsafe fn answer_runs(
     })
 }
 
-/// Suggests a permutation of the destination's placements with which the fewest elements move. Of
-/// all such permutations, the result is one that changes the fewest placements.
+/// Suggests a permutation of the destination's placements, so that the fewest elements move. If
+/// several permutations are equally good, the result changes the fewest placements.
 ///
 /// `placement_indices` receives one number for each of the destination's different placements, in
 /// the order of `shardspec_metadata_placement_text`. Number i is the index of the placement that
 /// the shards with placement i should have. `shardspec_metadata_relabel` accepts this array.
 /// `*needed` becomes the number of placements. `needed` may be NULL. With capacity 0,
 /// `placement_indices` may be NULL. `*moved_before` becomes the number of elements that change
-/// owners without the suggestion. `*moved_after` becomes that number with the suggestion. Both may
-/// be NULL.
+/// owners without the suggestion. `*moved_after` becomes that number with the suggestion.
+/// `moved_before` and `moved_after` may be NULL.
 ///
-/// Time: at worst p * (e + p) * log(p) for p placements, where e counts the pairs of a placement
-/// and an owner that share elements.
+/// Time: at worst p * (e + p) * log(p) for p placements. The number e is the number of pairs of a
+/// placement and an owner with common elements.
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.

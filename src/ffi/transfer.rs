@@ -18,8 +18,8 @@
 //! of ceil(log2 size) rounds before it moves data.
 //!
 //! `shardspec_comm_transfer_start`, `shardspec_transfer_prepare_start` and `shardspec_transfer_start`
-//! do not wait for other ranks. They create requests, which make progress while the program does
-//! other work.
+//! do not wait for other ranks. These functions create requests, which make progress while the
+//! program does other work.
 
 use crate::comm::{self, BatchTensor, Communicator, Options, PreparedTransfer};
 use crate::ffi::border::batch::{run_argument, tensors_argument};
@@ -93,13 +93,12 @@ pub unsafe extern "C-unwind" fn shardspec_comm_transfer(
 }
 
 /// Prepares a transfer of a batch of tensors. All ranks call this function together. In the call,
-/// the ranks agree on the batch, plan the messages and allocate memory for packing. Nothing is
-/// moved. `shardspec_transfer_run` then moves the tensors, any number of times. `options` may be
-/// NULL.
+/// the ranks agree on the batch, plan the messages and allocate memory for packing. No data moves.
+/// `shardspec_transfer_run` then moves the tensors, any number of times. `options` may be NULL.
 ///
 /// Ownership: the caller frees `*out`, on all ranks, in any order. The caller may free the metadata
 /// and the plans before `*out`. The transfer keeps the addresses of the shards. The memory of the
-/// shards must exist during each run that uses it.
+/// shards must exist during each run with these shards.
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
@@ -138,13 +137,13 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare(
 }
 
 /// Runs a prepared transfer: moves all its tensors. All ranks call this function together, with the
-/// communicator with which the transfer was prepared.
+/// communicator of the preparation.
 ///
-/// With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned OK,
-/// or those of `shardspec_transfer_prepare`. Otherwise `tensors` has all tensors in the same order,
-/// with shards of the same shapes, strides and element types. The run uses only the shards of
-/// `tensors`. Each `tag` must be NULL or equal the tag of the preparation. The other fields are
-/// ignored. The first run with other buffers takes a little longer than the next runs.
+/// With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
+/// OK, or the buffers of the preparation. `tensors` may also hold all tensors again, in the same
+/// order, with shards of the same shapes, strides and element types. The run then uses only the
+/// shards of `tensors`. Each `tag` must be NULL or equal the tag of the preparation. The other
+/// fields are ignored. The first run with other buffers takes a little longer than the next runs.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
@@ -174,8 +173,8 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_run(
 }
 
 /// Writes the fingerprint of a transfer to `*out`: a hash of 64 bits. The fingerprint covers the
-/// number of ranks and the order, tags, layouts and element types of the tensors. The fingerprint
-/// is the same on all ranks.
+/// number of ranks and the order, tags, layouts and element types of the tensors. All ranks have
+/// the same fingerprint.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

@@ -36,14 +36,14 @@ const _: () = {
     assert!(offset_of!(shardspec_message, byte_count) == offset_of!(Outgoing, bytes));
 };
 
-/// Starts all of these messages. Returns when all messages are complete, or when the transport
-/// knows that some of them can't complete.
+/// Starts all messages of the arrays. Returns when all messages are complete, or with an error if a
+/// message can't complete.
 ///
-/// No message has the calling rank as its peer, and no message is empty. Sender and receiver pass
-/// the same number of bytes for a message. Messages from one rank to another must arrive in the
-/// order in which they were sent, within one exchange and across exchanges. The library does not
-/// call the function on a rank without messages. The transport should start receives before sends.
-/// A receive must not wait for a send. A send must not wait for a receive.
+/// The peer of a message is never the calling rank. A message is never empty. Sender and receiver
+/// pass the same number of bytes for a message. Messages from one rank to another must arrive in
+/// the order of their sends, within one exchange and across exchanges. The library calls the
+/// function only on ranks with messages. The transport should start receives before sends. A
+/// receive must not wait for a send. A send must not wait for a receive.
 pub type shardspec_exchange_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -55,14 +55,14 @@ pub type shardspec_exchange_fn = Option<
     ) -> shardspec_status,
 >;
 
-/// Starts all of these messages. Returns without waiting for another rank.
+/// Starts all messages of the arrays. Returns without waiting for another rank.
 ///
 /// The function may write any value to `*exchange`. `test` and `wait` receive that value. The rules
 /// of `shardspec_exchange_fn` apply. The arrays of messages are valid during this call only. The
-/// memory of the messages is valid until the exchange has ended. An exchange has ended when `test`
-/// writes 1 to `*done`, when `wait` returns, or when `test` or `wait` fails. After the end, the
-/// transport must not use the memory, and the library does not use `*exchange`. A rank has one
-/// exchange at a time. If this function fails, it must have started no message.
+/// memory of the messages is valid until the exchange has ended. An exchange ends when `test`
+/// writes 1 to `*done` or fails, or when `wait` returns. After the end, the transport must not use
+/// the memory. The library does not use `*exchange` after the end. A rank has one exchange at a
+/// time. A call that fails must not start any message.
 pub type shardspec_exchange_start_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -76,7 +76,7 @@ pub type shardspec_exchange_start_fn = Option<
 >;
 
 /// Writes 1 to `*done` if all messages of a started exchange are complete, else 0. The function
-/// makes progress with the messages as far as that is possible without waiting for another rank.
+/// makes all progress that is possible without waiting for another rank.
 pub type shardspec_exchange_test_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -86,8 +86,8 @@ pub type shardspec_exchange_test_fn = Option<
     ) -> shardspec_status,
 >;
 
-/// Returns when all messages of a started exchange are complete, or when the transport knows that
-/// some of them can't complete.
+/// Returns when all messages of a started exchange are complete, or with an error if a message
+/// can't complete.
 pub type shardspec_exchange_wait_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -97,13 +97,13 @@ pub type shardspec_exchange_wait_fn = Option<
 >;
 
 /// Makes all later exchanges fail, on every rank that the transport can reach. Exchanges that are
-/// waiting fail too. For example, it calls ncclCommAbort or closes the connections. `reason` is a
-/// text for people, which is valid during the call.
+/// waiting fail too. For example, the function calls ncclCommAbort or closes the connections.
+/// `reason` is a text for people. The text is valid during the call.
 ///
-/// If a collective fails on this rank while other ranks wait for messages of this rank, the library
-/// calls `abort`. The other ranks then return. The library also calls `abort` if an exception
-/// leaves `exchange`, before the exception continues. `shardspec_comm_abort` calls `abort` on any
-/// thread, also while `exchange` runs.
+/// The library calls `abort` if a collective fails on this rank and other ranks may wait for
+/// messages of this rank. The other ranks then return. If an exception leaves `exchange`, the
+/// library calls `abort` before the exception continues. `shardspec_comm_abort` calls `abort` on
+/// any thread, also while `exchange` runs.
 pub type shardspec_abort_fn =
     Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, reason: *const c_char)>;
 
@@ -111,9 +111,9 @@ pub type shardspec_abort_fn =
 /// number, and the number is >= 0. A negative number means that the node of the rank is not known.
 /// The library then treats the rank as alone on its node.
 ///
-/// The function must return at once, and must return the same number each time. The function can't
-/// fail. All ranks of a communicator must agree about which ranks share a node, but they may number
-/// the nodes differently. If ranks disagree about the nodes, collectives with replicas return
+/// The function must return at once, and each time with the same number. The function can't fail.
+/// All ranks of a communicator must group the ranks into the same nodes. The numbers of the nodes
+/// may differ between ranks. If ranks disagree about the nodes, collectives with replicas return
 /// DISAGREEMENT.
 pub type shardspec_node_fn =
     Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, rank: i64) -> i64>;
@@ -136,12 +136,12 @@ pub struct shardspec_comm_vtable {
     /// Makes exchanges fail on all ranks. With NULL, the library has no way to report a failure to
     /// the other ranks.
     pub abort: shardspec_abort_fn,
-    /// Returns the node of a rank. Elements that several shards hold are then read from the same
-    /// rank if possible, else from the same node if possible. With NULL, the library knows nothing
-    /// about nodes.
+    /// Returns the node of a rank. For an element of several shards, the library then prefers a
+    /// source on the same rank, and after that a source on the same node. With NULL, the library
+    /// knows nothing about nodes.
     pub node: shardspec_node_fn,
     /// Starts an exchange, for requests. `start`, `test` and `wait` are either all set or all NULL.
-    /// With NULL, a request calls `exchange`, and only inside of `shardspec_request_wait`.
+    /// With NULL, a request calls `exchange` instead, inside of `shardspec_request_wait`.
     pub start: shardspec_exchange_start_fn,
     /// Tests whether a started exchange is complete.
     pub test: shardspec_exchange_test_fn,

@@ -1,8 +1,8 @@
 //! Version.
 //!
-//! The constants of this section are the version of the header that a program was compiled with.
-//! The functions return the version of the library that the program runs with. A program works with
-//! every library of the same ABI version.
+//! The constants of this section are the version of the header at compile time. The functions
+//! return the version of the library at run time. A program works with every library of the same
+//! ABI version.
 
 use std::ffi::c_char;
 
@@ -10,9 +10,9 @@ use crate::ffi::border::guard::guard;
 use crate::ffi::border::pointer::answer_text;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 
-/// Version of the binary interface. The version changes when a program that was compiled with an
-/// older header no longer works. The name of the shared library, `libshardspec.so.0`, ends in this
-/// number.
+/// Version of the binary interface. The version changes if programs that were compiled with an
+/// older header can't use the new library. The name of the shared library, `libshardspec.so.0`,
+/// ends in this number.
 pub const SHARDSPEC_ABI_VERSION: u32 = 0;
 
 /// Returns the library's ABI version. Compare it with `SHARDSPEC_ABI_VERSION`.

@@ -19,7 +19,7 @@ pub const SHARDSPEC_DLPACK_DEVICE_CUDA_HOST: i32 = 3;
 /// The device type of DLPack for memory from `hipMallocHost`.
 pub const SHARDSPEC_DLPACK_DEVICE_ROCM_HOST: i32 = 11;
 
-/// The device whose memory holds a tensor. The struct has the memory layout of DLPack's `DLDevice`.
+/// The device with the memory of a tensor. The struct has the memory layout of DLPack's `DLDevice`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_device {
@@ -33,18 +33,18 @@ pub struct shardspec_device {
 /// A tensor in the caller's memory. The struct has the memory layout of DLPack's `DLTensor`.
 ///
 /// The position p of the element at index (i0, i1, ...) is the sum of i0 * strides[0], i1 *
-/// strides[1] and so on. The element is at address data + byte_offset + p * itemsize. Elements
-/// whose size is not a whole number of bytes are packed. A packed element starts at bit number p *
-/// bits * lanes, counted from the least significant bit of the byte at data + byte_offset. Strides
-/// may be negative. Strides may be 0 in tensors that are only read. Any alignment is allowed.
-/// `data` may be NULL if the tensor has no elements.
+/// strides[1] and so on. The element is at address data + byte_offset + p * itemsize. If the size
+/// of an element is not a whole number of bytes, elements are packed. A packed element starts at
+/// bit number p * bits * lanes, counted from the least significant bit of the byte at data +
+/// byte_offset. Strides may be negative. Strides may be 0 in tensors that are only read. Any
+/// alignment is allowed. `data` may be NULL if the tensor has no elements.
 ///
 /// Strides count elements, so the distance between neighbours is a whole number of elements. A
 /// field of 4 bytes in records of 5 bytes has no such stride. Describe the bytes of such a field
-/// instead: pass elements of 8 bits, strides in bytes, and a last dimension of size 4 with
-/// stride 1. The metadata then has that dimension too. A whole record can be one element with
-/// several lanes of 8 bits. A view has no byte order and no flags for conjugation or negation,
-/// because the library copies bits unchanged.
+/// instead. Pass elements of 8 bits, strides in bytes, and a last dimension of size 4 with stride
+/// 1. The metadata must also have this last dimension. A whole record can be one element with
+/// several lanes of 8 bits. The library copies bits unchanged. A view therefore has neither a byte
+/// order nor flags for conjugation or negation.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_tensor_view {
