@@ -44,7 +44,7 @@ class StoredTensor(NamedTuple):
 
 
 class ReadReport(NamedTuple):
-    """Describes what a read did. Bytes that two destinations need count twice as needed."""
+    """Numbers about a read. Bytes that two destinations need count twice as needed."""
 
     read_count: int
     bytes_read: int
@@ -54,9 +54,8 @@ class ReadReport(NamedTuple):
 class Checkpoint(Handle, Mapping[str, StoredTensor]):
     """A mapping from the names of tensors in a file or a directory to their types and shapes.
 
-    It reads safetensors files, directories of them with or without an index, the files that torch's
-    distributed checkpoint writes, and `.npy` files. No element is read before `read`, and no file
-    stays open.
+    A path is a safetensors file, a directory of safetensors files, a directory of torch's
+    distributed checkpoint, or a `.npy` file. Only `read` reads elements. No file stays open.
     """
 
     _free = "checkpoint_free"
@@ -88,18 +87,17 @@ class Checkpoint(Handle, Mapping[str, StoredTensor]):
         return int(lib.answer(ctypes.c_size_t, lib.checkpoint_find_tensor, self, text("name", name)))
 
     def metadata(self, name: str) -> ShardedTensorMetadata:
-        """Returns metadata that says which file holds which elements of a tensor.
+        """Returns metadata of the stored tensor: the file of each element.
 
         The chunks of the tensor are shards, and files are their placements. Raises LayoutError if
-        files are missing, so that the chunks do not cover the tensor.
+        elements are missing because files are missing.
         """
         return ShardedTensorMetadata._of(lib.answer(
             ctypes.c_void_p, lib.checkpoint_tensor_metadata, self, self._index(name)))
 
     def check(self, destinations: Mapping[str, Destination] | Iterable[tuple[str, Destination]] = (),
               ) -> list[ShardspecError]:
-        """Returns everything that prevents some tensors from being read, each problem with its
-        position as `index`.
+        """Returns all reasons why tensors can't be read, each with its position as `index`.
 
         Without destinations, returns all problems of the checkpoint. For a layout, a list of the
         indices of shards may replace the tensors.
@@ -125,11 +123,11 @@ class Checkpoint(Handle, Mapping[str, StoredTensor]):
         """Reads the elements that the destinations need into memory.
 
         One read gets bytes that are near each other. A gap of at most `max_gap` bytes is always
-        part of the read. A larger gap is part of the read if the whole read has at most `over_read`
-        times as many bytes as are needed.
-        `progress` is called with the number of bytes that have been read and the number of all
-        bytes. An exception in `progress` cancels the read. `whole` receives for each destination
-        whether it was read completely, also if the read fails.
+        part of the read. A larger gap is part of the read if the whole read stays within
+        `over_read` times the needed bytes. `progress` is called with the number of bytes that have
+        been read and the number of all bytes. An exception in `progress` cancels the read. `whole`
+        receives one value for each destination: true if the destination was read completely. If the
+        read fails, `whole` is also set.
         """
         how = _Reading(self, destinations, progress, whole, max_threads, max_gap, over_read, max_read)
         with how:
@@ -145,10 +143,10 @@ class Checkpoint(Handle, Mapping[str, StoredTensor]):
         """Reads tensors on all ranks of a communicator together, each stored byte on one rank.
 
         All ranks pass the same names and layouts in the same order, and each rank all of its own
-        shards. Of shards with the same elements, one is read from the files, and the others are
-        received from its rank. A destination without metadata is read whole on every rank. When a
-        rank can't read, all ranks raise an error that says which, and why. `memory_limit` is for
-        messages between ranks; everything else is as `read` has it.
+        shards. If several shards have the same elements, one rank reads these elements and sends
+        them to the other ranks. A destination without metadata is read whole on every rank. If a
+        rank can't read, all ranks raise an error with the rank and the reason. `memory_limit` is
+        for messages between ranks. `read` explains the other arguments.
         """
         def prepare() -> tuple[Any, ...]:
             made.append(_Reading(self, destinations, progress, whole, max_threads, max_gap, over_read,
@@ -178,12 +176,11 @@ class Checkpoint(Handle, Mapping[str, StoredTensor]):
 
 
 def choose_readers(layouts: Iterable[ShardedTensorMetadata]) -> list[list[int]]:
-    """Returns, for each shard of each layout, the index of the shard that is read from files in its
-    place.
+    """Chooses one reader for each set of shards with the same elements.
 
-    One of several shards with the same elements is read, so all ranks together read each element
-    once. If the index is the shard's own, the shard is read from files. Otherwise, the shard
-    receives its elements from the shard with that index.
+    Returns one index for each shard of each layout. If the index is the shard's own index, this
+    shard is read from files. If the index is another index, the shard receives its elements from
+    the shard with that index.
     """
     metadatas = [metadata_of(f"layouts[{number}]", layout)
                  for number, layout in enumerate(listed("layouts", layouts, "metadata"))]

@@ -27,9 +27,9 @@ def write_checkpoint(path: str | os.PathLike[str], tensors: Mapping[str, tuple[A
                      files: Files = "of owners", replace: bool = False) -> None:
     """Writes the shards of this process for the tensors of a checkpoint.
 
-    `tensors` maps the name of each tensor to its layout and to its shards in this process, by their
-    indices. Every rank calls this function with the same names, layouts and options. One rank then
-    calls `commit_checkpoint`. Before that call, nothing is at `path`.
+    `tensors` maps the name of each tensor to a layout and to the shards in this process, by index.
+    Every rank calls this function with the same names, layouts and options. One rank then calls
+    `commit_checkpoint`, which creates `path`.
     """
     structs, kept = _tensors(tensors, with_shards=True)
     lib.checkpoint_write(_path(path), structs, len(structs), _options(files, replace))
@@ -38,9 +38,9 @@ def write_checkpoint(path: str | os.PathLike[str], tensors: Mapping[str, tuple[A
 
 def commit_checkpoint(path: str | os.PathLike[str], tensors: Mapping[str, Any], *, files: Files = "of owners",
                       replace: bool = False) -> None:
-    """Moves a checkpoint to its path in one step, after all ranks have written their shards.
+    """Moves a checkpoint to its path in one step, after all ranks have written all shards.
 
-    `tensors` is the same as for `write_checkpoint`, or has only the layouts.
+    `tensors` is the argument of `write_checkpoint`, or has only the layouts.
     """
     structs, kept = _tensors(tensors, with_shards=False)
     lib.checkpoint_commit(_path(path), structs, len(structs), _options(files, replace))
@@ -49,7 +49,7 @@ def commit_checkpoint(path: str | os.PathLike[str], tensors: Mapping[str, Any], 
 
 def save_checkpoint(path: str | os.PathLike[str], tensors: Mapping[str, tuple[Any, Mapping[int, Any]]], *,
                     files: Files = "of owners", replace: bool = False) -> None:
-    """Writes a checkpoint whose shards are all in this process, and moves it to its path."""
+    """Writes a checkpoint and moves it to its path, if all shards are in this process."""
     write_checkpoint(path, tensors, files=files, replace=replace)
     commit_checkpoint(path, tensors, files=files, replace=replace)
 

@@ -48,10 +48,10 @@ TensorStruct = lib.header.type("comm_tensor")
 class Request(Handle):
     """An exchange or a collective that was started.
 
-    It makes progress in `test` and `wait` only. The memory of a request is kept until the request
-    is closed or dropped. A request that is closed or dropped before it has ended aborts its
-    communicator, so that no rank waits for this rank. With a transport that can't abort, the
-    request is completed instead.
+    A request makes progress in `test` and `wait` only. The memory of a request is kept until the
+    request is closed or dropped. A running request that is closed or dropped aborts the
+    communicator, and the other ranks stop waiting. With a transport that can't abort, the request
+    is completed instead.
     """
 
     _free = "request_free"
@@ -81,7 +81,7 @@ class Request(Handle):
     def wait(self) -> Any:
         """Waits for other ranks until the request has ended.
 
-        Returns what the method without `_start` returns: the shards, the tensor or the Transfer.
+        Returns the result of the method without `_start`: the shards, the tensor or the Transfer.
         """
         self._ended(lambda: lib.request_wait(self) or True)
         return None if self._result is None else self._result()
@@ -114,12 +114,13 @@ def _free_request(handle: int, kept: list[Any]) -> None:
 class Communicator(Handle):
     """Connects ranks that can send bytes to each other. The object belongs to one rank.
 
-    A subclass with a method `exchange` is a transport: it calls `super().__init__(rank, size)` and
-    moves messages. With a method `start`, its requests go on inside of `test`.
-    `Communicator.local(size)` connects threads. A rank uses its communicator from one thread at a time.
+    A subclass with a method `exchange` is a transport. The subclass calls `super().__init__(rank,
+    size)` and moves messages. With a method `start`, requests make progress inside of `test`.
+    `Communicator.local(size)` connects threads. A rank uses its communicator from one thread at a
+    time.
 
-    Every rank calls the same method with equal metadata and its own buffers. When one rank passes
-    an invalid argument, all ranks raise an error, and nothing was written.
+    Every rank calls the same method with equal metadata and its own buffers. If one rank passes an
+    invalid argument, all ranks raise an error before the first write.
     """
 
     _free = "comm_free"
@@ -140,8 +141,8 @@ class Communicator(Handle):
     def local(size: int, nodes: Iterable[int] | None = None) -> list[Communicator]:
         """Returns communicators between the threads of this process, one for each rank.
 
-        With `nodes`, the communicators behave as if rank r were on node `nodes[r]`. Collectives
-        with replicas then read from the same node if possible.
+        With `nodes`, the communicators behave like communicators with rank r on node `nodes[r]`.
+        Collectives with replicas then read from the same node if possible.
         """
         count = within("size", size, MAX_LOCAL)
         handles = (ctypes.c_void_p * count)()
@@ -156,20 +157,20 @@ class Communicator(Handle):
         return [NativeCommunicator._of(handle) for handle in handles if handle is not None]
 
     def exchange(self, sends: Sequence[Message], receives: Sequence[Message]) -> None:
-        """Starts all of these messages, and returns when all of them are complete.
+        """Starts all messages, and returns when all messages are complete.
 
-        No message is empty, and no message has the calling rank as its peer. Both ends of a message
-        have the same number of bytes. Messages from one rank to another arrive in the order in
-        which they were sent. The memory is valid until this method returns.
+        A message is never empty. The peer of a message is never the calling rank. Both ends of a
+        message have the same number of bytes. Messages from one rank to another must arrive in the
+        order of the sends. The memory is valid until this method returns.
         """
         raise NotImplementedError(f"{type(self).__name__} has no exchange")
 
     def start(self, sends: Sequence[Message], receives: Sequence[Message]) -> Any:
-        """Starts such an exchange without waiting for other ranks. A transport may have it.
+        """Starts such an exchange without waiting for other ranks. This method is optional.
 
-        Returns an object with `test()`, which returns whether all messages are complete, and `wait()`,
-        which returns when they are. The memory of the messages is valid until `test` returned true,
-        `wait` returned, or either raised.
+        Returns an object with `test()` and `wait()`. `test()` returns true if all messages are
+        complete. `wait()` returns when all messages are complete. The memory of the messages is
+        valid until `test` returned true, `wait` returned, or either raised.
         """
         raise NotImplementedError(f"{type(self).__name__} has no start")
 
@@ -177,7 +178,8 @@ class Communicator(Handle):
         """Starts an exchange of messages.
 
         Messages to this rank and empty messages are allowed. The other ranks may call `exchange`
-        instead. Until the exchange has ended, the communicator must not be used otherwise.
+        instead. Until the exchange has ended, the program must not use the communicator for other
+        calls.
         """
         kept: list[Any] = [self]
         outgoing = _messages("sends", sends, kept, write=False)
@@ -191,8 +193,7 @@ class Communicator(Handle):
 
         Local communicators and communicators that C made reach all ranks. A subclass may override
         this method, for example to close its connections. The library calls this method if
-        `exchange` raises an exception, so that other ranks do not wait for messages that never
-        come.
+        `exchange` raises an exception, because other ranks may wait for messages.
         """
         lib.comm_abort(self, text("reason", reason))
 
@@ -205,10 +206,10 @@ class Communicator(Handle):
                 sys.excepthook(*sys.exc_info())  # What went wrong first is raised.
 
     def decline(self, reason: BaseException | str) -> None:
-        """Takes part in the collective that the other ranks call, if this rank can't call it.
+        """Takes part in the collective of the other ranks, if this rank can't call the collective.
 
-        All other ranks raise `CommunicationError` with this reason, and nothing is moved. If a
-        method of this class raises an error, it has already informed the other ranks.
+        All other ranks raise `CommunicationError` with this reason, and no data moves. Methods of
+        this class that raise an error call `decline` themselves.
         """
         lib.comm_decline(self, *_told(instance("reason", reason, str, BaseException)))
 
@@ -224,8 +225,8 @@ class Communicator(Handle):
 
     @property
     def placement_rank(self) -> int:
-        """The rank that placements, `src_rank` and `dst_rank` use for this rank. It equals `rank`,
-        unless this communicator is a group."""
+        """The number of this rank in placements, `src_rank` and `dst_rank`. In a group, this number
+        may differ from `rank`."""
         return int(lib.answer(ctypes.c_int64, lib.comm_placement_rank, self, self.rank))
 
     @property
@@ -238,8 +239,8 @@ class Communicator(Handle):
         """Returns the number of the node of a rank.
 
         Ranks that share a node have equal numbers. A negative number means that the node is not
-        known. A subclass may override this method. It must return the same number each time, and
-        must not raise.
+        known. A subclass may override this method. The method must return the same number each
+        time, and must not raise.
         """
         return int(lib.answer(ctypes.c_int64, lib.comm_node, self, integer("rank", rank)))
 
@@ -248,9 +249,9 @@ class Communicator(Handle):
         """Creates a communicator of some ranks of this communicator.
 
         `members` lists ranks of this communicator. The default is all ranks. `placement_ranks`
-        lists the ranks that placements use for the members. By default, the members keep their
-        placement ranks. Only the members call this method, all with the same lists. A rank makes
-        one call at a time with a group or with the communicator from which it was made.
+        lists the ranks of the members in placements. By default, the members keep their placement
+        ranks. Only the members call this method, all with the same lists. A rank makes one call at
+        a time with the group and with the communicator that the group was made from.
         """
         chosen = None if members is None else integers("members", members)
         if chosen is not None and not chosen:
@@ -284,8 +285,9 @@ class Communicator(Handle):
                     shards: Iterable[Any] | ShardedTensor | None = None, src_rank: int = 0, *,
                     memory_limit: int = 0, max_threads: int = 0,
                     hint: copies.Hint | None = None) -> Request:
-        """Starts what `shard` does. Other ranks may call either. `wait` of the request returns this
-        rank's shards, or raises what is wrong with the arguments, when the other ranks have been told.
+        """Starts the collective of `shard`. Other ranks may call `shard` instead. `wait` of the
+        request returns this rank's shards, or raises an error of the arguments after the other
+        ranks have received it.
         """
         given: list[Any] = []
         return started(lib.comm_scatter_start, self, lambda: self._for_shard(
@@ -323,8 +325,9 @@ class Communicator(Handle):
     def gather_start(self, metadata: ShardedTensorMetadata, shards: Iterable[Any] | ShardedTensor,
                      full: Any = None, dst_rank: int = 0, *, memory_limit: int = 0,
                      max_threads: int = 0, hint: copies.Hint | None = None) -> Request:
-        """Starts what `gather` does. Other ranks may call either. `wait` of the request returns the
-        tensor or None, or raises what is wrong with the arguments, when the other ranks have been told.
+        """Starts the collective of `gather`. Other ranks may call `gather` instead. `wait` of the
+        request returns the tensor or None, or raises an error of the arguments after the other
+        ranks have received it.
         """
         given: list[Any] = []
         return started(lib.comm_gather_start, self, lambda: self._for_gather(
@@ -356,9 +359,9 @@ class Communicator(Handle):
         layout.
 
         `tag` is a name for the tensor, such as the name of a parameter. If the tags of two ranks
-        differ, all ranks raise an error that has both, and nothing is moved. Without tags, two
-        tensors of equal layouts are taken for each other where ranks move them in different orders.
-        All ranks pass a tag, or none does.
+        differ, all ranks raise an error with both tags, and no data moves. With tags, the library
+        detects that two ranks move tensors of equal layouts in different orders. Either all ranks
+        pass a tag, or no rank passes a tag.
         """
         given: list[Any] = []
         together(lib.comm_reshard if tag is None else lib.comm_transfer, self, lambda: self._for_reshard(
@@ -371,8 +374,9 @@ class Communicator(Handle):
                       to_shards: Iterable[Any] | ShardedTensor | None = None, *,
                       tag: str | None = None, memory_limit: int = 0, max_threads: int = 0,
                       hint: copies.Hint | None = None) -> Request:
-        """Starts what `reshard` does. Other ranks may call either. `wait` of the request returns this
-        rank's shards, or raises what is wrong with the arguments, when the other ranks have been told.
+        """Starts the collective of `reshard`. Other ranks may call `reshard` instead. `wait` of the
+        request returns this rank's shards, or raises an error of the arguments after the other
+        ranks have received it.
         """
         given: list[Any] = []
         start = lib.comm_reshard_start if tag is None else lib.comm_transfer_start

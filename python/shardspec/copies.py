@@ -34,8 +34,8 @@ def option_struct(max_threads: int, hint: Hint | None) -> Any:
 
 
 def copy(source: Any, destination: Any, *, max_threads: int = 0, hint: Hint | None = None) -> Any:
-    """Copies all elements of a tensor into another of the same shape and element type. Both may
-    have any strides. Returns the destination.
+    """Copies all elements of a tensor into another tensor of the same shape and element type. Both
+    tensors may have any strides. Returns the destination.
 
     >>> copy(memoryview(b"abcd")[::-1], bytearray(4))
     bytearray(b'dcba')

@@ -1,4 +1,4 @@
-"""How the indices of one dimension are dealt to the coordinates of one axis of a mesh."""
+"""Cuts: the indices of one dimension are divided among the coordinates of one axis of a mesh."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ LEAST = {"granule": 1, "repeat": 1, "block": 1, "first": 0, "size": 0}
 class Segment:
     """A range of a dimension that is cut separately, such as the keys of a fused QKV weight.
 
-    `size` is its number of positions. The other fields are those of `Cut`. A field that is None has
-    the value of the cut.
+    `size` is the number of positions. The other fields have the meaning of the fields of `Cut`. A
+    field that is None has the value of the cut.
     """
 
     size: int
@@ -56,17 +56,17 @@ class Cut:
     `dim` is the number or the name of a dimension. A negative number counts from the last
     dimension. `rule` defines which positions each coordinate of `axis` has:
 
-    - "chunk": equal pieces, the last ones shorter or empty, as `torch.chunk` makes them;
-    - "balanced": sizes differ by one at most, as `numpy.array_split` makes them;
-    - "sizes" and "weights": pieces of the listed `sizes`, or in proportion to `weights`. Passing one
-      of these lists implies the rule;
-    - "cyclic": blocks of `block` positions in turn, the first block to piece `first`.
+    - "chunk": equal pieces, the last pieces may be shorter or empty (`torch.chunk`);
+    - "balanced": sizes differ by one at most (`numpy.array_split`);
+    - "sizes" and "weights": pieces of the listed `sizes`, or in proportion to `weights`. Passing a
+      list implies the rule;
+    - "cyclic": blocks of `block` positions. Piece `first` gets the first block, and so on.
 
-    `granule` positions stay together, such as those of an attention head. `even` refuses pieces of
-    different sizes. With `repeat` n, n neighbouring coordinates have the same piece. With
+    `granule` positions stay together, such as the rows of an attention head. `even` refuses pieces
+    of different sizes. With `repeat` n, n neighbouring coordinates have the same piece. With
     REPEAT_AS_NEEDED, n is computed: the number of coordinates for each granule. `segments` are
-    parts of the dimension, each of which is cut separately: a number of equal segments, or a list
-    of sizes or of Segment. A coordinate has its pieces of all segments, one after the other.
+    parts of the dimension that are cut separately: a number of equal segments, or a list of sizes
+    or of Segment. A coordinate has one piece of each segment, in the order of the segments.
 
     >>> Cut(0, "tp", granule=128).check(1024, 8)
     >>> check_degrees([(12, Cut(0, "tp", even=True))], 5)
@@ -102,7 +102,7 @@ class Cut:
     def check(self, length: int, count: int) -> None:
         """Raises an error if `length` positions can't be cut over `count` coordinates.
 
-        It is the same error that `build_metadata` would raise.
+        `build_metadata` raises this error too.
         """
         packed = Packed(self, integer("count", count))
         lib.cut_check(ctypes.byref(packed.struct), length, count)
@@ -113,11 +113,11 @@ MAX_DEGREE = 1 << 20
 
 
 def check_degrees(cuts: Iterable[tuple[int, Cut]], max_degree: int) -> list[int | None]:
-    """Returns which degrees of parallelism several lengths allow.
+    """Returns the degrees of parallelism that several lengths allow.
 
-    `cuts` are pairs of a length and its cut. Lengths are numbers of heads, blocks or experts. For
-    each degree from 1 to `max_degree`, the result has the position of the first cut that forbids
-    it, or None if the degree is legal. `Cut.check(length, degree)` raises the reason.
+    `cuts` are pairs of a length and its cut. Lengths are numbers of heads, blocks or experts. The
+    result has one entry for each degree from 1 to `max_degree`: None for a legal degree, else the
+    position of the first illegal cut. `Cut.check(length, degree)` raises the reason.
     """
     pairs = []
     for number, pair in enumerate(listed("cuts", cuts, "lengths and cuts")):

@@ -1,6 +1,6 @@
 """The exceptions of failed calls: one base class, and a class for each kind of failure.
 
-Every class is also the built-in exception that fits, so `except ValueError` works as with torch.
+Every class is also a subclass of a built-in exception, so `except ValueError` also works.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class ShardspecError(Exception):
-    """A call failed. It has changed and written nothing."""
+    """A failed call. The call has changed and written nothing."""
 
     statuses: tuple[str, ...] = ()
     """Names of the statuses that raise this class."""
@@ -72,15 +72,15 @@ class ArgumentError(ShardspecError, ValueError):
 
 
 class LayoutError(ShardspecError, ValueError):
-    """Shards do not fit the tensor: they overlap, leave gaps or reach past its end."""
+    """Shards do not fit the tensor: overlaps, gaps or shards that reach past the end."""
 
     statuses = ("NDIM_MISMATCH", "OVERLAP", "GAP", "ILLEGAL_CUT", "OUT_OF_BOUNDS",
                 "PARTIAL")
 
 
 class ViewError(ShardspecError, ValueError):
-    """A buffer does not fit: its shape, element type, device, or memory that it shares with
-    another.
+    """A buffer does not fit: wrong shape, element type or device, or memory that overlaps another
+    buffer.
     """
 
     statuses = ("SHAPE_MISMATCH", "DTYPE_MISMATCH", "UNSUPPORTED_DEVICE", "READ_ONLY", "ALIASED",

@@ -24,7 +24,7 @@ class Stretch(NamedTuple):
     """Blocks of neighbouring indices of one dimension, at equal steps.
 
     There are `count` blocks. Block i has `length` indices of the tensor, from `global_start + i *
-    global_step` on. In the shard's buffer, it starts at place `local_start + i * local_step`.
+    global_step` on. In the shard's buffer, block i starts at place `local_start + i * local_step`.
     """
 
     global_start: int

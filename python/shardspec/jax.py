@@ -5,7 +5,7 @@
 | `Mesh` | `Mesh` | `from_mesh`, `to_mesh` |
 | `NamedSharding` | `MeshShardingSpec` | `from_named_sharding`, `to_named_sharding` |
 
-JAX is imported by the functions that need it, and not with this module.
+Only functions that need JAX import JAX.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ PLATFORMS = {"gpu": "cuda", "rocm": "hip", "tpu": "xla"}
 
 
 def from_mesh(mesh: JaxMesh) -> Mesh:
-    """Returns JAX's mesh as this package's.
+    """Converts JAX's mesh to a mesh of this package.
 
-    A device has the rank of its process, and its own number: "rank:0/cuda:3". The devices of an
-    `AbstractMesh` are on ranks from 0 on.
+    The placement of a device has the rank of the process and the number of the device:
+    "rank:0/cuda:3". The devices of an `AbstractMesh` are on ranks from 0 on.
     """
     if not all(hasattr(mesh, name) for name in ("shape", "axis_names")):
         raise TypeError(f"mesh: a Mesh of jax, not {described(mesh)}")
@@ -47,10 +47,10 @@ def from_mesh(mesh: JaxMesh) -> Mesh:
 
 
 def to_mesh(mesh: Mesh, devices: Sequence[Device] | None = None) -> JaxMesh:
-    """Returns a mesh as JAX's.
+    """Converts a mesh to JAX's mesh.
 
-    `devices` has JAX's devices in the order of the mesh, row-major. Without it, the placements of the
-    mesh name them as `from_mesh` does.
+    `devices` has JAX's devices in the order of the mesh, row-major. Without `devices`, the
+    placements of the mesh name JAX's devices in the form of `from_mesh`.
     """
     instance("mesh", mesh, Mesh)
     return _mesh(mesh, devices, frozenset())
@@ -83,8 +83,8 @@ def _mesh(mesh: Mesh, devices: Sequence[Device] | None, explicit: frozenset[str]
 def from_named_sharding(sharding: NamedSharding) -> MeshShardingSpec:
     """Returns the spec of a `NamedSharding`. The kind of memory is ignored.
 
-    As in JAX, a dimension must divide evenly. A `PartitionSpec` with parts that are unconstrained is
-    refused.
+    A dimension must divide evenly, because JAX requires this. A `PartitionSpec` with parts that are
+    unconstrained is refused.
 
     >>> import jax
     >>> sharding = jax.NamedSharding(jax.sharding.AbstractMesh((2, 4), ("x", "y")), jax.P("y", None))
@@ -100,10 +100,10 @@ def to_named_sharding(spec: MeshShardingSpec, ndim: int | None = None,
                       mesh: JaxMesh | None = None) -> NamedSharding:
     """Returns the `NamedSharding` of arrays that are cut by a spec.
 
-    `ndim` is the number of dimensions of the array, and `mesh` JAX's mesh, which is made as by `to_mesh`
-    otherwise. In JAX, only an axis of the type `Explicit` can be pending a reduction, so such axes of
-    the mesh that is made are of this type. A spec that a `PartitionSpec` can't express is refused with
-    the reason.
+    `ndim` is the number of dimensions of the array. `mesh` is JAX's mesh. Without `mesh`, `to_mesh`
+    makes the mesh. In JAX, only an axis of the type `Explicit` can be pending a reduction. If
+    `to_mesh` makes the mesh, such axes have this type. A spec that a `PartitionSpec` can't express
+    is refused with the reason.
 
     >>> import jax
     >>> from shardspec import Cut

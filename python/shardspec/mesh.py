@@ -15,12 +15,12 @@ from .placement import AnyPlacement, Device, PlacementHandle, Placements, as_pla
 
 
 class Mesh(Handle):
-    """Placements in a grid with named axes, as torch's `DeviceMesh` and JAX's `Mesh`.
+    """Placements in a grid with named axes, equivalent to torch's `DeviceMesh` and JAX's `Mesh`.
 
-    `axes` are the names and sizes of the axes, as in `Mesh({"dp": 2, "tp": 4})`. `placements` has
-    one placement for each device: a text, an object, or the number of a rank. They are in row-major
-    order, so the last axis varies fastest. Nested lists and arrays must have the mesh's shape.
-    Without placements, device i is on rank i.
+    `axes` are the names and sizes of the axes: `Mesh({"dp": 2, "tp": 4})`. `placements` has one
+    placement for each device: a text, an object, or the number of a rank. Placements are in
+    row-major order, so the last axis varies fastest. Nested lists and arrays must have the mesh's
+    shape. Without placements, device i is on rank i.
 
     A mesh is immutable. Two meshes are equal if they have the same axes in the same order, and the
     same placements.

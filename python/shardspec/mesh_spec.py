@@ -28,7 +28,7 @@ AXIS = "devices"
 
 @dataclass(frozen=True)
 class Multiple:
-    """The length of a padded dimension: the next multiple of a number, as in `Multiple(128)`."""
+    """The length of a padded dimension: the next multiple of a number, such as `Multiple(128)`."""
 
     of: int
 
@@ -81,8 +81,8 @@ class MeshShardingSpec(BuiltInSpec):
 
     @classmethod
     def balanced(cls, dim: int | str, placements: Iterable[Any]) -> MeshShardingSpec:
-        """Cuts one dimension into pieces whose sizes differ by at most one, as `numpy.array_split`
-        does. There is one piece for each placement."""
+        """Cuts one dimension into pieces with sizes that differ by at most one
+        (`numpy.array_split`). There is one piece for each placement."""
         return cls(_line(placements), [Cut(dim, AXIS, "balanced")])
 
     @classmethod
@@ -102,18 +102,17 @@ class MeshShardingSpec(BuiltInSpec):
     @classmethod
     def cyclic(cls, dim: int | str, block: int, placements: Iterable[Any], *,
                first: int = 0) -> MeshShardingSpec:
-        """Cuts one dimension into blocks of `block` indices. The placements receive the blocks in
-        turn. Placement `first` receives the first block."""
+        """Cuts one dimension into blocks of `block` indices. Placement `first` receives the first
+        block, the next placement receives the second block, and so on."""
         return cls(_line(placements), [Cut(dim, AXIS, "cyclic", block=block, first=first)])
 
     @classmethod
     def parse(cls, notation: str, written: str, mesh: Mesh) -> MeshShardingSpec:
         """The layout over a mesh that a text of another program describes.
 
-        `notation` is "dtensor" ("S(0)R"), "jax" ("P('x', None)"), "xla" ("{devices=[2,1]<=[2]}") or
-        "shardy" ('sharding<@mesh, [{"x"}, {}]>'). `str()` of a DTensor's placements and of a
-        `PartitionSpec` are such texts. The `index` of a `ShardspecError` is the byte of the text at
-        which the failure was found.
+        `notation` is "dtensor", "jax", "xla" or "shardy". `str()` of a DTensor's placements and of
+        a `PartitionSpec` are such texts. The `index` of a `ShardspecError` is the number of the
+        wrong byte of the text.
         """
         instance("mesh", mesh, Mesh)
         number, given = notations.number_of(notation), text("written", written)
@@ -131,8 +130,9 @@ class MeshShardingSpec(BuiltInSpec):
     def format(self, notation: str, ndim: int | None = None) -> str:
         """The text of the layout in a notation: "dtensor", "jax", "xla" or "shardy".
 
-        `ndim` is the number of dimensions of the tensor. Without it, the text has as many as it
-        needs. A layout that the notation has no text for raises an error with the reason.
+        `ndim` is the number of dimensions of the tensor. Without `ndim`, the text ends at the last
+        dimension that is cut. If the notation can't express the layout, the method raises an error
+        with the reason.
         """
         dims = 0 if ndim is None else int64("ndim", ndim, 0)
         return lib.text(lib.spec_format, self, notations.number_of(notation), dims)
@@ -141,8 +141,9 @@ class MeshShardingSpec(BuiltInSpec):
     def from_scalapack(cls, descriptor: Iterable[int], mesh: Mesh, device: int) -> MeshShardingSpec:
         """The layout of the matrix of a descriptor of ScaLAPACK over a grid of processes.
 
-        `descriptor` has the nine entries of the process `device`, whose LLD is checked. The first
-        axis of `mesh` has the rows of the grid, the second axis the columns. The context is ignored.
+        `descriptor` has the nine entries of the process `device`. The LLD of this process is
+        checked. The first axis of `mesh` has the rows of the grid, the second axis the columns. The
+        context is ignored.
         """
         instance("mesh", mesh, Mesh)
         given = integers("descriptor", descriptor)
@@ -156,7 +157,7 @@ class MeshShardingSpec(BuiltInSpec):
     def scalapack(self, rows: int, columns: int, device: int, *, context: int = 0) -> list[int]:
         """The descriptor of ScaLAPACK of a matrix of these sizes, for the process `device`.
 
-        Its LLD is the number of rows of the process, or 1 if it has none.
+        LLD is the number of rows of the process, or 1 if the process has no rows.
         """
         numbers = room(lib.SCALAPACK_ENTRY_COUNT)
         lib.spec_get_scalapack(self, int64("rows", rows), int64("columns", columns),
@@ -171,7 +172,7 @@ class MeshShardingSpec(BuiltInSpec):
 
     @property
     def cuts(self) -> tuple[Cut, ...]:
-        """The cuts, in the order in which they are applied."""
+        """The cuts, in the order of their application."""
         return self._cuts
 
     @property
@@ -308,10 +309,11 @@ def _partial(partial: Any, axes: list[str]) -> dict[str, str]:
 
 
 def numroc(n: int, nb: int, iproc: int, isrcproc: int, nprocs: int) -> int:
-    """How many of `n` rows or columns the process at coordinate `iproc` has: ScaLAPACK's NUMROC.
+    """Returns the number of rows or columns of the process at coordinate `iproc`: ScaLAPACK's
+    NUMROC.
 
-    Blocks of `nb` are dealt to `nprocs` coordinates in turn. `isrcproc` is the coordinate with the first
-    block.
+    There are `n` rows or columns in blocks of `nb`, and `nprocs` coordinates. Coordinate `isrcproc`
+    has the first block, the next coordinate has the second block, and so on.
     """
     numbers = (int64(name, value) for name, value in
                (("n", n), ("nb", nb), ("iproc", iproc), ("isrcproc", isrcproc), ("nprocs", nprocs)))

@@ -50,7 +50,8 @@ class ShardedTensorMetadata(Handle):
     must cover the tensor and must not overlap. The object is immutable.
 
     `scatter`, `gather`, `extract_shard` and `view_shard` move data between a tensor and its shards.
-    They accept any object with the buffer protocol or `__dlpack__`, and use its memory in place.
+    These methods accept any object with the buffer protocol or `__dlpack__`, and use the memory of
+    the object in place.
 
     >>> metadata = ShardedTensorMetadata(
     ...     [ShardMetadata([0], [1], "rank:0"), ShardMetadata([1], [2], "rank:1")], (3,))
@@ -81,7 +82,7 @@ class ShardedTensorMetadata(Handle):
     def from_json(cls, text: str | bytes) -> ShardedTensorMetadata:
         """Returns the metadata of a JSON text. The `index` of a `ShardspecError` is the wrong byte.
 
-        The shards are checked as any are.
+        The shards are checked for bounds, overlaps and gaps.
         """
         from .interchange import from_json  # It knows specs, and so imports this module.
 
@@ -121,7 +122,7 @@ class ShardedTensorMetadata(Handle):
 
     @property
     def tensor_properties(self) -> TensorProperties:
-        """The tensor's properties. Their dtype is None if no element type was stated."""
+        """The tensor's properties. The dtype is None for metadata without an element type."""
         properties = Struct(ctypes.sizeof(Struct))
         lib.metadata_properties(self, ctypes.byref(properties))
         return TensorProperties._from_struct(properties)
@@ -160,11 +161,11 @@ class ShardedTensorMetadata(Handle):
     def draw(self, format: pictures.Format = "text", *, theme: pictures.Theme = "auto",
              color: bool | None = None, ascii: bool = False, width: int | None = None,
              axes: Iterable[int] = (), window: Sequence[slice] | None = None) -> str:
-        """Returns a picture of who owns what, as text or as SVG.
+        """Returns a picture of the owners of all elements, as text or as SVG.
 
-        `color` is about text. With None, the text has colours if `sys.stdout` is a terminal and
-        `NO_COLOR` is not set. `axes` holds the dimension of the rows and that of the columns.
-        `window` holds a slice for each dimension: the part of the tensor to draw.
+        `color` is about text. With None, the text has colours if `sys.stdout` is a terminal, except
+        with a value of `NO_COLOR`. `axes` holds the dimension of the rows and the dimension of the
+        columns. `window` holds a slice for each dimension: the part of the tensor to draw.
         """
         return pictures.draw(lib.metadata_draw, self, format=format, theme=theme, color=color,
                              ascii=ascii, width=width, axes=axes, window=window, size=self.size)
@@ -173,9 +174,9 @@ class ShardedTensorMetadata(Handle):
                   theme: pictures.Theme = "auto", color: bool | None = None, ascii: bool = False,
                   width: int | None = None, axes: Iterable[int] = (),
                   window: Sequence[slice] | None = None) -> str:
-        """Returns a picture of which elements change their owner from this layout to another.
+        """Returns a picture of the elements that change their owner from this layout to another.
 
-        The options are those of `draw`.
+        `draw` explains the options.
         """
         return pictures.draw(lib.metadata_draw_diff, self, destination, format=format, theme=theme,
                              color=color, ascii=ascii, width=width, axes=axes, window=window,
@@ -195,7 +196,8 @@ class ShardedTensorMetadata(Handle):
 
     def gather(self, shards: Sequence[Any], full: Any = None, *, max_threads: int = 0,
                hint: copies.Hint | None = None) -> Any:
-        """Copies all shards into `full`, or into a new tensor. It is the inverse of `scatter`."""
+        """Copies all shards into `full`, or into a new tensor. This method is the inverse of
+        `scatter`."""
         return copies.gather(self, shards, full, copies.options(max_threads, hint))
 
     def extract_shard(self, index: int, full: Any, shard: Any = None, *, max_threads: int = 0,
@@ -211,10 +213,10 @@ class ShardedTensorMetadata(Handle):
     def digest(self, shards: Sequence[Any] | Mapping[int, Any], *, max_threads: int = 0) -> int:
         """Returns the digest of some shards: their contribution to the digest of the tensor.
 
-        The shards are passed in their order, or by their indices. The exclusive or (`^`) of the
+        Pass the shards in the order of the metadata, or by index. The exclusive or (`^`) of the
         digests of all shards, in any order, is the CRC-64/NVME of the tensor's bytes in row-major
-        order. It does not depend on how the tensor is cut. An element of several shards counts
-        once.
+        order. The digest of the tensor does not depend on the cuts of the tensor. An element of
+        several shards counts once.
         """
         return copies.digest(self, shards, copies.options(max_threads, None))
 
@@ -222,8 +224,8 @@ class ShardedTensorMetadata(Handle):
                       max_threads: int = 0) -> Any:
         """Returns the CRC-64/NVME of each of some shards. Equal replicas have equal digests.
 
-        The shards are passed in their order, or by their indices, and the result has the same form.
-        Holes count as zeros.
+        Pass the shards in the order of the metadata, or by index. The result has the form of the
+        argument. Holes count as zeros.
         """
         return copies.shard_digests(self, shards, copies.options(max_threads, None))
 
@@ -258,15 +260,14 @@ class ShardedTensorMetadata(Handle):
 
     @property
     def mesh(self) -> Mesh | None:
-        """The mesh over which the tensor was cut, or None. Shard i belongs to device i."""
+        """The mesh that cuts the tensor, or None. Shard i belongs to device i."""
         try:
             return Mesh._of(lib.answer(ctypes.c_void_p, lib.metadata_mesh, self))
         except NotFoundError:
             return None
 
     def coordinates(self, shard: int) -> dict[str, int]:
-        """Returns the coordinate of a shard along each axis of the mesh over which the tensor was
-        cut.
+        """Returns the coordinate of a shard along each axis of the mesh that cuts the tensor.
         """
         mesh = self.mesh
         return coordinates(lib.metadata_get_coordinates, self, self._index(shard, "shard"),
@@ -295,14 +296,14 @@ class ShardedTensorMetadata(Handle):
 
     @property
     def has_replicas(self) -> bool:
-        """Whether several shards may hold the same element. The first shard that holds an element is
-        its primary owner.
+        """True if several shards may hold the same element. The first shard that holds an element
+        is its primary owner.
         """
         return bool(lib.answer(ctypes.c_int32, lib.metadata_has_replicas, self))
 
     def replica(self, shard: int) -> tuple[int, int]:
-        """Returns how many shards before this one hold the same elements at the same places, and
-        the first of them."""
+        """Returns two numbers: the count of lower shards with the same elements at the same places,
+        and the lowest index of these shards."""
         number, primary = ctypes.c_size_t(), ctypes.c_size_t()
         lib.metadata_replica(self, self._index(shard, "shard"), ctypes.byref(number),
                              ctypes.byref(primary))
@@ -317,7 +318,7 @@ class ShardedTensorMetadata(Handle):
             ctypes.c_void_p, lib.metadata_blocks, self, pointer(sizes), len(sizes)))
 
     def is_box(self, shard: int) -> bool:
-        """Returns whether a shard is a box of the tensor. A box has no holes and no flattened
+        """Returns whether a shard is a box of the tensor. A box has neither holes nor flattened
         dimensions.
         """
         return bool(lib.answer(ctypes.c_int32, lib.metadata_is_box, self,
@@ -333,7 +334,7 @@ class ShardedTensorMetadata(Handle):
         """Returns the index in the tensor for each place of a dimension of a shard's buffer; -1 for
         a hole.
 
-        For flattened dimensions, it is the index in the flattened dimension.
+        For flattened dimensions, the result has indices in the flattened dimension.
         """
         number, at = self._at(shard, dim)
         sizes = room(self._buffer_ndim())
@@ -347,11 +348,11 @@ class ShardedTensorMetadata(Handle):
 
     @property
     def layout_hash(self) -> int:
-        """A hash of the shards and their placements. It is equal in every process, and equal to
-        `source_hash` or `destination_hash` of a plan for this layout.
+        """A hash of the shards and their placements. Every process computes the same hash.
+        `source_hash` and `destination_hash` of a plan are such hashes.
 
-        It covers the indices that each shard has, and their order in its buffer. It does not cover
-        sizes and properties of the tensor.
+        The hash covers the indices of each shard, and the order of the indices in the buffer. The
+        hash does not cover sizes and properties of the tensor.
         """
         return Extents.of(self).digest()
 

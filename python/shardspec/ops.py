@@ -34,9 +34,10 @@ def custom_sharding_spec_op(sharding_spec_class: type[ShardingSpec], func: Any, 
                             replace: bool = False) -> Callable[[Function], Function]:
     """Registers a function as the op `func` of a class of specs.
 
-    `func` is a name, or a function such as `torch.nn.functional.linear`, whose name is used. As in
-    torch, the op is called with (types, args, kwargs, process_group). A second op with the same
-    name is refused, unless it replaces the first one explicitly.
+    `func` is a name, or a function such as `torch.nn.functional.linear`. For a function, the name
+    of the function is used. The op is called with torch's arguments: (types, args, kwargs,
+    process_group). A second op with the same name is refused. With the option to replace, it
+    replaces the first op.
     """
     def decorate(function: Function) -> Function:
         names = _type_name(sharding_spec_class, "sharding_spec_class"), op_name(func, "func")
@@ -71,8 +72,8 @@ def dispatch_custom_op(sharding_spec: ShardingSpec, op: Any, args: Sequence[Any]
     """Calls the op of a spec's type.
 
     A Python function receives these objects themselves, and its result is returned. An op of
-    another language receives numbers, texts, lists of integers, tensors and sharded tensors. It
-    returns `results` values: one value by itself, several as a tuple.
+    another language receives numbers, texts, lists of integers, tensors and sharded tensors. Such
+    an op returns `results` values: a single value, or a tuple of values.
     """
     names = _type_name(sharding_spec), op_name(op)
     named = {} if kwargs is None else dict(items("kwargs", kwargs, "names and arguments"))

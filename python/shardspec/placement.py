@@ -39,7 +39,7 @@ class Device:
 class Placement:
     """An owner and a device: torch's `_remote_device`.
 
-    It is written "rank:1/cuda:0", "rank:1", "trainer0/cpu", "trainer0" or "cuda:1". The default
+    Examples are "rank:1/cuda:0", "rank:1", "trainer0/cpu", "trainer0" and "cuda:1". The default
     device is "cpu". A `torch.device` or torch's own `_remote_device` is accepted too.
     """
 
@@ -78,8 +78,8 @@ class Placement:
 
 
 class PlacementSpec:
-    """Base class of custom placements, which an owner and a device do not describe fully. It is
-    torch's `PlacementSpec`.
+    """Base class of custom placements: places with more than an owner and a device (torch:
+    `PlacementSpec`).
 
     Every function that accepts placements accepts an object of a subclass. Specs and metadata
     return the same object. The text of a placement is its `str()`. Two placements are equal if the

@@ -41,9 +41,9 @@ class StridedPiece(NamedTuple):
     """Elements that one destination shard takes from one source shard, if one of the two shards is not
     a box.
 
-    In dimension d of the source's buffer, its element `(i[0], i[1], ...)` has the index
-    `source_offsets[d]` plus the sum of `i[k] * source_steps[k]` over all k with `source_dims[k] ==
-    d`. The same holds for the destination.
+    Element `(i[0], i[1], ...)` of the piece has an index in dimension d of the source's buffer. The
+    index is `source_offsets[d]` plus the sum of `i[k] * source_steps[k]` over all k with
+    `source_dims[k] == d`. The fields for the destination have the corresponding meaning.
     """
 
     source: int
@@ -63,14 +63,15 @@ AnyPiece = Piece | StridedPiece
 class Plan(Handle):
     """The pieces that move from one layout of a tensor to another.
 
-    A layout is metadata, or a list of shards, which may overlap as replicas do. `wanted` lists the
-    destination shards of the plan. The default is all shards. A plan is a sequence of its pieces,
-    ordered by destination, then by source, then by position. If all shards of both layouts are
-    boxes, each piece is a Piece. Otherwise each is a StridedPiece.
+    A layout is metadata, or a list of shards. The shards of a list may overlap like replicas.
+    `wanted` lists the destination shards of the plan. The default is all shards. A plan is a
+    sequence of its pieces, ordered by destination, then by source, then by position. If all shards
+    of both layouts are boxes, each piece is a Piece. If a shard is not a box, each piece is a
+    StridedPiece.
 
-    With `nodes`, rank r is on node `nodes[r]`. Of several sources with the same elements, the plan
-    then reads one of the same rank, else one on the same node, else any. A negative number stands
-    for a node that is not known.
+    With `nodes`, rank r is on node `nodes[r]`. Several sources may have the same elements. The plan
+    then prefers a source of the same rank, and after that a source on the same node. A negative
+    number stands for an unknown node.
 
     `pickle` and `copy` compute a plan again from the same layouts.
 
@@ -127,10 +128,10 @@ class Plan(Handle):
 
     def draw(self, format: pictures.Format = "text", *, theme: pictures.Theme = "auto",
              color: bool | None = None, ascii: bool = False, width: int | None = None) -> str:
-        """Returns a picture of how much moves between each pair of owners, as text or as SVG.
+        """Returns a picture of the traffic between each pair of owners, as text or as SVG.
 
-        `color` is about text. With None, the text has colours if `sys.stdout` is a terminal and
-        `NO_COLOR` is not set.
+        `color` is about text. With None, the text has colours if `sys.stdout` is a terminal, except
+        with a value of `NO_COLOR`.
         """
         return pictures.draw(lib.plan_draw, self, format=format, theme=theme, color=color,
                              ascii=ascii, width=width, axes=(), window=None, size=())
@@ -193,13 +194,13 @@ class Plan(Handle):
 
     @property
     def is_local(self) -> bool:
-        """Whether no piece changes its owner."""
+        """True if no piece changes its owner."""
         return bool(lib.answer(ctypes.c_int32, lib.plan_is_local, self))
 
     @property
     def is_identity(self) -> bool:
-        """Whether every wanted shard equals the source shard of the same index, so that nothing
-        moves.
+        """True if every wanted shard is equal to the source shard with the same index. No element
+        then moves.
         """
         return bool(lib.answer(ctypes.c_int32, lib.plan_is_identity, self))
 
@@ -224,12 +225,12 @@ class Plan(Handle):
                 max_threads: int = 0, hint: copies.Hint | None = None) -> Any:
         """Copies the pieces from source shards to destination shards, all in this process.
 
-        Shards are passed in their order, by their indices, or as a ShardedTensor, whose local
-        shards are used.
+        Pass a list of all shards, a dictionary of shards by index, or a ShardedTensor with its
+        local shards.
 
-        A ShardedTensor whose layout is not the plan's is refused. For other tensors, only the sizes
-        are compared. Returns `destinations` or new tensors. New tensors are a list of all shards,
-        or a dictionary by index if the plan is for `wanted` shards.
+        A ShardedTensor with another layout than the plan is refused. For other tensors, only the
+        sizes are compared. Returns `destinations` or new tensors. New tensors are a list of all
+        shards, or a dictionary by index if the plan is for `wanted` shards.
         """
         how = copies.options(max_threads, hint)
         numbers, tensors, count = self._indexed("source", sources, write=False)
@@ -301,8 +302,8 @@ class Plan(Handle):
         """Returns the reads that get the bytes of `shard_runs`, for a source in a file or far away.
 
         One read gets bytes that are near each other. A gap of at most `max_gap` bytes is part of the
-        read. A larger gap is part of the read if the whole read has at most `over_read` times as many
-        bytes as are needed. A read of several blocks has at most `max_read` bytes.
+        read. A larger gap is part of the read if the whole read stays within `over_read` times the
+        needed bytes. A read of several blocks has at most `max_read` bytes.
 
         >>> columns = [ShardMetadata([0, 0], [4096, 64], "rank:0")]
         >>> plan = Plan([ShardMetadata([0, 0], [4096, 128], "rank:0")], columns)
@@ -313,7 +314,8 @@ class Plan(Handle):
 
     def rank_reads(self, source_rank: int, destination_rank: int, itemsize: int = 0, *, max_gap: int = MAX_GAP,
                    over_read: float = OVER_READ, max_read: int = MAX_READ) -> list[Read]:
-        """Returns the reads that get the bytes of `rank_runs`. The options are those of `shard_reads`."""
+        """Returns the reads that get the bytes of `rank_runs`. `shard_reads` explains the
+        options."""
         return merged(self.rank_runs(source_rank, destination_rank, itemsize), max_gap, over_read, max_read)
 
     def _runs(self, function: Any, source: int, destination: int, itemsize: int) -> list[Run]:
@@ -324,12 +326,11 @@ class Plan(Handle):
         return [Run(*(getattr(run, name) for name, _ in RunStruct._fields_)) for run in runs]
 
     def suggest_placements(self) -> tuple[list[int], int, int]:
-        """Suggests a permutation of the destination's placements with which the fewest elements
-        move.
+        """Suggests a permutation of the destination's placements, so that the fewest elements move.
 
-        Returns three values. The first has, for each placement, the index of the placement that its
-        shards should have; `relabel` accepts it. The others are the numbers of elements that move
-        without and with the suggestion.
+        Returns three values. The first value is a list for `relabel`: for each placement, the index
+        of the new placement of its shards. The second and third value are the numbers of elements
+        that move without and with the suggestion.
         """
         needed, before, after = ctypes.c_size_t(), ctypes.c_int64(), ctypes.c_int64()
         lib.plan_suggest_placements(self, None, 0, ctypes.byref(needed), None, None)
@@ -339,8 +340,8 @@ class Plan(Handle):
         return list(indices), before.value, after.value
 
     def to_json(self) -> str:
-        """Returns a summary of the plan as a JSON text: the number of pieces, elements and bytes, and
-        how much moves between each pair of owners.
+        """Returns a summary of the plan as a JSON text: the number of pieces, elements and bytes,
+        and the traffic between each pair of owners.
         """
         return lib.text(lib.plan_to_json, self)
 

@@ -28,7 +28,8 @@ MEMORY_FORMATS = {f"{name}_format" if name in ("contiguous", "preserve") else na
 
 
 class MEM_FORMAT_ENCODING(enum.Enum):
-    """Memory formats as torch pickles them. The numbers are torch's, not those of the C header."""
+    """Memory formats as torch pickles them. The numbers are torch's numbers, which differ from the
+    numbers of the C header."""
 
     TORCH_CONTIGUOUS_FORMAT = 0
     TORCH_CHANNELS_LAST = 1

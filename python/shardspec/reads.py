@@ -32,8 +32,8 @@ class Run:
 class Read(NamedTuple):
     """One read of `length` bytes from byte `offset` of the source shard `source` on.
 
-    The bytes that are needed are those of `runs`. The `source_offset` of these runs counts from the
-    first byte of the read.
+    `runs` has the bytes that are needed. The `source_offset` of these runs counts from the first
+    byte of the read.
     """
 
     source: int

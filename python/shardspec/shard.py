@@ -25,8 +25,8 @@ MANY = 64
 class ShardMetadata:
     """The offsets, the sizes and the placement of a shard.
 
-    For a shard that is not a box, `dim_maps` has the stretches of each dimension, or None for a
-    dimension that is an interval. The sizes are those of the shard's buffer.
+    For a shard that is not a box, `dim_maps` has the stretches of each dimension. None stands for
+    an interval. `shard_sizes` has the sizes of the shard's buffer.
     """
 
     __slots__ = ("dim_maps", "placement", "shard_offsets", "shard_sizes")

@@ -126,9 +126,9 @@ def draw_shards(shards: Layout, tensor_sizes: Iterable[int], format: pictures.Fo
                 theme: pictures.Theme = "auto", color: bool | None = None, ascii: bool = False,
                 width: int | None = None, axes: Iterable[int] = (),
                 window: Sequence[slice] | None = None) -> str:
-    """Returns a picture of who owns what of a tensor, of any list of shards.
+    """Returns a picture of the owners of a tensor's elements, for any list of shards.
 
-    The picture marks gaps and overlaps. The options are those of `ShardedTensorMetadata.draw`.
+    The picture marks gaps and overlaps. `ShardedTensorMetadata.draw` explains the options.
     """
     whole = integers("tensor_sizes", tensor_sizes)
     with ShardList(layout_of("shards", shards, len(whole))) as some:

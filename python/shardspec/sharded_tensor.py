@@ -49,11 +49,11 @@ class Memory(Handle):
 class ShardedTensor:
     """Metadata together with the shards that are in this process: torch's `ShardedTensor`.
 
-    `empty` and `zeros` allocate the shards. `from_full` copies them out of a tensor, and
+    `empty` and `zeros` allocate the shards. `from_full` copies the shards out of a tensor, and
     `from_rank` out of a tensor of one rank. `from_local_shards` uses existing tensors in place.
 
     An `owner` selects the local shards: a rank, or a text such as "trainer0" or "rank:1/cuda:0".
-    They may also be selected by their indices. Without either, all shards are local.
+    A list of indices can also select the shards. By default, all shards are local.
 
     >>> rows = spec.ChunkShardingSpec(0, ["rank:0", "rank:1"])
     >>> ShardedTensor.from_full(rows, memoryview(b"abcd"), owner=1).local_tensor().tolist()
@@ -84,7 +84,7 @@ class ShardedTensor:
     @classmethod
     def empty(cls, metadata: ShardedTensorMetadata, owner: int | str | None = None, *,
               indices: Iterable[int] | None = None) -> ShardedTensor:
-        """Returns a sharded tensor with new shards. Their elements have any values."""
+        """Returns a sharded tensor with new, uninitialised shards."""
         return cls._allocated(metadata, owner, indices, lib.FILL_UNINITIALIZED)
 
     @classmethod
@@ -183,8 +183,8 @@ class ShardedTensor:
                           ) -> ShardedTensor:
         """Uses existing shards in place.
 
-        Each is a Shard, or a pair of an index and a tensor. With an owner, they must be exactly the
-        shards of that owner.
+        Each element is a Shard, or a pair of an index and a tensor. With an owner, the elements
+        must be exactly the shards of that owner.
         """
         given = listed("local_shards", local_shards, "shards")
         found = Found(metadata_of("metadata", metadata))
@@ -200,8 +200,8 @@ class ShardedTensor:
                    next(iter(structs.kinds), None))
 
     def local_shards(self) -> list[Shard]:
-        """Returns the local shards, in the order of the metadata. They share the memory of this
-        sharded tensor.
+        """Returns the local shards, in the order of the metadata. The tensors share the memory of
+        this sharded tensor.
         """
         indices, layout = self.local_indices(), self.metadata()
         count, ndim = len(indices), layout._buffer_ndim()
@@ -271,12 +271,13 @@ class ShardedTensor:
 
     @property
     def dtype(self) -> str | None:
-        """The name of the element type, or None if no shard is local and no type was stated."""
+        """The name of the element type. None if neither the metadata nor a local shard has an
+        element type."""
         return self.tensor_properties.dtype
 
     @property
     def requires_grad(self) -> bool:
-        """Whether the tensor requires gradients. The library only stores this property."""
+        """True if the tensor requires gradients. The library only stores this property."""
         return self.tensor_properties.requires_grad
 
     def gather(self, full: Any = None, *, max_threads: int = 0,
@@ -297,18 +298,19 @@ class ShardedTensor:
         """Returns the digest of the local shards: their contribution to the digest of the tensor.
 
         The exclusive or (`^`) of the digests of all processes is the CRC-64/NVME of the tensor's
-        bytes in row-major order. It does not depend on how the tensor is cut.
+        bytes in row-major order. The digest of the tensor does not depend on the cuts of the
+        tensor.
         """
         how = copies.options(max_threads, None)
         return int(lib.answer(ctypes.c_uint64, lib.sharded_tensor_digest, self, how))
 
     def close(self) -> None:
-        """Releases the memory now. Tensors that use the memory of local shards keep it."""
+        """Releases the memory now. Tensors that use the memory of local shards keep this memory."""
         self._memory = None
 
     @property
     def closed(self) -> bool:
-        """Whether the sharded tensor was closed."""
+        """True if the sharded tensor was closed."""
         return self._memory is None
 
     def __enter__(self) -> ShardedTensor:

@@ -41,8 +41,8 @@ MAX_SHOWN = 8
 class ShardingSpec(abc.ABC):
     """Base class of all specs.
 
-    A subclass with a method `build_metadata` is a type of spec. The library checks its shards in
-    the same way as those of built-in types.
+    A subclass with a method `build_metadata` is a type of spec. The library makes all checks of
+    shards also for the shards of such a spec.
     """
 
     _handle_of = "spec"
@@ -53,16 +53,16 @@ class ShardingSpec(abc.ABC):
                        ) -> ShardedTensorMetadata:
         """Returns the metadata of a tensor of these sizes.
 
-        Without properties, the metadata states no element type, and data of any type may be moved.
+        By default, the metadata states no element type and accepts data of any type.
         """
 
     def draw(self, tensor_sizes: Iterable[int], format: pictures.Format = "text", *,
              theme: pictures.Theme = "auto", color: bool | None = None, ascii: bool = False,
              width: int | None = None, axes: Iterable[int] = (),
              window: Sequence[slice] | None = None) -> str:
-        """Returns a picture of who owns what of a tensor of these sizes.
+        """Returns a picture of the owners of all elements of a tensor of these sizes.
 
-        The options are those of `ShardedTensorMetadata.draw`.
+        `ShardedTensorMetadata.draw` explains the options.
         """
         return self.build_metadata(tensor_sizes).draw(
             format, theme=theme, color=color, ascii=ascii, width=width, axes=axes, window=window)
@@ -239,11 +239,11 @@ class EnumerableShardingSpec(BuiltInSpec):
     @classmethod
     def from_arrays(cls, offsets: Any, sizes: Any, placements: Iterable[Any],
                     indices: Any = None) -> EnumerableShardingSpec:
-        """Lists shards by flat arrays of integers. It is the fast way to list very many boxes.
+        """Lists shards by flat arrays of integers. This method is fast for very many boxes.
 
-        Row i of `offsets` and of `sizes` is the box of shard i. Its placement is
-        `placements[indices[i]]`, or `placements[i]` without `indices`. Arrays of the types int64 and
-        uint32 are read in place; others are converted.
+        Row i of `offsets` and of `sizes` is the box of shard i. The placement of shard i is
+        `placements[indices[i]]`, or `placements[i]` without `indices`. Arrays of the types int64
+        and uint32 are read in place; others are converted.
 
         >>> halves = EnumerableShardingSpec.from_arrays([[0], [2]], [[2], [2]], ["rank:0", "rank:1"])
         >>> halves.build_metadata((4,)).shards_of_rank(1)
@@ -282,9 +282,10 @@ def infer_sharding_spec_from_shards_metadata(shards_metadata: Iterable[Any], *,
                                              compat: bool = False) -> BuiltInSpec:
     """Returns the most regular spec that cuts a tensor into these shards.
 
-    It is a ChunkShardingSpec if cutting by it gives exactly these boxes, in any order. It is a
-    MeshShardingSpec if the boxes are a grid, each of which may have replicas. Otherwise it is an
-    EnumerableShardingSpec. With `compat`, the result is torch's, and never a spec over a mesh.
+    For the chunks of one dimension, in any order, the result is a ChunkShardingSpec. For another
+    grid of boxes, also with replicas, the result is a MeshShardingSpec. For all other shards, the
+    result is an EnumerableShardingSpec. With `compat`, the result is torch's, and never a spec over
+    a mesh.
 
     >>> infer_sharding_spec_from_shards_metadata([
     ...     ShardMetadata([0, 0], [2, 4], "rank:0"), ShardMetadata([2, 0], [2, 4], "rank:1")])

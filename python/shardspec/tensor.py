@@ -31,9 +31,9 @@ HOST = (lib.DLPACK_DEVICE_CPU, lib.DLPACK_DEVICE_CUDA_HOST, lib.DLPACK_DEVICE_RO
 class Tensor:
     """A tensor in host memory: new memory, or a view of another object's memory.
 
-    NumPy, torch and JAX use it without a copy: `numpy.asarray(tensor)`,
-    `torch.from_dlpack(tensor)`, `jax.numpy.from_dlpack(tensor)`. The memory is freed when no array
-    uses it any longer.
+    NumPy, torch and JAX use a Tensor without a copy: `numpy.asarray(tensor)`,
+    `torch.from_dlpack(tensor)`, `jax.numpy.from_dlpack(tensor)`. The memory is freed together with
+    the last array that uses the memory.
     """
 
     __slots__ = ("__weakref__", "_shardspec_view")
@@ -72,12 +72,12 @@ class Tensor:
 
     @property
     def readonly(self) -> bool:
-        """Whether the memory must not be written."""
+        """True if the memory must not be written."""
         return bool(self._shardspec_view.readonly)
 
     @property
     def contiguous(self) -> bool:
-        """Whether the elements follow each other in row-major order."""
+        """True if the elements follow each other in row-major order."""
         expected = 1
         for size, stride in zip(reversed(self.shape), reversed(self.strides)):
             if size != 1:
@@ -93,8 +93,8 @@ class Tensor:
     def memory(self) -> memoryview:
         """The elements as a memoryview.
 
-        Raises a BufferError for elements without a Python number type, such as bfloat16, and for a
-        tensor that is not contiguous.
+        Raises a BufferError for strided tensors, and for elements without a number type in Python,
+        such as bfloat16.
         """
         dtype = self._shardspec_view.struct.dtype
         form = FORMATS.get(dtype.code, {}).get(dtype.bits) if dtype.lanes == 1 else None

@@ -13,8 +13,8 @@
 | `TensorStorageMetadata` of a checkpoint | `ShardedTensorMetadata` | `from_storage_metadata`, `to_storage_metadata` |
 | `ChunkStorageMetadata` of a checkpoint | `ShardMetadata` | `from_chunk`, `to_chunk` |
 
-`patch` puts this library in the place of functions of torch that are slow for many shards. torch is
-imported by the functions that need it, and not with this module.
+`patch` replaces functions of torch that are slow for many shards by functions of this library. Only
+functions that need torch import torch.
 """
 
 from ._torch_mesh import (

@@ -21,13 +21,13 @@ from .sharded_tensor import ShardedTensor
 
 @dataclass(frozen=True)
 class Move:
-    """One tensor of a batch, as one rank passes it. Everything except the shards is the same on all
-    ranks.
+    """One tensor of a batch, as an argument of one rank. All ranks pass equal fields, except the
+    shards.
 
     `shards` holds this rank's shards of `metadata`, in the order of their indices. `to_shards`
     holds this rank's shards of `to_metadata`. A `plan` replaces both metadata objects, for any
-    lists of shards. Pass `dtype` if this rank has no shard of the tensor and the metadata states no
-    element type.
+    lists of shards. `dtype` is the element type, for metadata without an element type. A rank
+    without shards of the tensor must then pass `dtype`.
     """
 
     tag: str
@@ -43,8 +43,8 @@ def transfer(comm: Communicator, moves: Iterable[Move], *, memory_limit: int = 0
              hint: copies.Hint | None = None) -> None:
     """Moves a batch of tensors between all ranks of a communicator.
 
-    If the tensors of two ranks differ, or if one rank passes an invalid tensor, all ranks raise an
-    error that names the tensor, and nothing is written.
+    If the tensors of two ranks differ or are invalid, all ranks raise an error before the first
+    write. The error names the tensor.
     """
     def prepare() -> tuple[Any, ...]:
         how = options(memory_limit, max_threads, hint)
@@ -56,10 +56,10 @@ def transfer(comm: Communicator, moves: Iterable[Move], *, memory_limit: int = 0
 
 def start_transfer(comm: Communicator, moves: Iterable[Move], *, memory_limit: int = 0,
                    max_threads: int = 0, hint: copies.Hint | None = None) -> Request:
-    """Starts what `transfer` does. Other ranks may call either.
+    """Starts the collective of `transfer`. Other ranks may call `transfer` instead.
 
-    The request keeps the tensors. What is wrong with them is raised by its `test` or `wait`, when the
-    other ranks have been told.
+    The request keeps the tensors. `test` or `wait` raises errors of the tensors, after the other
+    ranks have received the error.
     """
     def prepare() -> tuple[Any, ...]:
         how = options(memory_limit, max_threads, hint)
@@ -98,8 +98,8 @@ class Transfer(Handle):
     def prepare_start(cls, comm: Communicator, moves: Iterable[Move], *, memory_limit: int = 0,
                       max_threads: int = 0, hint: copies.Hint | None = None) -> Request:
         """Starts to create a transfer. Other ranks may create it without a request. `wait` of the
-        request returns the transfer, or raises what is wrong with the arguments, when the other ranks
-        have been told.
+        request returns the transfer, or raises an error of the arguments after the other ranks have
+        received it.
         """
         transfer = cls.__new__(cls)
         transfer._comm, transfer._kept = comm, []
@@ -118,8 +118,8 @@ class Transfer(Handle):
 
     def run(self, moves: Iterable[Move] | None = None) -> None:
         """Moves all tensors, on all ranks together. The run uses the tensors of the last run that
-        succeeded, or other tensors of the same shapes and strides. It uses only the tags and shards of
-        `moves`.
+        succeeded, or other tensors of the same shapes and strides. The run uses only the tags and
+        shards of `moves`.
         """
         def run(comm: Communicator, tensors: Any, count: int) -> None:
             lib.transfer_run(self, comm, tensors, count)
@@ -128,10 +128,11 @@ class Transfer(Handle):
         together(run, self._comm, lambda: self._for_run(moves))
 
     def start(self, moves: Iterable[Move] | None = None) -> Request:
-        """Starts what `run` does. Other ranks may call either. A transfer has one run at a time.
+        """Starts the collective of `run`. Other ranks may call `run` instead. A transfer has one
+        run at a time.
 
-        What is wrong with `moves` is raised by `test` or `wait` of the request, when the other ranks have
-        been told.
+        `test` or `wait` of the request raises errors of `moves`, after the other ranks have
+        received the error.
         """
         used: list[Any] = []
 
@@ -158,8 +159,8 @@ class Transfer(Handle):
 
     @property
     def fingerprint(self) -> int:
-        """A hash of 64 bits of the tags, layouts, element types and order of the tensors. It is the
-        same on all ranks.
+        """A hash of 64 bits of the tags, layouts, element types and order of the tensors. All ranks
+        have the same hash.
         """
         return int(lib.answer(ctypes.c_uint64, lib.transfer_fingerprint, self))
 
