@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 
 def from_device_mesh(device_mesh: DeviceMesh) -> Mesh:
-    """Returns the mesh of the ranks of a `DeviceMesh`. Its axes without names are "dim_0", "dim_1"
-    and so on.
+    """Returns the mesh of the ranks of a `DeviceMesh`. Axes without names get the names "dim_0",
+    "dim_1" and so on.
 
-    The device of a placement has the type of the mesh and no number, as in "rank:3/cuda".
+    The device of a placement has the type of the mesh and no number: "rank:3/cuda".
     """
     needs("device_mesh", device_mesh, "a DeviceMesh", "mesh", "mesh_dim_names", "device_type")
     ranks = device_mesh.mesh
@@ -46,8 +46,8 @@ def from_device_mesh(device_mesh: DeviceMesh) -> Mesh:
 def to_device_mesh(mesh: Mesh, device_type: str | None = None) -> DeviceMesh:
     """Returns the `DeviceMesh` of a mesh of ranks.
 
-    Its type of devices is that of the placements, or `device_type`. As `DeviceMesh` does, the call
-    makes process groups, so all ranks make it.
+    The type of devices comes from the placements, or from `device_type`. Like `DeviceMesh`, the
+    call makes process groups, so all ranks make this call.
     """
     if not isinstance(mesh, Mesh):
         raise TypeError(f"mesh: a Mesh, not {described(mesh)}")
@@ -71,7 +71,8 @@ def from_placements(placements: Iterable[TorchPlacement],
                     device_mesh: DeviceMesh | Mesh) -> MeshShardingSpec:
     """Returns the spec of the placements of a DTensor over a mesh.
 
-    `Shard`, `_StridedShard`, `Replicate` and `Partial` are converted. Others are refused by name.
+    `Shard`, `_StridedShard`, `Replicate` and `Partial` are converted. Other placements are refused
+    by name.
 
     >>> from torch.distributed.tensor import Replicate, Shard
     >>> from_placements([Shard(0), Replicate()], Mesh({"dp": 2, "tp": 4})).cuts
@@ -84,9 +85,8 @@ def from_placements(placements: Iterable[TorchPlacement],
 def to_placements(spec: MeshShardingSpec, ndim: int | None = None) -> tuple[TorchPlacement, ...]:
     """Returns the placements of a DTensor that is cut by a spec, one for each axis of its mesh.
 
-    `ndim` is the number of dimensions of the tensor. It is needed if the spec has cuts of dimensions
-    that are counted from the last one. A spec that placements can't express is refused with the
-    reason.
+    `ndim` is the number of dimensions of the tensor. Specs with cuts of negative dimensions need
+    `ndim`. A spec that placements can't express is refused with the reason.
 
     >>> to_placements(MeshShardingSpec(Mesh({"dp": 2, "tp": 4}), [Cut(-1, "tp")]), ndim=2)
     (Replicate(), Shard(dim=1))
@@ -126,7 +126,7 @@ def to_dtensor_spec(spec: MeshShardingSpec, size: Iterable[int], dtype: Any = "f
 def from_dtensor(tensor: DTensor) -> ShardedTensor:
     """Returns the sharded tensor of a DTensor, with the same memory.
 
-    Its local shard is this rank's. A rank outside of the mesh has none.
+    The local shard is the shard of this rank. A rank outside of the mesh has none.
     """
     needs("tensor", tensor, "a DTensor", "_spec", "to_local", "device_mesh")
     spec, local = from_dtensor_spec(tensor._spec), tensor.to_local().detach()

@@ -49,8 +49,8 @@ def from_sharded_tensor(tensor: TorchShardedTensor) -> ShardedTensor:
 def to_sharded_tensor(tensor: ShardedTensor, process_group: Any = None) -> TorchShardedTensor:
     """Returns a sharded tensor as torch's, with the same memory.
 
-    torch asks for placements on the ranks of the process group. The local shards have to be those of
-    this rank.
+    torch asks for placements on the ranks of the process group. The local shards must be exactly
+    the shards of this rank.
     """
     if not isinstance(tensor, ShardedTensor):
         raise TypeError(f"tensor: a ShardedTensor, not {described(tensor)}")
@@ -117,7 +117,7 @@ def from_sharded_tensor_metadata(metadata: TorchMetadata) -> ShardedTensorMetada
 
 
 def to_sharded_tensor_metadata(metadata: ShardedTensorMetadata) -> TorchMetadata:
-    """Returns metadata as that of torch's `ShardedTensor`.
+    """Converts metadata to the metadata of torch's `ShardedTensor`.
 
     The metadata must state its element type. Shards that are not boxes, and replicas, are refused.
 
@@ -163,10 +163,10 @@ def from_storage_metadata(stored: TensorStorageMetadata,
 
 
 def to_storage_metadata(metadata: ShardedTensorMetadata) -> TensorStorageMetadata:
-    """Returns metadata as that of a tensor in a distributed checkpoint.
+    """Converts metadata to the description of a tensor in a distributed checkpoint.
 
-    It has a chunk for each shard. Of replicas, it has one. The metadata must state its element type.
-    Shards that are not boxes are refused.
+    The description has a chunk for each shard. Of replicas, it has one. The metadata must state its
+    element type. Shards that are not boxes are refused.
 
     >>> spec = ChunkShardingSpec(0, ["rank:0", "rank:1"])
     >>> theirs = to_storage_metadata(spec.build_metadata((4, 2), TensorProperties("float32")))

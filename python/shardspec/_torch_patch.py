@@ -216,7 +216,8 @@ _replaced: list[tuple[Function, Function]] = []
 
 
 class Patch:
-    """What `patch` did. As a context manager, it undoes that at the end of the block."""
+    """The state of torch's functions after `patch`. As a context manager, this object calls
+    `unpatch` at the end of the block."""
 
     def __init__(self, made: bool) -> None:
         self._made = made
@@ -231,16 +232,15 @@ class Patch:
 
 
 def patch() -> Patch:
-    """Puts this library in the place of functions of torch that are slow for many shards.
+    """Replaces functions of torch that are slow for many shards by functions of this library.
 
-    These are `validate_non_overlapping_shards_metadata` and `check_tensor`, which check the shards
-    of a `ShardedTensor`, and `create_read_items_for_chunk_list`, which plans the reads of a
-    distributed checkpoint. They accept and refuse the same arguments, with the same kinds of
-    exceptions, and plan the same reads in the same order. The message about shards that do not
-    cover a tensor names a box that no shard holds.
+    `validate_non_overlapping_shards_metadata` and `check_tensor` check the shards of a
+    `ShardedTensor`. `create_read_items_for_chunk_list` plans the reads of a distributed checkpoint.
+    The new functions accept, refuse and plan exactly like torch's functions, with torch's kinds of
+    exceptions. If shards do not cover a tensor, the message names a missing box.
 
-    Modules that imported these functions get the new ones too. A second call does nothing. With
-    `with patch():`, `unpatch` is called at the end of the block, unless torch was patched before.
+    Modules that imported these functions also get the new functions. A second call does nothing.
+    The first `with patch():` calls `unpatch` at the end of the block.
 
     >>> from torch.distributed._shard.sharding_spec import _internals
     >>> with patch():
@@ -263,7 +263,7 @@ def patch() -> Patch:
 
 
 def unpatch() -> None:
-    """Puts torch's own functions back. Without `patch` before, it does nothing."""
+    """Puts torch's own functions back. Before the first `patch`, this call does nothing."""
     with _lock:
         _exchange([(replacement, original) for original, replacement in _replaced])
         _replaced.clear()
