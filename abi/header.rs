@@ -27,7 +27,7 @@ const PROLOGUE: &str = r#"#ifndef SHARDSPEC_H
 #endif
 
 /**
- * Before each function that returns a status. A caller must not ignore the status. If a caller ignores the status, compilers warn. Functions that free handles do not have this macro. A program may define the macro as empty, and then has no such warnings.
+ * Before each function that returns a status. A caller must not ignore the status. If a caller ignores the status, compilers warn. Functions that free handles do not have this macro. A program may define the macro as empty to turn these warnings off.
  */
 #ifndef SHARDSPEC_NODISCARD
 #if (defined(__cplusplus) && __cplusplus >= 201703L) || \

@@ -87,7 +87,7 @@
  * - The library checks every pointer that is not a handle for NULL and alignment. The caller makes sure
  *   that each array has the stated length.
  * - Structs that begin with struct_size may grow at the end. Set struct_size to the sizeof of the struct,
- *   and unused fields to zero. Programs and libraries of different versions then work together. The
+ *   and unused fields to zero, so that programs and libraries of different versions work together. The
  *   library refuses a struct_size of 0 in every struct, because it can't know the size of the caller's
  *   memory. The macros that end in _INIT set struct_size. In languages without macros,
  *   shardspec_struct_init sets struct_size.
@@ -122,7 +122,7 @@
 #endif
 
 /**
- * Before each function that returns a status. A caller must not ignore the status. If a caller ignores the status, compilers warn. Functions that free handles do not have this macro. A program may define the macro as empty, and then has no such warnings.
+ * Before each function that returns a status. A caller must not ignore the status. If a caller ignores the status, compilers warn. Functions that free handles do not have this macro. A program may define the macro as empty to turn these warnings off.
  */
 #ifndef SHARDSPEC_NODISCARD
 #if (defined(__cplusplus) && __cplusplus >= 201703L) || \
@@ -1188,8 +1188,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather(
  * An owner or a list of indices selects the local shards. An owner is a rank or a worker. An
  * `owner` text without a device, such as "rank:1" or "trainer0", selects the owner's shards on all
  * devices. A text with a device, such as "rank:1/cuda:0", selects the owner's shards on that
- * device. NULL selects all shards. An owner may have no shards. The sharded tensor then has no
- * local shards.
+ * device. NULL selects all shards. If the owner has no shards, the sharded tensor has an empty
+ * list of local shards.
  *
  * A sharded tensor is immutable, but the elements of its shards may change. The memory of local
  * shards is the only memory of the library that callers access by a pointer. This memory stays
@@ -1864,7 +1864,7 @@ struct shardspec_shard_metadata {
   const int64_t *sizes;
   /**
    * The text of the shard's placement, in the form that `shardspec_placement_parse` reads. In
-   * lists of shards, the text may be NULL. The shard then has no owner.
+   * lists of shards, NULL is allowed and means a shard without an owner.
    */
   const char *placement;
 };
@@ -1895,7 +1895,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new(
  * `offsets` and `sizes` hold `shard_count` rows of `ndim` numbers. `placements` holds
  * `placement_count` texts. Shard i has the placement `placements[placement_indices[i]]`. With
  * `placement_indices` NULL, shard i has the placement `placements[i]`, and `placement_count`
- * equals `shard_count`. A text may be NULL. The shards with that placement then have no owner.
+ * equals `shard_count`. A text may be NULL, which means: no owner.
  *
  * Ownership: the library copies all arguments. The caller frees `*out`.
  * Calls back: no.
@@ -2188,7 +2188,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
 
 /** Number of bytes of `shardspec_error.message` in a whole error, with the NUL. */
 #define SHARDSPEC_MESSAGE_CAPACITY 968
-/** Number of bytes of a short error, which has all numbers and no message. No error is smaller. */
+/**
+ * Number of bytes of a short error, which has all numbers and no message. Smaller errors are
+ * refused.
+ */
 #define SHARDSPEC_ERROR_SHORT_SIZE 56
 
 /**
@@ -2344,8 +2347,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_struct_size(
  * Initialises the `size` bytes at `out` as the struct called `name`. `size` is the caller's
  * `sizeof` of the struct. All bytes become zero. If the struct has the field `struct_size`, the
  * field becomes `size`. Two structs get further values. A `shardspec_error` gets the values of
- * `SHARDSPEC_ERROR_INIT`. A `shardspec_tensor_properties` gets torch's defaults, as
- * `shardspec_tensor_properties_init` sets them.
+ * `SHARDSPEC_ERROR_INIT`. A `shardspec_tensor_properties` gets torch's defaults
+ * (`shardspec_tensor_properties_init`).
  *
  * Ownership: the caller keeps `name` and `out`.
  * Calls back: no.
@@ -2419,9 +2422,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_version_text(
  * Meshes: placements in a grid with named axes.
  *
  * A mesh is a grid of devices. Each axis of the grid has a name and a size. Each device has one
- * placement. Devices are numbered in row-major order: the last axis varies fastest. For example, a
- * mesh has the axes "dp" of size 2 and "tp" of size 4. Device 5 then has coordinate 1 on "dp" and
- * coordinate 1 on "tp". `shardspec_spec_new_mesh` creates a spec that cuts tensors over a mesh.
+ * placement. Devices are numbered in row-major order: the last axis varies fastest. In a mesh with
+ * the axes "dp" of size 2 and "tp" of size 4, device 5 has coordinate 1 on both axes.
+ * `shardspec_spec_new_mesh` creates a spec that cuts tensors over a mesh.
  *
  * Source: torch's `DeviceMesh` and `jax.sharding.Mesh`.
  */
@@ -2729,7 +2732,7 @@ typedef struct shardspec_segment shardspec_segment;
 
 /**
  * A segment of a cut. A field that is 0 has the value of the same field of the cut. Initialise a
- * segment with `SHARDSPEC_SEGMENT_INIT`, or set all fields to zero and then set `struct_size`.
+ * segment with `SHARDSPEC_SEGMENT_INIT`, or set all fields to zero before you set `struct_size`.
  */
 struct shardspec_segment {
   /** `sizeof(shardspec_segment)`. All elements of an array have the same value. */
@@ -2775,7 +2778,7 @@ typedef struct shardspec_cut shardspec_cut;
 
 /**
  * A cut of one dimension over one axis of a mesh. Initialise a cut with `SHARDSPEC_CUT_INIT`, or
- * set all fields to zero and then set `struct_size`.
+ * set all fields to zero before you set `struct_size`.
  */
 struct shardspec_cut {
   /** `sizeof(shardspec_cut)`. All elements of an array have the same value. */
@@ -2835,7 +2838,7 @@ typedef struct shardspec_pad shardspec_pad;
 
 /**
  * A pad lengthens a dimension before it is cut. Set exactly one of `size` and `multiple`.
- * Initialise a pad with `SHARDSPEC_PAD_INIT`, or set all fields to zero and then set
+ * Initialise a pad with `SHARDSPEC_PAD_INIT`, or set all fields to zero before you set
  * `struct_size`.
  */
 struct shardspec_pad {
@@ -2865,7 +2868,7 @@ typedef struct shardspec_partial shardspec_partial;
  * An axis that is pending a reduction. The value of an element is the reduction of its values on
  * all devices along the axis. The library stores, prints and compares partial axes. The library
  * never computes a reduction. Initialise the struct with `SHARDSPEC_PARTIAL_INIT`, or set all
- * fields to zero and then set `struct_size`.
+ * fields to zero before you set `struct_size`.
  */
 struct shardspec_partial {
   /** `sizeof(shardspec_partial)`. All elements of an array have the same value. */
@@ -2887,8 +2890,8 @@ typedef struct shardspec_mesh_layout shardspec_mesh_layout;
 
 /**
  * Describes how a tensor is laid out over a mesh. Dimensions are first flattened, then padded,
- * then cut. Initialise the struct with `SHARDSPEC_MESH_LAYOUT_INIT`, or set all fields to zero and
- * then set `struct_size`. The initial layout replicates the tensor.
+ * then cut. Initialise the struct with `SHARDSPEC_MESH_LAYOUT_INIT`, or set all fields to zero
+ * before you set `struct_size`. The initial layout replicates the tensor.
  */
 struct shardspec_mesh_layout {
   /** `sizeof(shardspec_mesh_layout)`. */
@@ -2979,9 +2982,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_cut_check(
  * - 1]` becomes -1. `forbidding` has room for `max_degree` numbers. `shardspec_cut_check` returns
  *   the reason for an illegal cut.
  *
- * A list of sizes or weights is legal at one degree only. If there may be fewer heads than
- * coordinates, set `repeat` to `SHARDSPEC_REPEAT_AS_NEEDED`. Neighbouring coordinates then have
- * the same head:
+ * A list of sizes or weights is legal at one degree only. With `repeat` =
+ * `SHARDSPEC_REPEAT_AS_NEEDED`, there may be fewer heads than coordinates. With fewer heads,
+ * neighbouring coordinates have the same head:
  *
  *   shardspec_cut cuts[] = {SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT};
  *   const int64_t lengths[] = {32, 8, 4096};     // heads, key and value heads, hidden size
@@ -3184,8 +3187,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_parse(
 /**
  * Writes the text of a mesh spec in a notation to `buffer`. `notation` is a
  * `SHARDSPEC_NOTATION_...` constant. `ndim` is the number of dimensions of the tensor. With `ndim`
- * 0, the text ends at the last dimension that is cut. A negative dimension in a cut is then an
- * error.
+ * 0, the text ends at the last dimension that is cut, and no cut may have a negative dimension.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -3468,9 +3470,9 @@ typedef struct shardspec_plan shardspec_plan;
 /**
  * Writes a summary of a plan to `buffer` as JSON. The summary has the number of pieces, elements
  * and bytes, and the amounts that move between each pair of owners. A message is all data that
- * moves from one owner to another. Without an element type in the plan's layouts, numbers of bytes
- * are missing. The summary is for people, and for programs that show a plan. No function reads a
- * summary.
+ * moves from one owner to another. If the plan's layouts state an element type, the summary also
+ * has numbers of bytes. The summary is for people, and for programs that show a plan. No function
+ * reads a summary.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -3704,9 +3706,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shards_of_
  * the buffer that no stretch covers. A hole holds no element. The elements of a shard are the
  * product of its dim maps. A box has one block without holes in every dimension.
  *
- * Neighbouring dimensions of a tensor may be flattened. Shards then have one dimension instead of
- * these dimensions, with the elements in row-major order. Shards may be replicas if the metadata
- * is created with replicas.
+ * Neighbouring dimensions of a tensor may be flattened: shards have one dimension instead of these
+ * dimensions, with the elements in row-major order. Shards may be replicas if the metadata is
+ * created with replicas.
  */
 
 /**
@@ -3791,8 +3793,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new_flattene
  * NULL.
  *
  * With `replicas` 0, shards must not overlap. With any other value, shards may overlap. The first
- * shard that holds an element is then its primary owner. A gather or a plan reads each element
- * once. A scatter writes every copy.
+ * shard that holds an element is the primary owner of the element. A gather or a plan reads each
+ * element once. A scatter writes every copy.
  *
  * Ownership: the caller frees `*out`. The caller may free `shards` before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4043,7 +4045,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_dige
  * Computes the contribution of all local shards to the digest of their tensor.
  *
  * Every shard of the metadata must be local in exactly one process. The exclusive or of the
- * contributions of all processes is then the digest: the CRC-64/NVME of the tensor's bytes in
+ * contributions of all these processes is the digest: the CRC-64/NVME of the tensor's bytes in
  * row-major order. Without local shards, the contribution is 0. If several shards have an element,
  * the element counts in one shard only. The choice of this shard depends on the metadata alone.
  * `options->max_threads` limits the threads; `options` may be NULL.
@@ -4189,8 +4191,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_ndim(
  * both shards and its sizes. These three arrays have room for `piece_count` rows.
  * `shardspec_plan_ndims` returns the lengths of their rows: the numbers of dimensions of source
  * shards' buffers, of destination shards' buffers and of pieces. The lengths may differ only if
- * some shards are not boxes. A piece then covers the buffers in steps
- * (`shardspec_plan_piece_steps`). Each of the five arrays may be NULL.
+ * some shards are not boxes. The pieces of such shards have steps (`shardspec_plan_piece_steps`).
+ * Each of the five arrays may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4223,8 +4225,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_ndims(
     shardspec_error *err);
 
 /**
- * Writes the steps that pieces `first_piece` to `first_piece + piece_count - 1` take in the
- * buffers.
+ * Writes the steps of pieces `first_piece` to `first_piece + piece_count - 1`: the distances of
+ * neighbouring elements of a piece in the buffers.
  *
  * `source_dims` and `destination_dims` receive, for each dimension of the pieces, the matching
  * dimension of the buffer. All pieces have the same numbers. `source_steps` and
@@ -4309,8 +4311,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_is_identity(
  *
  * `nodes` has `node_count` numbers, which are equal for ranks on the same node. A negative number
  * means that the node of the rank is unknown. Ranks from `node_count` on also have an unknown
- * node. An owner with an unknown node counts as the only owner on its node. A rank is the rank of
- * a placement. `shardspec_comm_node` returns the nodes of a communicator's ranks.
+ * node. An owner with an unknown node counts as the only owner on its node. The index r of `nodes`
+ * is the rank in placements. `shardspec_comm_node` returns the nodes of a communicator's ranks.
  *
  * If ranks move a tensor by such a plan (`shardspec_comm_tensor`), the plans of all ranks must
  * read the same sources. If the plans differ, all ranks return DISAGREEMENT.
@@ -4910,8 +4912,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_find_ten
  * numbers. `*ndim` becomes the number of dimensions. `dtype`, `sizes` and `ndim` may be NULL.
  *
  * torch's distributed checkpoint does not store the sizes of a tensor in its safetensors files.
- * For such a tensor, this function writes the ends of the last chunks as sizes. The layout for a
- * read may be larger than these sizes. The read then reports the missing elements.
+ * For such a tensor, this function writes the ends of the last chunks as sizes. If the layout for
+ * a read is larger than these sizes, the read reports the missing elements.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4959,8 +4961,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_m
 
 /**
  * Receives the number of needed bytes that have been read so far. The callback returns its status
- * of success to continue. To cancel the read, the callback returns another status, and the reading
- * function then returns that status. The library calls the callback on the thread that called the
+ * of success to continue. To cancel the read, the callback returns another status. The reading
+ * function returns this status. The library calls the callback on the thread that called the
  * reading function. The calls happen between the reads of that thread and once at the end.
  */
 typedef shardspec_status (*shardspec_progress_fn)(
@@ -5008,7 +5010,7 @@ struct shardspec_checkpoint_read_options {
 typedef struct shardspec_checkpoint_item shardspec_checkpoint_item;
 
 /**
- * A tensor of a checkpoint, and the memory that receives its elements. That memory is the local
+ * A tensor of a checkpoint, and the memory that receives its elements. The memory is the local
  * shards of `tensor`, or views of some shards of `metadata`. With `tensor` and `metadata` NULL,
  * the whole tensor is shard 0. Set unused fields to zero.
  */
@@ -5018,8 +5020,8 @@ struct shardspec_checkpoint_item {
   /** The tensor's name in the checkpoint. */
   const char *name;
   /**
-   * A sharded tensor, or NULL. The read fills all of its local shards. `metadata`, `indices`,
-   * `shards` and `shard_count` must then be 0 or NULL.
+   * A sharded tensor, or NULL. The read fills all of its local shards. If `tensor` is set,
+   * `metadata`, `indices`, `shards` and `shard_count` must be 0 or NULL.
    */
   const shardspec_sharded_tensor *tensor;
   /**
@@ -5104,8 +5106,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_check(
  * All checks come before the first read: the checks of `shardspec_checkpoint_check` and the checks
  * of the views. `options`, `whole` and `report` may be NULL. `whole` has room for `item_count`
  * numbers. `whole[i]` becomes 1 if item i was read completely, else 0. If the read itself fails,
- * the function also writes `whole` and `report`. The elements of items that were not read
- * completely are then undefined.
+ * the function also writes `whole` and `report`, and the elements of incomplete items are
+ * undefined.
  *
  * Packed elements can be read if each part of a shard starts and ends on a whole byte of the file.
  * The function may write the unused bits behind the last element of a shard.
@@ -5132,8 +5134,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_read(
     shardspec_checkpoint_read_report *report, shardspec_error *err);
 
 /**
- * Chooses one reader for each set of shards that have the same elements. All ranks together then
- * read each element once. `metadatas` holds the layouts of `metadata_count` tensors.
+ * Chooses one reader for each set of shards that have the same elements, so that all ranks
+ * together read each element once. `metadatas` holds the layouts of `metadata_count` tensors.
  *
  * `readers` receives one number for each shard of the first layout, then for each shard of the
  * second layout, and so on. The number is the index of the shard that is read from files. If the
@@ -5165,22 +5167,22 @@ typedef struct shardspec_comm shardspec_comm;
 typedef struct shardspec_comm_options shardspec_comm_options;
 
 /**
- * Reads tensors of a checkpoint on all ranks of a communicator together. The destinations then
- * hold the same elements as after `shardspec_checkpoint_read`. If several shards have the same
- * elements, one rank reads the elements from the files. This rank sends the elements to the ranks
- * of the other shards. `shardspec_checkpoint_choose_readers` returns the same readers for these
- * layouts. All ranks read about equally many bytes.
+ * Reads tensors of a checkpoint on all ranks of a communicator together.
+ * `shardspec_checkpoint_read` on each rank would give the same elements. If several shards have
+ * the same elements, one rank reads the elements from the files. This rank sends the elements to
+ * the ranks of the other shards. `shardspec_checkpoint_choose_readers` returns the same readers
+ * for these layouts. All ranks read about equally many bytes.
  *
  * All ranks pass the same names and layouts in the same order. Each rank passes all of its own shards.
  * If `indices` of an item is NULL, `shards` holds all shards of this rank, in the order of the
  * shards' indices. If `metadata` and `tensor` are NULL, every rank reads the whole tensor. Each
  * rank opens the checkpoint itself.
  *
- * The ranks agree on the tensors before the first read. The ranks then read a group of tensors of
- * about 1 GiB, send these tensors to each other, and continue with the next group. Shards are read
- * into their destinations. Messages are sent directly from these destinations. `options` limits
- * the memory for reads, and `comm_options` limits the memory for messages. Reads also include
- * small gaps between needed parts. Another rank may need and read the same bytes.
+ * The ranks agree on the tensors before the first read. In each step, the ranks read a group of
+ * tensors of about 1 GiB and send these tensors to each other. Shards are read into their
+ * destinations. Messages are sent directly from these destinations. `options` limits the memory
+ * for reads, and `comm_options` limits the memory for messages. Reads also include small gaps
+ * between needed parts. Another rank may need and read the same bytes.
  *
  * `options` and `comm_options` may be NULL, and may differ between ranks. `progress` counts the bytes
  * that this rank reads and receives. `whole` has room for `item_count` numbers and may be NULL:
@@ -5218,8 +5220,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_read_col
 /* ================================================================================================
  * Writing checkpoints, and converting them.
  *
- * A checkpoint is a directory of safetensors files. Each rank writes its own shards. One rank then
- * moves the complete checkpoint to its path in one step:
+ * A checkpoint is a directory of safetensors files. Each rank writes its own shards. At the end,
+ * one rank moves the complete checkpoint to its path in one step:
  *
  *   shardspec_checkpoint_tensor tensor = {sizeof tensor, "w", metadata, &index, &shard, 1};
  *   shardspec_checkpoint_write("checkpoint", &tensor, 1, NULL, &err);
@@ -5315,7 +5317,7 @@ struct shardspec_checkpoint_rule {
  *
  * The layouts alone determine the file of each shard, so ranks exchange no messages. By default,
  * each file is a safetensors file with shards of one owner. With SHARDSPEC_CHECKPOINT_FILES_ONE,
- * all ranks write into one file with whole tensors. That file must be on a file system that all
+ * all ranks write into one file with whole tensors. The file must be on a file system that all
  * ranks share. Of several replicas, only one is written. All owners write about equally many
  * bytes. If a view is not row-major, runs of at least 1 KiB are written directly from the view.
  * Shorter runs are copied first, at most 8 MiB at a time.
@@ -5350,10 +5352,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_write(
  * `shardspec_checkpoint_write`. `indices`, `shards` and `shard_count` are ignored.
  *
  * The function checks that all owners have written their shards. If whole tensors are in several
- * files, the function writes a `model.safetensors.index.json`. The function then renames the new
- * directory to `path` in one step. If `path` has an old checkpoint, the function exchanges the two
- * directories in one step and then removes the old one. If the program ends at any point, `path`
- * has either the complete old checkpoint or the complete new one.
+ * files, the function writes a `model.safetensors.index.json`. As the last step, the function
+ * renames the new directory to `path`. If `path` has an old checkpoint, the function exchanges the
+ * two directories in one step and then removes the old one. If the program ends at any point,
+ * `path` has either the complete old checkpoint or the complete new one.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -5662,16 +5664,16 @@ typedef shardspec_status (*shardspec_exchange_wait_fn)(
  * `reason` is a text for people. The text is valid during the call.
  *
  * The library calls `abort` if a collective fails on this rank and other ranks may wait for
- * messages of this rank. The other ranks then return. If an exception leaves `exchange`, the
- * library calls `abort` before the exception continues. `shardspec_comm_abort` calls `abort` on
- * any thread, also while `exchange` runs.
+ * messages of this rank. `abort` makes the other ranks return. If an exception leaves `exchange`,
+ * the library calls `abort` before the exception continues. `shardspec_comm_abort` calls `abort`
+ * on any thread, also while `exchange` runs.
  */
 typedef void (*shardspec_abort_fn)(void *ctx, const char *reason);
 
 /**
  * Returns the number of the node that rank `rank` is on. Ranks that share a node have the same
- * number, and the number is >= 0. A negative number means that the node of the rank is not known.
- * The library then treats the rank as alone on its node.
+ * number, and the number is >= 0. A negative number means an unknown node. The library treats a
+ * rank with an unknown node as alone on its node.
  *
  * The function must return at once, and each time with the same number. The function can't fail.
  * All ranks of a communicator must group the ranks into the same nodes. The numbers of the nodes
@@ -5703,8 +5705,8 @@ struct shardspec_comm_vtable {
    */
   shardspec_abort_fn abort;
   /**
-   * Returns the node of a rank. For an element of several shards, the library then prefers a
-   * source on the same rank, and after that a source on the same node. With NULL, the library
+   * Returns the node of a rank. For an element of several shards, the library prefers a source
+   * on the same rank, and in second place a source on the same node. With NULL, the library
    * knows nothing about nodes.
    */
   shardspec_node_fn node;
@@ -5747,8 +5749,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new(
  * has room for `size` handles, and `comms[r]` becomes the handle of rank `r`. One thread at a time
  * may use a handle. The receiver of a message copies the message once.
  *
- * A rank may free its communicator while other ranks wait for that rank. All later exchanges of
- * the group then fail with TRANSPORT_FAILED and the reason. Exchanges also fail if two ranks pass
+ * If a rank frees its communicator during an exchange of other ranks with that rank, all later
+ * exchanges of the group fail with TRANSPORT_FAILED. Exchanges also fail if two ranks pass
  * different lengths for a message. A rank that waits for a message that can't arrive returns with
  * an error. In a child process after fork, exchanges are refused.
  *
@@ -5764,8 +5766,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new_local(
 
 /**
  * Creates a communicator for `size` threads of this process that behaves like a communicator over
- * several nodes. Rank r is on node `nodes[r]`. Collectives with replicas then prefer sources on
- * the same node. This function is for tests of the choice of sources. Messages are copied in
+ * several nodes. Rank r is on node `nodes[r]`. Collectives of such a communicator prefer sources
+ * on the same node. This function is for tests of the choice of sources. Messages are copied in
  * memory, like the messages of `shardspec_comm_new_local`.
  *
  * `nodes` holds `size` numbers >= 0, which are equal for ranks on the same node. `comms[r]`
@@ -5848,7 +5850,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange(
  * Makes all later exchanges of a communicator fail, on every rank that its transport can reach.
  * Ranks that wait in an exchange return TRANSPORT_FAILED.
  *
- * A local communicator reaches all ranks of its group. The message of the error then contains
+ * A local communicator reaches all ranks of its group, and the message of their errors contains
  * `reason`. `reason` may be NULL. For a custom transport, the function calls `abort` of the
  * transport's table. If `abort` is NULL, the function does nothing. If a collective fails on one
  * rank after the agreement, the collective itself calls this function.
@@ -5882,7 +5884,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_abort(
  *
  * Messages of the new communicator are messages of `comm`, so calls with the two communicators
  * must not mix. A rank makes one call at a time with the two communicators, and all members make
- * these calls in the same order. An abort of one communicator aborts both.
+ * these calls in the same order. An abort of one communicator also aborts the other communicator.
  *
  * Ownership: the caller keeps the lists and frees `*out`. The caller may free `comm` before
  * `*out`. The transport is freed with the last communicator that uses it.
@@ -5944,28 +5946,28 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_node(
  *
  * A collective begins with an agreement: the ranks compare their arguments. The agreement takes
  * ceil(log2 size) rounds of one small message each. If a rank passes an invalid argument, or if
- * ranks call different functions, all ranks return an error. All buffers then stay unchanged, and
- * all ranks return. The rank with the invalid argument returns its own error. All other ranks
- * return DISAGREEMENT. These errors have the number, the status and the message of the rank with
- * the invalid argument. The agreement covers every argument except `comm` and `err`. A program
- * that can't call the collective must call `shardspec_comm_decline` instead, with its own error.
+ * ranks call different functions, all ranks return an error. All buffers stay unchanged in such a
+ * call. The rank with the invalid argument returns its own error. All other ranks return
+ * DISAGREEMENT. These errors have the number, the status and the message of the rank with the
+ * invalid argument. The agreement covers every argument except `comm` and `err`. A program that
+ * can't call the collective must call `shardspec_comm_decline` instead, with its own error.
  *
  * Contiguous data is sent from the caller's buffers and received into them. Other data is packed
  * and unpacked in memory of the library, up to the rank's memory limit. If there is enough data, a
  * second thread copies data while the calling thread exchanges messages. The second thread ends
  * before the call returns.
  *
- * A rank can still fail after the agreement, if the transport fails or memory runs out. The rank
- * then returns that error. The destinations of this rank may be partly written, but every handle
- * stays valid. The library then calls `abort` of the transport, and the other ranks also return.
+ * A rank can still fail after the agreement, if the transport fails or memory runs out. The failed
+ * rank returns its error. The destinations of this rank may be partly written, but every handle
+ * stays valid. The library calls `abort` of the transport, so that the other ranks also return.
  * Local communicators support `abort`. Without an `abort`, ranks that need data of the failed rank
- * keep waiting. MPI programs should then call MPI_Abort. A rank that returns OK has received all
- * of its data.
+ * keep waiting. An MPI program should call MPI_Abort after such a failure. A rank that returns OK
+ * has received all of its data.
  *
  * The agreement requires that a transport delivers messages unchanged, once and in order. Each
  * message of the agreement has a checksum. A rank that receives a damaged message returns
  * DISAGREEMENT. This rank also calls `abort`, because other ranks may have agreed already. Without
- * an `abort`, those ranks wait. Messages with data have no checksum.
+ * an `abort`, ranks that have agreed keep waiting. Messages with data have no checksum.
  */
 
 /** A value of `destination_rank`: all ranks receive the tensor. */
@@ -6134,7 +6136,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_comm
  * `status` must be at least 1. `message` is the text of the error. The other ranks receive the
  * first 480 bytes of `message`. `message` may be the message of `*err`. All other ranks return
  * DISAGREEMENT from the collective that they call, with this rank, `status` and `message`. No data
- * moves. This function then returns OK, also if other ranks have other errors.
+ * moves. This function returns OK after the collective, also if other ranks have other errors.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange` and `abort` of a custom transport; `destroy`, if another thread frees a
@@ -6154,10 +6156,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline(
  * Transfers.
  *
  * A transfer moves a batch of tensors between the ranks of a communicator. Each tensor moves from
- * one layout to another. Two metadata objects or a plan describe the two layouts. Source shards
- * may be replicas. Each element is then read from one of the replicas. Destination shards may be
- * replicas or overlap. Each destination shard is written completely. If destination shards of one
- * rank overlap, the rank receives each element once and copies it to the other shards.
+ * one layout to another. Two metadata objects or a plan describe the two layouts. If source shards
+ * are replicas, each element is read from only one replica. Destination shards may be replicas or
+ * overlap. Each destination shard is written completely. If destination shards of one rank
+ * overlap, the rank receives each element once and copies it to the other shards.
  *
  * All ranks pass the same tensors, with the same tags, in the same order. There is one agreement
  * for the whole batch. Small pieces of different tensors travel in one message. If the tensors of
@@ -6249,7 +6251,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer(
 /**
  * Prepares a transfer of a batch of tensors. All ranks call this function together. In the call,
  * the ranks agree on the batch, plan the messages and allocate memory for packing. No data moves.
- * `shardspec_transfer_run` then moves the tensors, any number of times. `options` may be NULL.
+ * After the preparation, `shardspec_transfer_run` can move the tensors any number of times.
+ * `options` may be NULL.
  *
  * Ownership: the caller frees `*out`, on all ranks, in any order. The caller may free the metadata
  * and the plans before `*out`. The transfer keeps the addresses of the shards. The memory of the
@@ -6278,9 +6281,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare(
  *
  * With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
  * OK, or the buffers of the preparation. `tensors` may also hold all tensors again, in the same
- * order, with shards of the same shapes, strides and element types. The run then uses only the
- * shards of `tensors`. Each `tag` must be NULL or equal the tag of the preparation. The other
- * fields are ignored. The first run with other buffers takes a little longer than the next runs.
+ * order, with shards of the same shapes, strides and element types. The run uses only the shards
+ * of `tensors`. Each `tag` must be NULL or equal the tag of the preparation. The other fields are
+ * ignored. The first run with other buffers takes a little longer than the next runs.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
@@ -6341,11 +6344,11 @@ SHARDSPEC_API shardspec_status shardspec_transfer_free(
  * rank that never tests its request delays the other ranks. Some ranks may start a request while
  * other ranks call the function of the same name without `_start`.
  *
- * - The buffers of a request must exist until the request has ended. Until then, the program may
- *   read source buffers only, and must not use destination buffers. A request ends successfully
- *   when `shardspec_request_test` writes 1 or `shardspec_request_wait` returns OK. A request also
- *   ends when `shardspec_request_free` returns, or when a test or wait returns an error of the
- *   request.
+ * - The buffers of a request must exist until the request has ended. Until the end of the request,
+ *   the program may read source buffers only, and must not use destination buffers. A request ends
+ *   successfully when `shardspec_request_test` writes 1 or `shardspec_request_wait` returns OK. A
+ *   request also ends when `shardspec_request_free` returns, or when a test or wait returns an
+ *   error of the request.
  * - A communicator has one request at a time. Until the request has ended, other calls with the
  *   communicator return INVALID_ARGUMENT. All communicators that share a transport
  *   (`shardspec_comm_new_group`) have one request together at a time. To have two requests at the
@@ -6353,9 +6356,9 @@ SHARDSPEC_API shardspec_status shardspec_transfer_free(
  * - After a request has ended, `shardspec_request_test` and `shardspec_request_wait` return the
  *   same result each time.
  * - A start does not wait for other ranks. If this rank passes an invalid argument to a collective,
- *   the start still creates a request. The request sends this error to the other ranks.
- *   `shardspec_request_test` or `shardspec_request_wait` then returns the error. The requests of
- *   all other ranks return DISAGREEMENT.
+ *   the start still creates a request. The request sends this error to the other ranks. After that
+ *   exchange, `shardspec_request_test` or `shardspec_request_wait` returns the error. The requests
+ *   of all other ranks return DISAGREEMENT.
  * - `shardspec_request_free` cancels a request that has not ended. The function aborts the
  *   communicator, so that the other ranks do not wait. After the function has returned, the
  *   program may use the buffers again. If the transport can't abort (MPI), the function completes
@@ -6363,8 +6366,8 @@ SHARDSPEC_API shardspec_status shardspec_transfer_free(
  * - `shardspec_request_wait` may copy with a second thread, which ends before the function returns.
  *   `shardspec_request_test` copies a few MiB at most before it checks the messages again.
  * - If a transport has no `start`, a request makes progress only inside of
- *   `shardspec_request_wait`. Until then, `shardspec_request_test` writes 0. Local communicators
- *   and `shardspec_mpi.h` have `start`.
+ *   `shardspec_request_wait`. Before a call of `shardspec_request_wait`, `shardspec_request_test`
+ *   writes 0. Local communicators and `shardspec_mpi.h` have `start`.
  */
 
 /** A request, behind a handle; free it with `shardspec_request_free`. */
@@ -6389,8 +6392,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_request_test(
     const shardspec_request *request, int32_t *done, shardspec_error *err);
 
 /**
- * Completes a request. The function returns OK when all data of this rank has arrived. The program
- * may then use the buffers again.
+ * Completes a request. The function returns OK when all data of this rank has arrived and the
+ * program may use the buffers again.
  *
  * Ownership: the caller keeps the request, and frees it later.
  * Calls back: `exchange`, `start`, `wait` and `abort` of a custom transport; `destroy`, if another
@@ -6407,9 +6410,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_request_wait(
 
 /**
  * Frees a request. NULL is allowed. If the request has not ended, the function cancels the request
- * and aborts the communicator. The other ranks then stop waiting, and all later exchanges of the
- * communicator fail. Without an `abort` of the transport, the function completes the request
- * instead and ignores its result.
+ * and aborts the communicator. After the abort, the other ranks stop waiting, and all later
+ * exchanges of the communicator fail. Without an `abort` of the transport, the function completes
+ * the request instead and ignores its result.
  *
  * Ownership: after the function has returned, the caller may use the buffers of the request again.
  * Calls back: `abort`, `exchange` and `wait` of a custom transport, if the request has not ended;
@@ -6450,9 +6453,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange_start
  * Starts a transfer of a batch of tensors. `shardspec_comm_transfer` has the same rules, and other
  * ranks may call it instead. `options` may be NULL.
  *
- * The function checks the arguments and plans. The request then agrees with the other ranks and
- * moves the tensors. An invalid argument is an error of the request. `shardspec_request_test` or
- * `shardspec_request_wait` returns this error after the other ranks have received it.
+ * The function checks the arguments and plans. After the start, the request agrees with the other
+ * ranks and moves the tensors. An invalid argument is an error of the request.
+ * `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks
+ * have received it.
  *
  * Ownership: the caller frees `*out`. The caller may free arrays, metadata, plans and tags when
  * the function returns. The memory of the shards belongs to the request until it has ended.
@@ -6475,8 +6479,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer_start
  * Starts a scatter: cuts a tensor of rank `source_rank` into the shards of all ranks.
  * `shardspec_comm_scatter` has the same arguments and rules, and other ranks may call it instead.
  *
- * The function checks the arguments. The request then agrees with the other ranks and moves the data.
- * An invalid argument is an error of the request. `shardspec_request_test` or
+ * The function checks the arguments. After the start, the request agrees with the other ranks and
+ * moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
  * `shardspec_request_wait` returns this error after the other ranks have received it.
  *
  * Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
@@ -6503,8 +6507,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_scatter_start(
  * every rank. `shardspec_comm_gather` has the same arguments and rules, and other ranks may call
  * it instead.
  *
- * The function checks the arguments. The request then agrees with the other ranks and moves the data.
- * An invalid argument is an error of the request. `shardspec_request_test` or
+ * The function checks the arguments. After the start, the request agrees with the other ranks and
+ * moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
  * `shardspec_request_wait` returns this error after the other ranks have received it.
  *
  * Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
@@ -6530,9 +6534,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_gather_start(
  * Starts a reshard: moves a tensor from the layout `source` to the layout `destination`.
  * `shardspec_comm_reshard` has the same arguments and rules, and other ranks may call it instead.
  *
- * The function checks the arguments and plans. The request then agrees with the other ranks and
- * moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
- * `shardspec_request_wait` returns this error after the other ranks have received it.
+ * The function checks the arguments and plans. After the start, the request agrees with the other
+ * ranks and moves the data. An invalid argument is an error of the request.
+ * `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks
+ * have received it.
  *
  * Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
  * returns. The memory of the shards belongs to the request until it has ended.
@@ -6558,14 +6563,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_reshard_start(
  * Starts the preparation of a transfer. `shardspec_transfer_prepare` has the same arguments and
  * rules, and other ranks may call it instead.
  *
- * The function checks the arguments, plans the messages and allocates memory for packing. The
- * request then agrees with the other ranks. The transfer can run when the request has ended with
- * OK. Before the end of the request, and after an error of the request, a run returns
+ * The function checks the arguments, plans the messages and allocates memory for packing. After
+ * the start, the request agrees with the other ranks. The transfer can run when the request has
+ * ended with OK. Before the end of the request, and after an error of the request, a run returns
  * INVALID_ARGUMENT on all ranks.
  *
- * An invalid argument is an error of the request. `*transfer` is then NULL.
- * `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks have
- * received it.
+ * An invalid argument is an error of the request, and `*transfer` becomes NULL.
+ * `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks
+ * have received it.
  *
  * Ownership: the caller frees `*out` and `*transfer`, in any order. The caller may free arrays,
  * metadata, plans and tags when the function returns. The transfer keeps the addresses of the
@@ -6664,11 +6669,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline_start(
  *   koffi return 0 if a callback throws. With another status of success, a callback that returns 0
  *   fails with SHARDSPEC_CALLBACK_FAILED.
  * - If a callback throws, CPython's ctypes returns an arbitrary number, often the success of an
- *   earlier call. For ctypes, set `success_status` to `SHARDSPEC_CALLBACK_OK_IN_ERR`. The callback
- *   then writes its status into `err->status`, with SHARDSPEC_CALLBACK_OK_IN_ERR for success. The
- *   library ignores the number that the callback returns. The library sets `err->status` to
- *   SHARDSPEC_CALLBACK_FAILED before the call. A callback that throws leaves this status
- *   unchanged.
+ *   earlier call. For ctypes, set `success_status` to `SHARDSPEC_CALLBACK_OK_IN_ERR`. With this
+ *   setting, the callback writes its status into `err->status`, and SHARDSPEC_CALLBACK_OK_IN_ERR
+ *   means success. The library ignores the number that the callback returns. The library sets
+ *   `err->status` to SHARDSPEC_CALLBACK_FAILED before the call. A callback that throws leaves this
+ *   status unchanged.
  * - A negative number is not a status. A callback that returns a negative number fails with
  *   SHARDSPEC_CALLBACK_FAILED. The error's `got` is that number.
  * - `equal` and `hash` return their result and can't fail. If `equal` throws and the binding
@@ -6678,17 +6683,17 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline_start(
  *   the two `equal` functions may differ, so a binding may create one function for each object.
  *   The `equal` of each object must accept the `ctx` of all objects with the same type name.
  * - A function pointer must stay callable until `destroy(ctx)` has returned. The pointer to
- *   `destroy` itself must also stay callable until then. With `destroy` NULL, the functions must
- *   stay callable until the process ends. A binding must keep the closures of a table alive until
- *   `destroy` has run.
+ *   `destroy` itself must also stay callable until `destroy` has returned. With `destroy` NULL,
+ *   the functions must stay callable until the process ends. A binding must keep the closures of a
+ *   table alive until `destroy` has run.
  * - The library holds no lock while a callback runs, so a callback may call any function of this
  *   header.
  * - A callback may run on any thread that calls the library, and on several threads at once.
  * - A callback may unwind: by an exception of C++, by pthread_exit, or by cancellation of its
- *   thread. The library then frees all objects of its running calls. The unwinding continues in
- *   the caller of the library, without a status. After the unwinding, outputs have the state that
- *   a failure leaves. This works on Linux, Android and FreeBSD on x86-64 and AArch64. On other
- *   systems, unwinding into the library ends the process.
+ *   thread. After an unwinding callback, the library frees all objects of its running calls. The
+ *   unwinding continues in the caller of the library, without a status. After the unwinding,
+ *   outputs have the state that a failure leaves. This works on Linux, Android and FreeBSD on
+ *   x86-64 and AArch64. On other systems, unwinding into the library ends the process.
  * - The only other way to leave a callback is to return. A jump without unwinding, such as
  *   longjmp, is forbidden. The library can't detect such a jump. Objects of the call would never
  *   be freed. An op would stay BUSY, and `shardspec_op_unregister` on another thread would never
@@ -6765,9 +6770,9 @@ struct shardspec_runtime_ctx {
  * the address of a `shardspec_runtime_ctx` as `ctx`. The function reads the struct before it calls
  * anything, so the struct's `destroy` may free the struct. Functions in the struct may be NULL.
  *
- * For example, Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`. A Python
- * object is then released at once, on any thread. The three functions run no Python code. The
- * library can therefore call these functions during an exception.
+ * For example, Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`. With these
+ * functions, a Python object is released at once, on any thread. The three functions run no Python
+ * code. The library can therefore call these functions during an exception.
  *
  * Ownership: `destroy` of the struct frees the caller's objects, and may also free the struct
  * itself.
@@ -6807,7 +6812,7 @@ struct shardspec_placement_vtable {
   /**
    * Returns a hash of a placement. Equal placements must have equal hashes. The library uses
    * `hash` only if `equal` is set. With NULL, the library hashes the type's name and the rank.
-   * The creation of a list with many different placements then takes long.
+   * Without a `hash`, the creation of a list with many different placements takes long.
    */
   shardspec_hash_fn hash;
 };
@@ -6825,8 +6830,8 @@ struct shardspec_placement_vtable {
  * a placement without a rank. Collectives, plans and `shardspec_metadata_shards_of_rank` use this
  * rank. Placements with different type names or ranks are never equal. To compare two placements
  * with the same type name and rank, the library passes the `ctx` of both to `equal`. With `vtable`
- * NULL, the library never frees `ctx`. Placements with the same type name and rank are then equal
- * if their texts are equal.
+ * NULL, the library never frees `ctx`, and compares placements with the same type name and rank by
+ * their texts.
  *
  * Ownership: the library copies the texts and the table. The library owns `ctx` from the call on,
  * also if the call fails. The library calls `destroy(ctx)` after the handle was freed and no other
@@ -7143,7 +7148,7 @@ typedef struct shardspec_op shardspec_op;
  *
  * Arguments are valid during the call only. The caller frees sharded tensors among the results.
  * The op and its callers agree on the ownership of other pointers. If an op fails, the caller of
- * the op receives no results. The op must then free all objects that it has created.
+ * the op receives no results. A failed op must free all objects that it has created.
  */
 typedef shardspec_status (*shardspec_op_fn)(
     void *ctx, const shardspec_spec *spec, const shardspec_op_arguments *arguments,

@@ -186,13 +186,15 @@ RULES = {
     "needs the sentence before it": Rule(
         "state the condition or the reason again, or join the sentences",
         begins_with(r"(?:so|then|but|and|or|otherwise|instead(?! of)|thus|also|again|however)\b",
-                    r"(?:similarly|likewise|conversely|here)\b", r"(?:in|for|after|before|with|to|from) (?:that|this|these|those|such)(?: case)?,", r"in such\b",
+                    r"(?:similarly|likewise|conversely|here)\b",
+                    r"(?:in|for|after|before|with|to|from) (?:that|this|these|those|such)(?: case)?,", r"in such\b",
                     r"of (?:these|those|them|all)\b", "as a result", "in all other cases", "in both cases")),
     "stands for something that another sentence names": Rule(
         "write the noun, or state what is equal",
         any_of(r"(?:that|those) of\b", r"those (?:that|which)\b", r"That \w", r"the ones?\b(?! \w)",
                r"the others?(?= (?:is|are|has|may|must)\b|[.,;)])", r"the rest\b(?! of)", r"the (?:former|latter)\b",
-               r"(?:until then|at that time|in the meantime|after that|before that)\b", r"those \w", r"both\b(?=[.,;])",
+               r"(?:until then|at that time|in the meantime|after that|before that)\b",
+               r"(?<!and )(?<!, )then\b", r"those \w", r"both\b(?=[.,;])",
                r"the same(?= (?:as|for|in|is|are|with|when|if|on|to|from)\b|[.;:)])",
                r"same (?:holds|is true|applies)\b", r"the same way\b", r"(?<!to )do so\b", r"does so\b", r"likewise\b",
                r"in turn\b", r"respectively\b", r"vice versa\b", r"otherwise\b",

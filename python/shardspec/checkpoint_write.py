@@ -28,8 +28,8 @@ def write_checkpoint(path: str | os.PathLike[str], tensors: Mapping[str, tuple[A
     """Writes the shards of this process for the tensors of a checkpoint.
 
     `tensors` maps the name of each tensor to a layout and to the shards in this process, by index.
-    Every rank calls this function with the same names, layouts and options. One rank then calls
-    `commit_checkpoint`, which creates `path`.
+    Every rank calls this function with the same names, layouts and options. At the end, one rank
+    calls `commit_checkpoint`, which creates `path`.
     """
     structs, kept = _tensors(tensors, with_shards=True)
     lib.checkpoint_write(_path(path), structs, len(structs), _options(files, replace))

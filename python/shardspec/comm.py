@@ -142,7 +142,7 @@ class Communicator(Handle):
         """Returns communicators between the threads of this process, one for each rank.
 
         With `nodes`, the communicators behave like communicators with rank r on node `nodes[r]`.
-        Collectives with replicas then read from the same node if possible.
+        Collectives of such communicators read replicas from the same node if possible.
         """
         count = within("size", size, MAX_LOCAL)
         handles = (ctypes.c_void_p * count)()

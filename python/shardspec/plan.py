@@ -69,9 +69,9 @@ class Plan(Handle):
     of both layouts are boxes, each piece is a Piece. If a shard is not a box, each piece is a
     StridedPiece.
 
-    With `nodes`, rank r is on node `nodes[r]`. Several sources may have the same elements. The plan
-    then prefers a source of the same rank, and after that a source on the same node. A negative
-    number stands for an unknown node.
+    With `nodes`, rank r is on node `nodes[r]`. For elements of several sources, the plan prefers a
+    source of the same rank, and in second place a source on the same node. A negative number stands
+    for an unknown node.
 
     `pickle` and `copy` compute a plan again from the same layouts.
 
@@ -199,8 +199,8 @@ class Plan(Handle):
 
     @property
     def is_identity(self) -> bool:
-        """True if every wanted shard is equal to the source shard with the same index. No element
-        then moves.
+        """True if no element moves, because every wanted shard is equal to the source shard with
+        the same index.
         """
         return bool(lib.answer(ctypes.c_int32, lib.plan_is_identity, self))
 

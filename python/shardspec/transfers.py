@@ -26,8 +26,8 @@ class Move:
 
     `shards` holds this rank's shards of `metadata`, in the order of their indices. `to_shards`
     holds this rank's shards of `to_metadata`. A `plan` replaces both metadata objects, for any
-    lists of shards. `dtype` is the element type, for metadata without an element type. A rank
-    without shards of the tensor must then pass `dtype`.
+    lists of shards. `dtype` is the element type, for metadata without an element type. For such
+    metadata, a rank without shards of the tensor must pass `dtype`.
     """
 
     tag: str

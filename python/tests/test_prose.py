@@ -25,8 +25,8 @@ STUMBLED = {
     "has a clause with 'what' for a noun": "Draws who owns what of a tensor.",
     "begins with a question word": "What cached stores leave in the caches is written later.",
     "has two negations": "No rank waits for a message that can't arrive.",
-    "has too many clauses": "If several shards own the element because they are replicas, the result is the shard which "
-                            " the lowest index.",
+    "has too many clauses": "If several shards own the element because they are replicas, the result is the shard with "
+                            "the lowest index, which is the primary owner.",
     "has an 'unless'": "A plan reads each element once, unless it is cut.",
     "has too many pronouns": "If the program passes it, they are copied before it returns.",
     "has nested parentheses": "A run (blocks (of one length) at equal steps) moves.",

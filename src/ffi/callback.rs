@@ -16,11 +16,11 @@
 //!   koffi return 0 if a callback throws. With another status of success, a callback that returns 0
 //!   fails with SHARDSPEC_CALLBACK_FAILED.
 //! - If a callback throws, CPython's ctypes returns an arbitrary number, often the success of an
-//!   earlier call. For ctypes, set `success_status` to `SHARDSPEC_CALLBACK_OK_IN_ERR`. The callback
-//!   then writes its status into `err->status`, with SHARDSPEC_CALLBACK_OK_IN_ERR for success. The
-//!   library ignores the number that the callback returns. The library sets `err->status` to
-//!   SHARDSPEC_CALLBACK_FAILED before the call. A callback that throws leaves this status
-//!   unchanged.
+//!   earlier call. For ctypes, set `success_status` to `SHARDSPEC_CALLBACK_OK_IN_ERR`. With this
+//!   setting, the callback writes its status into `err->status`, and SHARDSPEC_CALLBACK_OK_IN_ERR
+//!   means success. The library ignores the number that the callback returns. The library sets
+//!   `err->status` to SHARDSPEC_CALLBACK_FAILED before the call. A callback that throws leaves this
+//!   status unchanged.
 //! - A negative number is not a status. A callback that returns a negative number fails with
 //!   SHARDSPEC_CALLBACK_FAILED. The error's `got` is that number.
 //! - `equal` and `hash` return their result and can't fail. If `equal` throws and the binding
@@ -30,17 +30,17 @@
 //!   the two `equal` functions may differ, so a binding may create one function for each object.
 //!   The `equal` of each object must accept the `ctx` of all objects with the same type name.
 //! - A function pointer must stay callable until `destroy(ctx)` has returned. The pointer to
-//!   `destroy` itself must also stay callable until then. With `destroy` NULL, the functions must
-//!   stay callable until the process ends. A binding must keep the closures of a table alive until
-//!   `destroy` has run.
+//!   `destroy` itself must also stay callable until `destroy` has returned. With `destroy` NULL,
+//!   the functions must stay callable until the process ends. A binding must keep the closures of a
+//!   table alive until `destroy` has run.
 //! - The library holds no lock while a callback runs, so a callback may call any function of this
 //!   header.
 //! - A callback may run on any thread that calls the library, and on several threads at once.
 //! - A callback may unwind: by an exception of C++, by pthread_exit, or by cancellation of its
-//!   thread. The library then frees all objects of its running calls. The unwinding continues in
-//!   the caller of the library, without a status. After the unwinding, outputs have the state that
-//!   a failure leaves. This works on Linux, Android and FreeBSD on x86-64 and AArch64. On other
-//!   systems, unwinding into the library ends the process.
+//!   thread. After an unwinding callback, the library frees all objects of its running calls. The
+//!   unwinding continues in the caller of the library, without a status. After the unwinding,
+//!   outputs have the state that a failure leaves. This works on Linux, Android and FreeBSD on
+//!   x86-64 and AArch64. On other systems, unwinding into the library ends the process.
 //! - The only other way to leave a callback is to return. A jump without unwinding, such as
 //!   longjmp, is forbidden. The library can't detect such a jump. Objects of the call would never
 //!   be freed. An op would stay BUSY, and `shardspec_op_unregister` on another thread would never
@@ -118,9 +118,9 @@ unsafe impl Grows for shardspec_runtime_ctx {
 /// the address of a `shardspec_runtime_ctx` as `ctx`. The function reads the struct before it calls
 /// anything, so the struct's `destroy` may free the struct. Functions in the struct may be NULL.
 ///
-/// For example, Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`. A Python
-/// object is then released at once, on any thread. The three functions run no Python code. The
-/// library can therefore call these functions during an exception.
+/// For example, Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`. With these
+/// functions, a Python object is released at once, on any thread. The three functions run no Python
+/// code. The library can therefore call these functions during an exception.
 ///
 /// Ownership: `destroy` of the struct frees the caller's objects, and may also free the struct
 /// itself.

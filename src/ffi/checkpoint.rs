@@ -171,8 +171,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_find_tensor(
 /// numbers. `*ndim` becomes the number of dimensions. `dtype`, `sizes` and `ndim` may be NULL.
 ///
 /// torch's distributed checkpoint does not store the sizes of a tensor in its safetensors files.
-/// For such a tensor, this function writes the ends of the last chunks as sizes. The layout for a
-/// read may be larger than these sizes. The read then reports the missing elements.
+/// For such a tensor, this function writes the ends of the last chunks as sizes. If the layout for
+/// a read is larger than these sizes, the read reports the missing elements.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

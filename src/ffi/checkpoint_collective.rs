@@ -20,22 +20,22 @@ use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::files::{FileSet, ReadItem};
 use crate::memory::{Shared, try_collect, try_to_vec};
 
-/// Reads tensors of a checkpoint on all ranks of a communicator together. The destinations then
-/// hold the same elements as after `shardspec_checkpoint_read`. If several shards have the same
-/// elements, one rank reads the elements from the files. This rank sends the elements to the ranks
-/// of the other shards. `shardspec_checkpoint_choose_readers` returns the same readers for these
-/// layouts. All ranks read about equally many bytes.
+/// Reads tensors of a checkpoint on all ranks of a communicator together.
+/// `shardspec_checkpoint_read` on each rank would give the same elements. If several shards have
+/// the same elements, one rank reads the elements from the files. This rank sends the elements to
+/// the ranks of the other shards. `shardspec_checkpoint_choose_readers` returns the same readers
+/// for these layouts. All ranks read about equally many bytes.
 ///
 /// All ranks pass the same names and layouts in the same order. Each rank passes all of its own shards.
 /// If `indices` of an item is NULL, `shards` holds all shards of this rank, in the order of the
 /// shards' indices. If `metadata` and `tensor` are NULL, every rank reads the whole tensor. Each
 /// rank opens the checkpoint itself.
 ///
-/// The ranks agree on the tensors before the first read. The ranks then read a group of tensors of
-/// about 1 GiB, send these tensors to each other, and continue with the next group. Shards are read
-/// into their destinations. Messages are sent directly from these destinations. `options` limits
-/// the memory for reads, and `comm_options` limits the memory for messages. Reads also include
-/// small gaps between needed parts. Another rank may need and read the same bytes.
+/// The ranks agree on the tensors before the first read. In each step, the ranks read a group of
+/// tensors of about 1 GiB and send these tensors to each other. Shards are read into their
+/// destinations. Messages are sent directly from these destinations. `options` limits the memory
+/// for reads, and `comm_options` limits the memory for messages. Reads also include small gaps
+/// between needed parts. Another rank may need and read the same bytes.
 ///
 /// `options` and `comm_options` may be NULL, and may differ between ranks. `progress` counts the bytes
 /// that this rank reads and receives. `whole` has room for `item_count` numbers and may be NULL:

@@ -22,7 +22,7 @@ use crate::memory::{Shared, try_collect, try_with_capacity};
 use crate::model::{Error, ShardedTensorMetadata, Shards, TensorProperties};
 use crate::transfer::{LocalShards, ShardedTensor, check_indices};
 
-/// A tensor of a checkpoint, and the memory that receives its elements. That memory is the local
+/// A tensor of a checkpoint, and the memory that receives its elements. The memory is the local
 /// shards of `tensor`, or views of some shards of `metadata`. With `tensor` and `metadata` NULL,
 /// the whole tensor is shard 0. Set unused fields to zero.
 #[repr(C)]
@@ -32,8 +32,8 @@ pub struct shardspec_checkpoint_item {
     pub struct_size: u64,
     /// The tensor's name in the checkpoint.
     pub name: *const c_char,
-    /// A sharded tensor, or NULL. The read fills all of its local shards. `metadata`, `indices`,
-    /// `shards` and `shard_count` must then be 0 or NULL.
+    /// A sharded tensor, or NULL. The read fills all of its local shards. If `tensor` is set,
+    /// `metadata`, `indices`, `shards` and `shard_count` must be 0 or NULL.
     pub tensor: *const shardspec_sharded_tensor,
     /// The layout that the tensor gets in memory. NULL means a layout with one shard: the whole
     /// tensor.
@@ -142,8 +142,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_check(
 /// All checks come before the first read: the checks of `shardspec_checkpoint_check` and the checks
 /// of the views. `options`, `whole` and `report` may be NULL. `whole` has room for `item_count`
 /// numbers. `whole[i]` becomes 1 if item i was read completely, else 0. If the read itself fails,
-/// the function also writes `whole` and `report`. The elements of items that were not read
-/// completely are then undefined.
+/// the function also writes `whole` and `report`, and the elements of incomplete items are
+/// undefined.
 ///
 /// Packed elements can be read if each part of a shard starts and ends on a whole byte of the file.
 /// The function may write the unused bits behind the last element of a shard.

@@ -9,8 +9,8 @@ use crate::files;
 use crate::memory::{try_collect, try_with_capacity};
 use crate::model::ShardedTensorMetadata;
 
-/// Chooses one reader for each set of shards that have the same elements. All ranks together then
-/// read each element once. `metadatas` holds the layouts of `metadata_count` tensors.
+/// Chooses one reader for each set of shards that have the same elements, so that all ranks
+/// together read each element once. `metadatas` holds the layouts of `metadata_count` tensors.
 ///
 /// `readers` receives one number for each shard of the first layout, then for each shard of the
 /// second layout, and so on. The number is the index of the shard that is read from files. If the

@@ -1,7 +1,7 @@
 //! Writing checkpoints, and converting them.
 //!
-//! A checkpoint is a directory of safetensors files. Each rank writes its own shards. One rank then
-//! moves the complete checkpoint to its path in one step:
+//! A checkpoint is a directory of safetensors files. Each rank writes its own shards. At the end,
+//! one rank moves the complete checkpoint to its path in one step:
 //!
 //!   shardspec_checkpoint_tensor tensor = {sizeof tensor, "w", metadata, &index, &shard, 1};
 //!   shardspec_checkpoint_write("checkpoint", &tensor, 1, NULL, &err);
@@ -160,7 +160,7 @@ fn tensors_to_write<'a>(given: &'a [TensorArgument<'_>]) -> Result<Vec<TensorToW
 ///
 /// The layouts alone determine the file of each shard, so ranks exchange no messages. By default,
 /// each file is a safetensors file with shards of one owner. With SHARDSPEC_CHECKPOINT_FILES_ONE,
-/// all ranks write into one file with whole tensors. That file must be on a file system that all
+/// all ranks write into one file with whole tensors. The file must be on a file system that all
 /// ranks share. Of several replicas, only one is written. All owners write about equally many
 /// bytes. If a view is not row-major, runs of at least 1 KiB are written directly from the view.
 /// Shorter runs are copied first, at most 8 MiB at a time.
@@ -210,10 +210,10 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_write(
 /// `shardspec_checkpoint_write`. `indices`, `shards` and `shard_count` are ignored.
 ///
 /// The function checks that all owners have written their shards. If whole tensors are in several
-/// files, the function writes a `model.safetensors.index.json`. The function then renames the new
-/// directory to `path` in one step. If `path` has an old checkpoint, the function exchanges the two
-/// directories in one step and then removes the old one. If the program ends at any point, `path`
-/// has either the complete old checkpoint or the complete new one.
+/// files, the function writes a `model.safetensors.index.json`. As the last step, the function
+/// renames the new directory to `path`. If `path` has an old checkpoint, the function exchanges the
+/// two directories in one step and then removes the old one. If the program ends at any point,
+/// `path` has either the complete old checkpoint or the complete new one.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle

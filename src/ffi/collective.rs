@@ -9,28 +9,28 @@
 //!
 //! A collective begins with an agreement: the ranks compare their arguments. The agreement takes
 //! ceil(log2 size) rounds of one small message each. If a rank passes an invalid argument, or if
-//! ranks call different functions, all ranks return an error. All buffers then stay unchanged, and
-//! all ranks return. The rank with the invalid argument returns its own error. All other ranks
-//! return DISAGREEMENT. These errors have the number, the status and the message of the rank with
-//! the invalid argument. The agreement covers every argument except `comm` and `err`. A program
-//! that can't call the collective must call `shardspec_comm_decline` instead, with its own error.
+//! ranks call different functions, all ranks return an error. All buffers stay unchanged in such a
+//! call. The rank with the invalid argument returns its own error. All other ranks return
+//! DISAGREEMENT. These errors have the number, the status and the message of the rank with the
+//! invalid argument. The agreement covers every argument except `comm` and `err`. A program that
+//! can't call the collective must call `shardspec_comm_decline` instead, with its own error.
 //!
 //! Contiguous data is sent from the caller's buffers and received into them. Other data is packed
 //! and unpacked in memory of the library, up to the rank's memory limit. If there is enough data, a
 //! second thread copies data while the calling thread exchanges messages. The second thread ends
 //! before the call returns.
 //!
-//! A rank can still fail after the agreement, if the transport fails or memory runs out. The rank
-//! then returns that error. The destinations of this rank may be partly written, but every handle
-//! stays valid. The library then calls `abort` of the transport, and the other ranks also return.
+//! A rank can still fail after the agreement, if the transport fails or memory runs out. The failed
+//! rank returns its error. The destinations of this rank may be partly written, but every handle
+//! stays valid. The library calls `abort` of the transport, so that the other ranks also return.
 //! Local communicators support `abort`. Without an `abort`, ranks that need data of the failed rank
-//! keep waiting. MPI programs should then call MPI_Abort. A rank that returns OK has received all
-//! of its data.
+//! keep waiting. An MPI program should call MPI_Abort after such a failure. A rank that returns OK
+//! has received all of its data.
 //!
 //! The agreement requires that a transport delivers messages unchanged, once and in order. Each
 //! message of the agreement has a checksum. A rank that receives a damaged message returns
 //! DISAGREEMENT. This rank also calls `abort`, because other ranks may have agreed already. Without
-//! an `abort`, those ranks wait. Messages with data have no checksum.
+//! an `abort`, ranks that have agreed keep waiting. Messages with data have no checksum.
 
 use crate::comm::{self, Communicator, Root, Scatter};
 use crate::ffi::border::collective::{

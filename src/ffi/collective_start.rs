@@ -40,9 +40,10 @@ unsafe fn start_collective(
 /// Starts a transfer of a batch of tensors. `shardspec_comm_transfer` has the same rules, and other
 /// ranks may call it instead. `options` may be NULL.
 ///
-/// The function checks the arguments and plans. The request then agrees with the other ranks and
-/// moves the tensors. An invalid argument is an error of the request. `shardspec_request_test` or
-/// `shardspec_request_wait` returns this error after the other ranks have received it.
+/// The function checks the arguments and plans. After the start, the request agrees with the other
+/// ranks and moves the tensors. An invalid argument is an error of the request.
+/// `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks
+/// have received it.
 ///
 /// Ownership: the caller frees `*out`. The caller may free arrays, metadata, plans and tags when
 /// the function returns. The memory of the shards belongs to the request until it has ended.
@@ -74,8 +75,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_transfer_start(
 /// Starts a scatter: cuts a tensor of rank `source_rank` into the shards of all ranks.
 /// `shardspec_comm_scatter` has the same arguments and rules, and other ranks may call it instead.
 ///
-/// The function checks the arguments. The request then agrees with the other ranks and moves the data.
-/// An invalid argument is an error of the request. `shardspec_request_test` or
+/// The function checks the arguments. After the start, the request agrees with the other ranks and
+/// moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
 /// `shardspec_request_wait` returns this error after the other ranks have received it.
 ///
 /// Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
@@ -119,8 +120,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter_start(
 /// every rank. `shardspec_comm_gather` has the same arguments and rules, and other ranks may call
 /// it instead.
 ///
-/// The function checks the arguments. The request then agrees with the other ranks and moves the data.
-/// An invalid argument is an error of the request. `shardspec_request_test` or
+/// The function checks the arguments. After the start, the request agrees with the other ranks and
+/// moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
 /// `shardspec_request_wait` returns this error after the other ranks have received it.
 ///
 /// Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
@@ -156,9 +157,10 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather_start(
 /// Starts a reshard: moves a tensor from the layout `source` to the layout `destination`.
 /// `shardspec_comm_reshard` has the same arguments and rules, and other ranks may call it instead.
 ///
-/// The function checks the arguments and plans. The request then agrees with the other ranks and
-/// moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
-/// `shardspec_request_wait` returns this error after the other ranks have received it.
+/// The function checks the arguments and plans. After the start, the request agrees with the other
+/// ranks and moves the data. An invalid argument is an error of the request.
+/// `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks
+/// have received it.
 ///
 /// Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
 /// returns. The memory of the shards belongs to the request until it has ended.
@@ -201,14 +203,14 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard_start(
 /// Starts the preparation of a transfer. `shardspec_transfer_prepare` has the same arguments and
 /// rules, and other ranks may call it instead.
 ///
-/// The function checks the arguments, plans the messages and allocates memory for packing. The
-/// request then agrees with the other ranks. The transfer can run when the request has ended with
-/// OK. Before the end of the request, and after an error of the request, a run returns
+/// The function checks the arguments, plans the messages and allocates memory for packing. After
+/// the start, the request agrees with the other ranks. The transfer can run when the request has
+/// ended with OK. Before the end of the request, and after an error of the request, a run returns
 /// INVALID_ARGUMENT on all ranks.
 ///
-/// An invalid argument is an error of the request. `*transfer` is then NULL.
-/// `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks have
-/// received it.
+/// An invalid argument is an error of the request, and `*transfer` becomes NULL.
+/// `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks
+/// have received it.
 ///
 /// Ownership: the caller frees `*out` and `*transfer`, in any order. The caller may free arrays,
 /// metadata, plans and tags when the function returns. The transfer keeps the addresses of the

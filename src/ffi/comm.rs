@@ -88,8 +88,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new(
 /// has room for `size` handles, and `comms[r]` becomes the handle of rank `r`. One thread at a time
 /// may use a handle. The receiver of a message copies the message once.
 ///
-/// A rank may free its communicator while other ranks wait for that rank. All later exchanges of
-/// the group then fail with TRANSPORT_FAILED and the reason. Exchanges also fail if two ranks pass
+/// If a rank frees its communicator during an exchange of other ranks with that rank, all later
+/// exchanges of the group fail with TRANSPORT_FAILED. Exchanges also fail if two ranks pass
 /// different lengths for a message. A rank that waits for a message that can't arrive returns with
 /// an error. In a child process after fork, exchanges are refused.
 ///
@@ -111,8 +111,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new_local(
 }
 
 /// Creates a communicator for `size` threads of this process that behaves like a communicator over
-/// several nodes. Rank r is on node `nodes[r]`. Collectives with replicas then prefer sources on
-/// the same node. This function is for tests of the choice of sources. Messages are copied in
+/// several nodes. Rank r is on node `nodes[r]`. Collectives of such a communicator prefer sources
+/// on the same node. This function is for tests of the choice of sources. Messages are copied in
 /// memory, like the messages of `shardspec_comm_new_local`.
 ///
 /// `nodes` holds `size` numbers >= 0, which are equal for ranks on the same node. `comms[r]`
@@ -241,7 +241,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_exchange(
 /// Makes all later exchanges of a communicator fail, on every rank that its transport can reach.
 /// Ranks that wait in an exchange return TRANSPORT_FAILED.
 ///
-/// A local communicator reaches all ranks of its group. The message of the error then contains
+/// A local communicator reaches all ranks of its group, and the message of their errors contains
 /// `reason`. `reason` may be NULL. For a custom transport, the function calls `abort` of the
 /// transport's table. If `abort` is NULL, the function does nothing. If a collective fails on one
 /// rank after the agreement, the collective itself calls this function.

@@ -26,7 +26,7 @@ use crate::model::Error;
 ///
 /// Messages of the new communicator are messages of `comm`, so calls with the two communicators
 /// must not mix. A rank makes one call at a time with the two communicators, and all members make
-/// these calls in the same order. An abort of one communicator aborts both.
+/// these calls in the same order. An abort of one communicator also aborts the other communicator.
 ///
 /// Ownership: the caller keeps the lists and frees `*out`. The caller may free `comm` before
 /// `*out`. The transport is freed with the last communicator that uses it.

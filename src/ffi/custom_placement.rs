@@ -37,7 +37,7 @@ pub struct shardspec_placement_vtable {
     pub equal: shardspec_equal_fn,
     /// Returns a hash of a placement. Equal placements must have equal hashes. The library uses
     /// `hash` only if `equal` is set. With NULL, the library hashes the type's name and the rank.
-    /// The creation of a list with many different placements then takes long.
+    /// Without a `hash`, the creation of a list with many different placements takes long.
     pub hash: shardspec_hash_fn,
 }
 
@@ -111,8 +111,8 @@ impl CustomPlacement for ForeignPlacement {
 /// a placement without a rank. Collectives, plans and `shardspec_metadata_shards_of_rank` use this
 /// rank. Placements with different type names or ranks are never equal. To compare two placements
 /// with the same type name and rank, the library passes the `ctx` of both to `equal`. With `vtable`
-/// NULL, the library never frees `ctx`. Placements with the same type name and rank are then equal
-/// if their texts are equal.
+/// NULL, the library never frees `ctx`, and compares placements with the same type name and rank by
+/// their texts.
 ///
 /// Ownership: the library copies the texts and the table. The library owns `ctx` from the call on,
 /// also if the call fails. The library calls `destroy(ctx)` after the handle was freed and no other

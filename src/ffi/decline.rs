@@ -21,7 +21,7 @@ use crate::model::Error;
 /// `status` must be at least 1. `message` is the text of the error. The other ranks receive the
 /// first 480 bytes of `message`. `message` may be the message of `*err`. All other ranks return
 /// DISAGREEMENT from the collective that they call, with this rank, `status` and `message`. No data
-/// moves. This function then returns OK, also if other ranks have other errors.
+/// moves. This function returns OK after the collective, also if other ranks have other errors.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange` and `abort` of a custom transport; `destroy`, if another thread frees a

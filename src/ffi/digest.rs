@@ -130,7 +130,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_digests(
 /// Computes the contribution of all local shards to the digest of their tensor.
 ///
 /// Every shard of the metadata must be local in exactly one process. The exclusive or of the
-/// contributions of all processes is then the digest: the CRC-64/NVME of the tensor's bytes in
+/// contributions of all these processes is the digest: the CRC-64/NVME of the tensor's bytes in
 /// row-major order. Without local shards, the contribution is 0. If several shards have an element,
 /// the element counts in one shard only. The choice of this shard depends on the metadata alone.
 /// `options->max_threads` limits the threads; `options` may be NULL.

@@ -16,7 +16,8 @@ pub type shardspec_status = i32;
 /// Number of bytes of `shardspec_error.message` in a whole error, with the NUL.
 pub const SHARDSPEC_MESSAGE_CAPACITY: usize = 968;
 
-/// Number of bytes of a short error, which has all numbers and no message. No error is smaller.
+/// Number of bytes of a short error, which has all numbers and no message. Smaller errors are
+/// refused.
 pub const SHARDSPEC_ERROR_SHORT_SIZE: usize = 56;
 
 /// Details of a call's result, in the caller's memory. Initialise the error with

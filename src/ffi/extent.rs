@@ -7,9 +7,9 @@
 //! the buffer that no stretch covers. A hole holds no element. The elements of a shard are the
 //! product of its dim maps. A box has one block without holes in every dimension.
 //!
-//! Neighbouring dimensions of a tensor may be flattened. Shards then have one dimension instead of
-//! these dimensions, with the elements in row-major order. Shards may be replicas if the metadata
-//! is created with replicas.
+//! Neighbouring dimensions of a tensor may be flattened: shards have one dimension instead of these
+//! dimensions, with the elements in row-major order. Shards may be replicas if the metadata is
+//! created with replicas.
 
 use crate::error::try_to_vec;
 use crate::ffi::border::guard::{Outcome, guard};
@@ -222,8 +222,8 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_flattened(
 /// NULL.
 ///
 /// With `replicas` 0, shards must not overlap. With any other value, shards may overlap. The first
-/// shard that holds an element is then its primary owner. A gather or a plan reads each element
-/// once. A scatter writes every copy.
+/// shard that holds an element is the primary owner of the element. A gather or a plan reads each
+/// element once. A scatter writes every copy.
 ///
 /// Ownership: the caller frees `*out`. The caller may free `shards` before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

@@ -247,9 +247,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_new_from_bytes(
 
 /// Writes a summary of a plan to `buffer` as JSON. The summary has the number of pieces, elements
 /// and bytes, and the amounts that move between each pair of owners. A message is all data that
-/// moves from one owner to another. Without an element type in the plan's layouts, numbers of bytes
-/// are missing. The summary is for people, and for programs that show a plan. No function reads a
-/// summary.
+/// moves from one owner to another. If the plan's layouts state an element type, the summary also
+/// has numbers of bytes. The summary is for people, and for programs that show a plan. No function
+/// reads a summary.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.

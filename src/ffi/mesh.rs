@@ -1,9 +1,9 @@
 //! Meshes: placements in a grid with named axes.
 //!
 //! A mesh is a grid of devices. Each axis of the grid has a name and a size. Each device has one
-//! placement. Devices are numbered in row-major order: the last axis varies fastest. For example, a
-//! mesh has the axes "dp" of size 2 and "tp" of size 4. Device 5 then has coordinate 1 on "dp" and
-//! coordinate 1 on "tp". `shardspec_spec_new_mesh` creates a spec that cuts tensors over a mesh.
+//! placement. Devices are numbered in row-major order: the last axis varies fastest. In a mesh with
+//! the axes "dp" of size 2 and "tp" of size 4, device 5 has coordinate 1 on both axes.
+//! `shardspec_spec_new_mesh` creates a spec that cuts tensors over a mesh.
 //!
 //! Source: torch's `DeviceMesh` and `jax.sharding.Mesh`.
 

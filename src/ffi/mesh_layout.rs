@@ -40,7 +40,7 @@ pub const SHARDSPEC_REDUCTION_BOR: i32 = 7;
 pub const SHARDSPEC_REDUCTION_BXOR: i32 = 8;
 
 /// A segment of a cut. A field that is 0 has the value of the same field of the cut. Initialise a
-/// segment with `SHARDSPEC_SEGMENT_INIT`, or set all fields to zero and then set `struct_size`.
+/// segment with `SHARDSPEC_SEGMENT_INIT`, or set all fields to zero before you set `struct_size`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_segment {
@@ -78,7 +78,7 @@ unsafe impl Grows for shardspec_segment {
 }
 
 /// A cut of one dimension over one axis of a mesh. Initialise a cut with `SHARDSPEC_CUT_INIT`, or
-/// set all fields to zero and then set `struct_size`.
+/// set all fields to zero before you set `struct_size`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_cut {
@@ -128,7 +128,7 @@ unsafe impl Grows for shardspec_cut {
 }
 
 /// A pad lengthens a dimension before it is cut. Set exactly one of `size` and `multiple`.
-/// Initialise a pad with `SHARDSPEC_PAD_INIT`, or set all fields to zero and then set
+/// Initialise a pad with `SHARDSPEC_PAD_INIT`, or set all fields to zero before you set
 /// `struct_size`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -156,7 +156,7 @@ unsafe impl Grows for shardspec_pad {
 /// An axis that is pending a reduction. The value of an element is the reduction of its values on
 /// all devices along the axis. The library stores, prints and compares partial axes. The library
 /// never computes a reduction. Initialise the struct with `SHARDSPEC_PARTIAL_INIT`, or set all
-/// fields to zero and then set `struct_size`.
+/// fields to zero before you set `struct_size`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_partial {
@@ -178,8 +178,8 @@ unsafe impl Grows for shardspec_partial {
 }
 
 /// Describes how a tensor is laid out over a mesh. Dimensions are first flattened, then padded,
-/// then cut. Initialise the struct with `SHARDSPEC_MESH_LAYOUT_INIT`, or set all fields to zero and
-/// then set `struct_size`. The initial layout replicates the tensor.
+/// then cut. Initialise the struct with `SHARDSPEC_MESH_LAYOUT_INIT`, or set all fields to zero
+/// before you set `struct_size`. The initial layout replicates the tensor.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_mesh_layout {

@@ -167,9 +167,9 @@ pub unsafe extern "C-unwind" fn shardspec_cut_check(
 /// - 1]` becomes -1. `forbidding` has room for `max_degree` numbers. `shardspec_cut_check` returns
 ///   the reason for an illegal cut.
 ///
-/// A list of sizes or weights is legal at one degree only. If there may be fewer heads than
-/// coordinates, set `repeat` to `SHARDSPEC_REPEAT_AS_NEEDED`. Neighbouring coordinates then have
-/// the same head:
+/// A list of sizes or weights is legal at one degree only. With `repeat` =
+/// `SHARDSPEC_REPEAT_AS_NEEDED`, there may be fewer heads than coordinates. With fewer heads,
+/// neighbouring coordinates have the same head:
 ///
 ///   shardspec_cut cuts[] = {SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT};
 ///   const int64_t lengths[] = {32, 8, 4096};     // heads, key and value heads, hidden size

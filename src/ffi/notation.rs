@@ -91,8 +91,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_parse(
 
 /// Writes the text of a mesh spec in a notation to `buffer`. `notation` is a
 /// `SHARDSPEC_NOTATION_...` constant. `ndim` is the number of dimensions of the tensor. With `ndim`
-/// 0, the text ends at the last dimension that is cut. A negative dimension in a cut is then an
-/// error.
+/// 0, the text ends at the last dimension that is cut, and no cut may have a negative dimension.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.

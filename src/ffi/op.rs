@@ -74,7 +74,7 @@ static OPS: Registry<Function> = Registry::new();
 ///
 /// Arguments are valid during the call only. The caller frees sharded tensors among the results.
 /// The op and its callers agree on the ownership of other pointers. If an op fails, the caller of
-/// the op receives no results. The op must then free all objects that it has created.
+/// the op receives no results. A failed op must free all objects that it has created.
 pub type shardspec_op_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,

@@ -193,8 +193,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndim(
 /// both shards and its sizes. These three arrays have room for `piece_count` rows.
 /// `shardspec_plan_ndims` returns the lengths of their rows: the numbers of dimensions of source
 /// shards' buffers, of destination shards' buffers and of pieces. The lengths may differ only if
-/// some shards are not boxes. A piece then covers the buffers in steps
-/// (`shardspec_plan_piece_steps`). Each of the five arrays may be NULL.
+/// some shards are not boxes. The pieces of such shards have steps (`shardspec_plan_piece_steps`).
+/// Each of the five arrays may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -262,8 +262,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndims(
     })
 }
 
-/// Writes the steps that pieces `first_piece` to `first_piece + piece_count - 1` take in the
-/// buffers.
+/// Writes the steps of pieces `first_piece` to `first_piece + piece_count - 1`: the distances of
+/// neighbouring elements of a piece in the buffers.
 ///
 /// `source_dims` and `destination_dims` receive, for each dimension of the pieces, the matching
 /// dimension of the buffer. All pieces have the same numbers. `source_steps` and

@@ -17,8 +17,8 @@ use crate::ffi::plan::{give, shardspec_plan};
 ///
 /// `nodes` has `node_count` numbers, which are equal for ranks on the same node. A negative number
 /// means that the node of the rank is unknown. Ranks from `node_count` on also have an unknown
-/// node. An owner with an unknown node counts as the only owner on its node. A rank is the rank of
-/// a placement. `shardspec_comm_node` returns the nodes of a communicator's ranks.
+/// node. An owner with an unknown node counts as the only owner on its node. The index r of `nodes`
+/// is the rank in placements. `shardspec_comm_node` returns the nodes of a communicator's ranks.
 ///
 /// If ranks move a tensor by such a plan (`shardspec_comm_tensor`), the plans of all ranks must
 /// read the same sources. If the plans differ, all ranks return DISAGREEMENT.

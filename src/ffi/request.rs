@@ -9,11 +9,11 @@
 //! rank that never tests its request delays the other ranks. Some ranks may start a request while
 //! other ranks call the function of the same name without `_start`.
 //!
-//! - The buffers of a request must exist until the request has ended. Until then, the program may
-//!   read source buffers only, and must not use destination buffers. A request ends successfully
-//!   when `shardspec_request_test` writes 1 or `shardspec_request_wait` returns OK. A request also
-//!   ends when `shardspec_request_free` returns, or when a test or wait returns an error of the
-//!   request.
+//! - The buffers of a request must exist until the request has ended. Until the end of the request,
+//!   the program may read source buffers only, and must not use destination buffers. A request ends
+//!   successfully when `shardspec_request_test` writes 1 or `shardspec_request_wait` returns OK. A
+//!   request also ends when `shardspec_request_free` returns, or when a test or wait returns an
+//!   error of the request.
 //! - A communicator has one request at a time. Until the request has ended, other calls with the
 //!   communicator return INVALID_ARGUMENT. All communicators that share a transport
 //!   (`shardspec_comm_new_group`) have one request together at a time. To have two requests at the
@@ -21,9 +21,9 @@
 //! - After a request has ended, `shardspec_request_test` and `shardspec_request_wait` return the
 //!   same result each time.
 //! - A start does not wait for other ranks. If this rank passes an invalid argument to a collective,
-//!   the start still creates a request. The request sends this error to the other ranks.
-//!   `shardspec_request_test` or `shardspec_request_wait` then returns the error. The requests of
-//!   all other ranks return DISAGREEMENT.
+//!   the start still creates a request. The request sends this error to the other ranks. After that
+//!   exchange, `shardspec_request_test` or `shardspec_request_wait` returns the error. The requests
+//!   of all other ranks return DISAGREEMENT.
 //! - `shardspec_request_free` cancels a request that has not ended. The function aborts the
 //!   communicator, so that the other ranks do not wait. After the function has returned, the
 //!   program may use the buffers again. If the transport can't abort (MPI), the function completes
@@ -31,8 +31,8 @@
 //! - `shardspec_request_wait` may copy with a second thread, which ends before the function returns.
 //!   `shardspec_request_test` copies a few MiB at most before it checks the messages again.
 //! - If a transport has no `start`, a request makes progress only inside of
-//!   `shardspec_request_wait`. Until then, `shardspec_request_test` writes 0. Local communicators
-//!   and `shardspec_mpi.h` have `start`.
+//!   `shardspec_request_wait`. Before a call of `shardspec_request_wait`, `shardspec_request_test`
+//!   writes 0. Local communicators and `shardspec_mpi.h` have `start`.
 
 use std::sync::{Mutex, TryLockError};
 
@@ -104,8 +104,8 @@ pub unsafe extern "C-unwind" fn shardspec_request_test(
     })
 }
 
-/// Completes a request. The function returns OK when all data of this rank has arrived. The program
-/// may then use the buffers again.
+/// Completes a request. The function returns OK when all data of this rank has arrived and the
+/// program may use the buffers again.
 ///
 /// Ownership: the caller keeps the request, and frees it later.
 /// Calls back: `exchange`, `start`, `wait` and `abort` of a custom transport; `destroy`, if another
@@ -124,9 +124,9 @@ pub unsafe extern "C-unwind" fn shardspec_request_wait(
 }
 
 /// Frees a request. NULL is allowed. If the request has not ended, the function cancels the request
-/// and aborts the communicator. The other ranks then stop waiting, and all later exchanges of the
-/// communicator fail. Without an `abort` of the transport, the function completes the request
-/// instead and ignores its result.
+/// and aborts the communicator. After the abort, the other ranks stop waiting, and all later
+/// exchanges of the communicator fail. Without an `abort` of the transport, the function completes
+/// the request instead and ignores its result.
 ///
 /// Ownership: after the function has returned, the caller may use the buffers of the request again.
 /// Calls back: `abort`, `exchange` and `wait` of a custom transport, if the request has not ended;

@@ -14,6 +14,6 @@ pub struct shardspec_shard_metadata {
     /// `ndim` numbers >= 0: the length of the shard in each dimension.
     pub sizes: *const i64,
     /// The text of the shard's placement, in the form that `shardspec_placement_parse` reads. In
-    /// lists of shards, the text may be NULL. The shard then has no owner.
+    /// lists of shards, NULL is allowed and means a shard without an owner.
     pub placement: *const c_char,
 }

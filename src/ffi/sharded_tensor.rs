@@ -8,8 +8,8 @@
 //! An owner or a list of indices selects the local shards. An owner is a rank or a worker. An
 //! `owner` text without a device, such as "rank:1" or "trainer0", selects the owner's shards on all
 //! devices. A text with a device, such as "rank:1/cuda:0", selects the owner's shards on that
-//! device. NULL selects all shards. An owner may have no shards. The sharded tensor then has no
-//! local shards.
+//! device. NULL selects all shards. If the owner has no shards, the sharded tensor has an empty
+//! list of local shards.
 //!
 //! A sharded tensor is immutable, but the elements of its shards may change. The memory of local
 //! shards is the only memory of the library that callers access by a pointer. This memory stays

@@ -73,7 +73,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new(
 /// `offsets` and `sizes` hold `shard_count` rows of `ndim` numbers. `placements` holds
 /// `placement_count` texts. Shard i has the placement `placements[placement_indices[i]]`. With
 /// `placement_indices` NULL, shard i has the placement `placements[i]`, and `placement_count`
-/// equals `shard_count`. A text may be NULL. The shards with that placement then have no owner.
+/// equals `shard_count`. A text may be NULL, which means: no owner.
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`.
 /// Calls back: no.

@@ -168,8 +168,8 @@ pub unsafe extern "C-unwind" fn shardspec_struct_size(
 /// Initialises the `size` bytes at `out` as the struct called `name`. `size` is the caller's
 /// `sizeof` of the struct. All bytes become zero. If the struct has the field `struct_size`, the
 /// field becomes `size`. Two structs get further values. A `shardspec_error` gets the values of
-/// `SHARDSPEC_ERROR_INIT`. A `shardspec_tensor_properties` gets torch's defaults, as
-/// `shardspec_tensor_properties_init` sets them.
+/// `SHARDSPEC_ERROR_INIT`. A `shardspec_tensor_properties` gets torch's defaults
+/// (`shardspec_tensor_properties_init`).
 ///
 /// Ownership: the caller keeps `name` and `out`.
 /// Calls back: no.

@@ -1,10 +1,10 @@
 //! Transfers.
 //!
 //! A transfer moves a batch of tensors between the ranks of a communicator. Each tensor moves from
-//! one layout to another. Two metadata objects or a plan describe the two layouts. Source shards
-//! may be replicas. Each element is then read from one of the replicas. Destination shards may be
-//! replicas or overlap. Each destination shard is written completely. If destination shards of one
-//! rank overlap, the rank receives each element once and copies it to the other shards.
+//! one layout to another. Two metadata objects or a plan describe the two layouts. If source shards
+//! are replicas, each element is read from only one replica. Destination shards may be replicas or
+//! overlap. Each destination shard is written completely. If destination shards of one rank
+//! overlap, the rank receives each element once and copies it to the other shards.
 //!
 //! All ranks pass the same tensors, with the same tags, in the same order. There is one agreement
 //! for the whole batch. Small pieces of different tensors travel in one message. If the tensors of
@@ -94,7 +94,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_transfer(
 
 /// Prepares a transfer of a batch of tensors. All ranks call this function together. In the call,
 /// the ranks agree on the batch, plan the messages and allocate memory for packing. No data moves.
-/// `shardspec_transfer_run` then moves the tensors, any number of times. `options` may be NULL.
+/// After the preparation, `shardspec_transfer_run` can move the tensors any number of times.
+/// `options` may be NULL.
 ///
 /// Ownership: the caller frees `*out`, on all ranks, in any order. The caller may free the metadata
 /// and the plans before `*out`. The transfer keeps the addresses of the shards. The memory of the
@@ -141,9 +142,9 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare(
 ///
 /// With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
 /// OK, or the buffers of the preparation. `tensors` may also hold all tensors again, in the same
-/// order, with shards of the same shapes, strides and element types. The run then uses only the
-/// shards of `tensors`. Each `tag` must be NULL or equal the tag of the preparation. The other
-/// fields are ignored. The first run with other buffers takes a little longer than the next runs.
+/// order, with shards of the same shapes, strides and element types. The run uses only the shards
+/// of `tensors`. Each `tag` must be NULL or equal the tag of the preparation. The other fields are
+/// ignored. The first run with other buffers takes a little longer than the next runs.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom

@@ -101,15 +101,15 @@ pub type shardspec_exchange_wait_fn = Option<
 /// `reason` is a text for people. The text is valid during the call.
 ///
 /// The library calls `abort` if a collective fails on this rank and other ranks may wait for
-/// messages of this rank. The other ranks then return. If an exception leaves `exchange`, the
-/// library calls `abort` before the exception continues. `shardspec_comm_abort` calls `abort` on
-/// any thread, also while `exchange` runs.
+/// messages of this rank. `abort` makes the other ranks return. If an exception leaves `exchange`,
+/// the library calls `abort` before the exception continues. `shardspec_comm_abort` calls `abort`
+/// on any thread, also while `exchange` runs.
 pub type shardspec_abort_fn =
     Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, reason: *const c_char)>;
 
 /// Returns the number of the node that rank `rank` is on. Ranks that share a node have the same
-/// number, and the number is >= 0. A negative number means that the node of the rank is not known.
-/// The library then treats the rank as alone on its node.
+/// number, and the number is >= 0. A negative number means an unknown node. The library treats a
+/// rank with an unknown node as alone on its node.
 ///
 /// The function must return at once, and each time with the same number. The function can't fail.
 /// All ranks of a communicator must group the ranks into the same nodes. The numbers of the nodes
@@ -136,8 +136,8 @@ pub struct shardspec_comm_vtable {
     /// Makes exchanges fail on all ranks. With NULL, the library has no way to report a failure to
     /// the other ranks.
     pub abort: shardspec_abort_fn,
-    /// Returns the node of a rank. For an element of several shards, the library then prefers a
-    /// source on the same rank, and after that a source on the same node. With NULL, the library
+    /// Returns the node of a rank. For an element of several shards, the library prefers a source
+    /// on the same rank, and in second place a source on the same node. With NULL, the library
     /// knows nothing about nodes.
     pub node: shardspec_node_fn,
     /// Starts an exchange, for requests. `start`, `test` and `wait` are either all set or all NULL.
