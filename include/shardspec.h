@@ -2,10 +2,10 @@
  * shardspec.h describes how a tensor is cut across workers, says which worker owns which part, and moves
  * the bytes.
  *
- * A spec describes how to cut. A spec and the sizes of a tensor give metadata. Metadata lists the shards
- * of that tensor and their owners. With metadata, the library cuts buffers into shards and joins shards.
- * With a communicator, the library cuts and joins buffers across many processes. A sharded tensor is
- * metadata together with the shards that are in this process.
+ * A spec describes how to cut tensors. A spec and the sizes of a tensor give metadata. Metadata lists the
+ * shards of that tensor and their owners. With metadata, the library cuts buffers into shards and joins
+ * shards. With a communicator, the library cuts and joins buffers across many processes. A sharded tensor
+ * is metadata together with the shards that are in this process.
  *
  *   const char *placements[] = {"rank:0", "rank:1"};
  *   const int64_t sizes[] = {1000, 64};
@@ -74,11 +74,11 @@
  * - A handle is an opaque key stored in a pointer type. The library never dereferences it. The library
  *   refuses a freed, forged or wrong handle with SHARDSPEC_INVALID_HANDLE. Objects behind handles are
  *   immutable. Any thread may use or free a handle, also while other threads use the handle.
- * - A handle is a number from 1 to 2^47 - 1, so a double and a pointer of 47 bits hold it exactly. A
- *   process never gets the same handle twice. For every 131,072 handles of one kind that were created and
- *   freed, the library keeps at most 1 KiB of memory. Up to 67 million handles of a kind may exist at
- *   once. At most 8 * 10^12 handles of a kind can be created. Beyond these limits, a function fails with
- *   SHARDSPEC_OUT_OF_MEMORY.
+ * - A handle is a number from 1 to 2^47 - 1, so a handle fits exactly into a double and into a pointer of
+ *   47 bits. A process never gets the same handle twice. For every 131,072 handles of one kind that were
+ *   created and freed, the library keeps at most 1 KiB of memory. Up to 67 million handles of a kind may
+ *   exist at once. At most 8 * 10^12 handles of a kind can be created. Beyond these limits, a function
+ *   fails with SHARDSPEC_OUT_OF_MEMORY.
  * - Any thread may call any function, also in a child process after fork. The library leaves no thread
  *   behind when a call returns.
  * - On Linux, dlclose does not unload the shared library. Handles stay valid after dlclose, and freed
@@ -110,7 +110,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Before each function: its symbol is visible outside of the library. A program may define this macro. */
+/** This macro stands before each function and makes its symbol visible outside of the library. A program may define this macro. */
 #ifndef SHARDSPEC_API
 #if defined(_WIN32) && defined(SHARDSPEC_SHARED)
 #define SHARDSPEC_API __declspec(dllimport)
@@ -122,7 +122,7 @@
 #endif
 
 /**
- * Before each function that returns a status. A caller must not ignore the status. If a caller ignores the status, compilers warn. Functions that free handles do not have this macro. A program may define the macro as empty to turn these warnings off.
+ * This macro stands before each function that returns a status. If a caller ignores the status, compilers warn. Functions that free handles do not have this macro. A program may define the macro as empty to turn these warnings off.
  */
 #ifndef SHARDSPEC_NODISCARD
 #if (defined(__cplusplus) && __cplusplus >= 201703L) || \
@@ -278,8 +278,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_type_name(
     shardspec_error *err);
 
 /**
- * Writes to `*out` the dimension that a chunk spec cuts. The number is the argument `dim` of the
- * creation of the spec. The number may be negative.
+ * Writes to `*out` the dimension that a chunk spec cuts. The number is the `dim` that was passed
+ * to the function that created the spec. The number may be negative.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -380,8 +380,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_hash(
  * is an enumerable spec. A single shard cuts no dimension and also makes an enumerable spec.
  *
  * If the shards are in row-major order over the axes of the new mesh, the devices of the mesh keep
- * that order. If not, the devices are in row-major order of the cut dimensions.
- * `shardspec_spec_infer_compat` creates the spec that torch would infer.
+ * that order. For any other order of the shards, the devices are in row-major order of the cut
+ * dimensions. `shardspec_spec_infer_compat` creates the spec that torch would infer.
  *
  * Time: n * log(n) for n shards. An enumerable spec in d dimensions takes at worst n *
  * log(n)^(d-1).
@@ -1014,14 +1014,15 @@ struct shardspec_tensor_view {
 typedef struct shardspec_copy_options shardspec_copy_options;
 
 /**
- * Options of a copy. For NULL instead of options, and for each field that is 0, the library
- * chooses by size and machine. No option changes the result.
+ * Options of a copy. If a function gets NULL instead of options, the library chooses all options
+ * by size and machine. The library also chooses each option that is 0. No option changes the
+ * result.
  *
  * Without hints, the library tries several kinds of stores and prefetch distances in the first
  * large copies of a process. Each trial copies a few megabytes. Later copies use the fastest kind
  * of store and prefetch distance. Any hint turns these trials off for one copy. The environment
- * variable `SHARDSPEC_COPY_WAY` turns all trials off for the whole process. With the value
- * `default`, every copy uses the settings of a process before its first trial.
+ * variable `SHARDSPEC_COPY_WAY` turns all trials off for the whole process. The value `default`
+ * means the stores and the prefetch distance that the library uses before the trials.
  */
 struct shardspec_copy_options {
   /** `sizeof(shardspec_copy_options)`. */
@@ -1194,7 +1195,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather(
  * A sharded tensor is immutable, but the elements of its shards may change. The memory of local
  * shards is the only memory of the library that callers access by a pointer. This memory stays
  * valid until the sharded tensor and all managed tensors exported from it are freed. While a
- * thread writes elements, no other thread may use these elements. The caller makes sure of this.
+ * thread writes elements, no other thread may use these elements. The library does not check this
+ * rule.
  *
  * Source: torch's `ShardedTensor`. Only strided, contiguous tensors can be sharded, as in torch.
  */
@@ -1327,9 +1329,9 @@ typedef void (*shardspec_destroy_fn)(void *ctx);
  *
  * Ownership: the library copies the views. The library uses the memory of the views until the
  * library calls `release(ctx)`, exactly once. If the call fails, the library calls `release`
- * before the call returns. If the call succeeds, the library calls `release` later. At that time,
- * the sharded tensor and all managed tensors exported from it were freed. `release` may be NULL.
- * The caller frees `*out`.
+ * before the call returns. If the call succeeds, the library calls `release` after the sharded
+ * tensor and all managed tensors exported from it were freed. `release` may be NULL. The caller
+ * frees `*out`.
  * Calls back: `release`, if the call fails; `destroy`, if another thread frees a handle during the
  * call.
  * Blocks: no.
@@ -1358,9 +1360,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
  *
  * Ownership: the library copies the views. The library uses the memory of the views until the
  * library calls `release(ctx)`, exactly once. If the call fails, the library calls `release`
- * before the call returns. If the call succeeds, the library calls `release` later. At that time,
- * the sharded tensor and all managed tensors exported from it were freed. `release` may be NULL.
- * The caller keeps `descriptions` and frees `*out`.
+ * before the call returns. If the call succeeds, the library calls `release` after the sharded
+ * tensor and all managed tensors exported from it were freed. `release` may be NULL. The caller
+ * keeps `descriptions` and frees `*out`.
  * Calls back: `equal` and `hash` of custom placements; `release`, if the call fails; `destroy`, if
  * another thread frees a handle during the call.
  * Blocks: no.
@@ -1686,8 +1688,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_loca
  *
  * A device is "<type>" or "<type>:<index>" with an index from 0 to 127. The number n fits a signed
  * 64-bit integer. A text without '/' is a device if it has the form of a device. Any other such
- * text is the name of a worker. The characters ':' and control characters are not allowed in a
- * worker's name.
+ * text is the name of a worker. A worker's name must not contain ':' or control characters.
  *
  * Ownership: the caller frees `*out`.
  * Calls back: no.
@@ -1714,7 +1715,8 @@ SHARDSPEC_API shardspec_status shardspec_placement_free(
 
 /**
  * Writes the canonical text of a placement into `buffer`. The canonical text always has a device:
- * "rank:1" becomes "rank:1/cpu". The text of a custom placement is the text of its creation.
+ * "rank:1" becomes "rank:1/cpu". A custom placement has the text that was passed to
+ * `shardspec_placement_new_custom`.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -2109,7 +2111,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
 #define SHARDSPEC_NDIM_MISMATCH 7
 /** Two shards own the same elements. */
 #define SHARDSPEC_OVERLAP 8
-/** No shard owns some of the elements. */
+/** Some elements belong to no shard. */
 #define SHARDSPEC_GAP 9
 /** A shard reaches past the tensor. */
 #define SHARDSPEC_OUT_OF_BOUNDS 10
@@ -2133,7 +2135,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
 #define SHARDSPEC_NOT_FOUND 19
 /** The function does not apply to this type of spec. */
 #define SHARDSPEC_WRONG_SPEC_TYPE 20
-/** There is a bug in this library. Please report the message. */
+/** The library itself has a bug. Please report the message. */
 #define SHARDSPEC_INTERNAL 21
 /** An op with these names is already registered. */
 #define SHARDSPEC_ALREADY_EXISTS 22
@@ -2163,8 +2165,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
 /** Memory that must be written is read-only. */
 #define SHARDSPEC_READ_ONLY 39
 /**
- * A callback returned a negative number, or returned 0 with another number as its status of
- * success. The callback probably threw an exception. `got` is the returned number.
+ * A callback returned a negative number, or returned 0 although its status of success is another
+ * number. The callback probably threw an exception. `got` is the returned number.
  */
 #define SHARDSPEC_CALLBACK_FAILED 40
 /**
@@ -2474,8 +2476,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_new_with_place
     shardspec_error *err);
 
 /**
- * Creates a mesh of the devices with one coordinate on one axis. The new mesh does not have that
- * axis. The other axes keep their order.
+ * Creates a mesh of the devices that have the coordinate `coordinate` on the axis `axis`. The new
+ * mesh does not have that axis. The other axes keep their order.
  *
  * Ownership: the caller frees `*out`. The caller may free `mesh` before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -2731,8 +2733,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_hash(
 typedef struct shardspec_segment shardspec_segment;
 
 /**
- * A segment of a cut. A field that is 0 has the value of the same field of the cut. Initialise a
- * segment with `SHARDSPEC_SEGMENT_INIT`, or set all fields to zero before you set `struct_size`.
+ * A segment of a cut. A field that is 0 takes its value from the field of the cut with this name.
+ * Initialise a segment with `SHARDSPEC_SEGMENT_INIT`, or set all fields to zero before you set
+ * `struct_size`.
  */
 struct shardspec_segment {
   /** `sizeof(shardspec_segment)`. All elements of an array have the same value. */
@@ -2757,7 +2760,7 @@ struct shardspec_segment {
   int64_t block;
   /**
    * For CYCLIC: the piece that gets the first block, modulo the number of pieces. With 0, the
-   * value of the cut applies. For piece 0, the number of pieces is also allowed.
+   * value of the cut applies. The number of pieces stands for piece 0.
    */
   int64_t first;
   /**
@@ -2765,7 +2768,7 @@ struct shardspec_segment {
    * apply.
    */
   const int64_t *values;
-  /** Number of values. If it is 0, `values` may be NULL. */
+  /** Number of values. With 0, `values` may be NULL. */
   size_t value_count;
 };
 
@@ -2820,7 +2823,7 @@ struct shardspec_cut {
    * divided by `repeat`.
    */
   const int64_t *values;
-  /** Number of values. If it is 0, `values` may be NULL. */
+  /** Number of values. With 0, `values` may be NULL. */
   size_t value_count;
   /**
    * Array of `segment_count` segments. With NULL, there are `segment_count` segments of equal
@@ -2898,15 +2901,15 @@ struct shardspec_mesh_layout {
   uint64_t struct_size;
   /** The cuts, in the order of their application. */
   const shardspec_cut *cuts;
-  /** Number of cuts. If it is 0, `cuts` may be NULL. */
+  /** Number of cuts. With 0, `cuts` may be NULL. */
   size_t cut_count;
   /** The pads. */
   const shardspec_pad *pads;
-  /** Number of pads. If it is 0, `pads` may be NULL. */
+  /** Number of pads. With 0, `pads` may be NULL. */
   size_t pad_count;
   /** The axes that are pending a reduction. */
   const shardspec_partial *partials;
-  /** Number of partial axes. If it is 0, `partials` may be NULL. */
+  /** Number of partial axes. With 0, `partials` may be NULL. */
   size_t partial_count;
   /** The first of the dimensions that are flattened into one, in row-major order. */
   int64_t flatten_first;
@@ -3073,8 +3076,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_coordi
     size_t *needed, shardspec_error *err);
 
 /**
- * Writes the name of a dimension into `buffer`. The name is one of the `dim_names` of the
- * metadata's creation.
+ * Writes the name of a dimension into `buffer`. The name comes from the `dim_names` that the
+ * metadata was created with.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -3137,8 +3140,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial(
  *   SHARDY    sharding<@mesh, [{"x"}, {}], replicated={"y"}>
  *
  * If `shardspec_spec_format` writes a text and `shardspec_spec_parse` reads it again, the layout
- * of a tensor does not change. Texts do not contain `even`. All cuts of JAX are even. Cuts of
- * DTensor need not be even. In XLA and Shardy, several cuts of one dimension are even.
+ * of a tensor does not change. Texts do not contain the field `even` of a cut, which refuses
+ * pieces of different sizes. A cut that is read from JAX has `even` 1, and a cut from DTensor has
+ * `even` 0. In a spec that is read from XLA or Shardy, several cuts of one dimension have `even`
+ * 1.
  *
  *   shardspec_spec_parse(SHARDSPEC_NOTATION_DTENSOR, "RS(1)", mesh, &spec, &err);
  *   shardspec_spec_format(spec, SHARDSPEC_NOTATION_JAX, 2, text, sizeof text, NULL, &err);
@@ -3154,7 +3159,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial(
 #define SHARDSPEC_NOTATION_JAX 2
 /**
  * The tiles of each dimension and the order of the devices, as XLA writes them:
- * "{devices=[2,1]<=[2]}". Device n is device n of the mesh.
+ * "{devices=[2,1]<=[2]}". Device n of the text is device n of the mesh.
  */
 #define SHARDSPEC_NOTATION_XLA 3
 /** The axes of each dimension, as Shardy writes them: "sharding<@mesh, [{"x"}, {}]>". */
@@ -3215,9 +3220,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_format(
 /**
  * Creates the spec of a matrix that a descriptor of ScaLAPACK describes. `descriptor` has its nine
  * entries, and `entry_count` is 9. `mesh` is the grid of processes. The first axis has the rows of
- * the grid, and the second axis has the columns. The descriptor comes from the process `device`,
- * which is a device of `mesh`. The function checks the LLD of this process. The function ignores
- * the context.
+ * the grid, and the second axis has the columns. The descriptor belongs to the process on device
+ * `device` of `mesh`. The function checks the LLD of this process. The function ignores the
+ * context.
  *
  * The spec is a mesh spec with a cyclic cut of each dimension. M and N are the sizes of the tensor.
  * Pass M and N to `shardspec_spec_build_metadata`. The local matrix is column-major with leading
@@ -3300,13 +3305,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_numroc(
  *   if (shardspec_spec_new_from_json(text, needed - 1, &copy, &err) != 0) return 1;
  *
  * The file docs/layouts-as-text.md describes the fields. A JSON Schema of the texts is
- * docs/schema/layout.schema.json. The bytes are the same text with the long arrays behind it as
- * numbers of 32 or 64 bits. A checksum detects damage, but no change on purpose.
- * Layouts of very many shards are faster to write and to read as bytes than as text.
+ * docs/schema/layout.schema.json. The bytes consist of the text without its long arrays, and of
+ * these arrays as numbers of 32 or 64 bits. A checksum detects accidental damage, but no
+ * deliberate change. Layouts of very many shards are faster to write and to read as bytes than as
+ * text.
  *
  * The functions that read check everything: a text from an unknown source is safe to read. The
- * error's `index` is the number of the byte that is wrong, counted from 0. A layout that is read
- * gets all checks of a layout that a program builds. A field that this version does not know is
+ * error's `index` is the number of the byte that is wrong, counted from 0. The functions check a
+ * layout from a text or from bytes like any new layout. A field that this version does not know is
  * refused, and the message names the field.
  *
  * Specs of a custom type, and custom placements, are code. The functions that write refuse such
@@ -3547,10 +3553,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_sharding_para
 /* ================================================================================================
  * Queries: which shards own an element, share an element with a box, or belong to an owner.
  *
- * An element has two descriptions. The first is its index in the tensor, with one number for each
- * dimension. The second is a shard and an index in that shard. The first query of a metadata
- * object builds a spatial index of its n shards, in about n * log(n) time. The metadata keeps that
- * index. Each later query takes about log(n) time, plus time in proportion to its answer.
+ * An element has two descriptions. The first description is the index of the element in the
+ * tensor, with one number for each dimension. The second description is a shard and an index in
+ * that shard. The first query of a metadata object builds a spatial index of its n shards, in
+ * about n * log(n) time. The metadata keeps that index. Each later query takes about log(n) time,
+ * plus time in proportion to its answer.
  */
 
 /**
@@ -3703,8 +3710,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shards_of_
  * the shard's buffer. A dim map is a list of stretches. A stretch is `count` blocks of `length`
  * neighbouring indices, at equal steps in the tensor and in the buffer. A block-cyclic dimension
  * of any size is one stretch, or two stretches if the last block is shorter. Holes are places of
- * the buffer that no stretch covers. A hole holds no element. The elements of a shard are the
- * product of its dim maps. A box has one block without holes in every dimension.
+ * the buffer that no stretch covers. A hole holds no element. The elements of a shard are all
+ * combinations of the indices in its dim maps. A box has one block without holes in every
+ * dimension.
  *
  * Neighbouring dimensions of a tensor may be flattened: shards have one dimension instead of these
  * dimensions, with the elements in row-major order. Shards may be replicas if the metadata is
@@ -3746,8 +3754,8 @@ struct shardspec_stretch {
  *
  * `map_numbers` has one number for each dimension of each shard, shard after shard. Each entry is
  * the number of a dim map, counted from 0, or `SHARDSPEC_INTERVAL` to keep the interval. Dim map
- * `i` has the stretches from `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1`. No
- * two stretches of one dim map may share an index or a place in the buffer. The sizes in `shards`
+ * `i` has the stretches from `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1`. Two
+ * stretches of one dim map must not share an index or a place in the buffer. The sizes in `shards`
  * are the lengths of the buffers, holes included. All dimensions that use one dim map must have
  * the same size in `shards`. The copy keeps the offsets in `shards`, which the caller chooses
  * freely.
@@ -4453,9 +4461,9 @@ struct shardspec_run {
  *
  * `sources`, `destinations` and `byte_counts` have room for `capacity` pairs, and each may be
  * NULL. `*needed` becomes the number of pairs. `needed` may be NULL. With capacity 0, only
- * `*needed` is written. `itemsize` is the number of bytes of an element. With 0, the element type
- * of the plan's layouts decides. If elements have less than a byte, the number of bits of each pair
- * is rounded up to whole bytes.
+ * `*needed` is written. `itemsize` is the number of bytes of an element. With 0, the size comes
+ * from the element type of the plan's layouts. If elements have less than a byte, the number of
+ * bits of each pair is rounded up to whole bytes.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4477,9 +4485,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_traffic(
  *
  * `source_ranks`, `destination_ranks` and `byte_counts` have room for `capacity` pairs, and each
  * may be NULL. `*needed` becomes the number of pairs. `needed` may be NULL. With capacity 0, only
- * `*needed` is written. `itemsize` is the number of bytes of an element. With 0, the element type
- * of the plan's layouts decides. If elements have less than a byte, the number of bits of each pair
- * is rounded up to whole bytes.
+ * `*needed` is written. `itemsize` is the number of bytes of an element. With 0, the size comes
+ * from the element type of the plan's layouts. If elements have less than a byte, the number of
+ * bits of each pair is rounded up to whole bytes.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4500,7 +4508,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_traffic(
  *
  * `runs` has room for `capacity` runs. `*needed` becomes the number of runs. `needed` may be NULL.
  * With capacity 0, only `*needed` is written, and `runs` may be NULL. `itemsize` is the number of
- * bytes of an element. With 0, the element type of the plan's layouts decides.
+ * bytes of an element. With 0, the size comes from the element type of the plan's layouts.
  *
  * Time: proportional to the number of pieces if `capacity` is 0. Such a call allocates no memory.
  * Ownership: the caller keeps all arguments.
@@ -4524,7 +4532,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_runs(
  *
  * `runs` has room for `capacity` runs. `*needed` becomes the number of runs. `needed` may be NULL.
  * With capacity 0, only `*needed` is written, and `runs` may be NULL. `itemsize` is the number of
- * bytes of an element. With 0, the element type of the plan's layouts decides.
+ * bytes of an element. With 0, the size comes from the element type of the plan's layouts.
  *
  * Time: proportional to the number of pieces if `capacity` is 0. Such a call allocates no memory.
  * Ownership: the caller keeps all arguments.
@@ -4546,12 +4554,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_runs(
  * several permutations are equally good, the result changes the fewest placements.
  *
  * `placement_indices` receives one number for each of the destination's different placements, in
- * the order of `shardspec_metadata_placement_text`. Number i is the index of the placement that
- * the shards with placement i should have. `shardspec_metadata_relabel` accepts this array.
+ * the order of `shardspec_metadata_placement_text`. Number i is the index of the suggested new
+ * placement for all shards with placement i. `shardspec_metadata_relabel` accepts this array.
  * `*needed` becomes the number of placements. `needed` may be NULL. With capacity 0,
  * `placement_indices` may be NULL. `*moved_before` becomes the number of elements that change
- * owners without the suggestion. `*moved_after` becomes that number with the suggestion.
- * `moved_before` and `moved_after` may be NULL.
+ * owners without the suggestion. `*moved_after` becomes the number of elements that change owners
+ * with the suggestion. `moved_before` and `moved_after` may be NULL.
  *
  * Time: at worst p * (e + p) * log(p) for p placements. The number e is the number of pairs of a
  * placement and an owner with common elements.
@@ -4597,10 +4605,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_relabel(
  *   if (shardspec_metadata_draw(metadata, NULL, picture, sizeof picture, NULL, &err) == 0)
  *     puts(picture);
  *
- * A text has a frame for each area with the same owners. The numbers at the frame are indices of
- * the tensor. A list of the owners follows, with the number of elements of each. An SVG shows the
- * same areas, numbers and owners. In an SVG, each owner also has a colour and a hatching. The
- * hatching helps readers who can't distinguish colours.
+ * A picture as text has a frame around each area with the same owners. The numbers at the frame
+ * are indices of the tensor. A list of the owners follows, with the number of elements of each. An
+ * SVG shows the same areas, numbers and owners. In an SVG, each owner also has a colour and a
+ * hatching. The hatching helps readers who can't distinguish colours.
  *
  * A picture of a tensor with too many shards has two parts. In the first part, a cell of the
  * picture stands for several shards. The second part shows the beginning of the tensor with one
@@ -4813,10 +4821,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_draw(
  * some of its shards, and memory for these shards. `shardspec_checkpoint_check` lists all reasons
  * why tensors can't be read. `shardspec_checkpoint_check` itself reads no element.
  *
- * Opening a checkpoint reads only the headers of the files. At that time, the library refuses a
- * file that is shorter than stated in its header. Files are read by `pread` and are never mapped
- * into memory. The files that an index names must be in the directory of the index or below it.
- * Symbolic links are followed. Only regular files are read.
+ * Opening a checkpoint reads only the headers of the files. A file that is shorter than stated in
+ * its header is refused. Files are read by `pread` and are never mapped into memory. The files
+ * that an index names must be in the directory of the index or below it. Symbolic links are
+ * followed. Only regular files are read.
  *
  * Elements are moved unchanged. The library does not convert element types.
  */
@@ -4828,8 +4836,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_draw(
 typedef struct shardspec_checkpoint shardspec_checkpoint;
 
 /**
- * Opens the checkpoint at `path`, which is a file or a directory. The function reads the names,
- * types, sizes and places of all tensors. The function reads no elements.
+ * Opens the checkpoint at `path`: a file or a directory. The function reads the names, types,
+ * sizes and places of all tensors. The function reads no elements.
  *
  * A checkpoint with missing files can be opened. `shardspec_checkpoint_check` reports such
  * tensors, and a read of such a tensor fails.
@@ -4944,8 +4952,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_c
 
 /**
  * Creates metadata that describes how tensor `tensor` is stored. The shards are the chunks of the
- * tensor, and the placements are files. A chunk that several files hold has replicas. The metadata
- * states the element type.
+ * tensor, and the placements are files. If several files hold a chunk, the chunk has replicas. The
+ * metadata states the element type.
  *
  * Ownership: the caller frees `*out`. The caller may free the checkpoint before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -5232,7 +5240,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_read_col
  * a JSON text. The header also has the entries that torch's `HuggingFaceStorageReader` needs.
  */
 
-/** Each owner's shards are in files of their own. */
+/** Each owner has its own files for its shards. */
 #define SHARDSPEC_CHECKPOINT_FILES_OF_OWNERS 0
 /** All tensors are in one file, which holds them as whole tensors. */
 #define SHARDSPEC_CHECKPOINT_FILES_ONE 1
@@ -5266,8 +5274,8 @@ struct shardspec_checkpoint_tensor {
 typedef struct shardspec_checkpoint_write_options shardspec_checkpoint_write_options;
 
 /**
- * Options for writing a checkpoint. NULL instead of options means the defaults. A field that is 0
- * means the default of this field. All ranks pass the same values.
+ * Options for writing a checkpoint. If a function gets NULL instead of options, the defaults
+ * apply. The default also applies to each field that is 0. All ranks pass the same values.
  */
 struct shardspec_checkpoint_write_options {
   /** `sizeof(shardspec_checkpoint_write_options)`. */
@@ -5410,7 +5418,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_convert(
  * DLPack: tensors shared with other libraries, without a copy.
  *
  * A managed tensor is a view together with a function that releases its memory. The library that
- * receives a managed tensor may use its memory. After the last use, this library calls
+ * receives a managed tensor may use its memory. After the last use, the receiving library calls
  * `tensor->deleter(tensor)` exactly once, on any thread.
  *
  * There are two forms of managed tensors. `shardspec_managed_tensor` has the memory layout of
@@ -5564,10 +5572,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_expo
  * Ownership: the library owns the managed tensors from the call on, also if the call fails. The
  * caller keeps the array `shards` and frees `*out`. The library calls the deleter of each managed
  * tensor exactly once, on any thread. If the call fails, the library calls the deleters before the
- * call returns. If the call succeeds, the library calls a deleter later. At that time, the sharded
- * tensor and all managed tensors exported from that shard were freed. The library ignores elements
- * of `shards` that are NULL. The library calls no deleter for an invalid array: NULL, misaligned,
- * larger than memory, or with a misaligned element.
+ * call returns. If the call succeeds, the library calls a deleter after the sharded tensor and all
+ * managed tensors exported from that shard were freed. The library ignores elements of `shards`
+ * that are NULL. The library calls no deleter for an invalid array: NULL, misaligned, larger than
+ * memory, or with a misaligned element.
  * Calls back: `deleter` of each shard, if the call fails; `destroy`, if another thread frees a
  * handle during the call.
  * Blocks: no.
@@ -5827,9 +5835,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_size(
  * Exchanges messages between ranks. A custom transport may call this function with another
  * communicator.
  *
- * The library itself copies messages from the calling rank to the calling rank: the i-th send to
- * the i-th receive. The library ignores empty messages. The transport receives only the other
- * messages. Ranks without messages may omit the call.
+ * The library itself copies messages of a rank to itself: the i-th send to the i-th receive. The
+ * library ignores empty messages. The transport receives only the other messages. Ranks without
+ * messages may omit the call.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange` of a custom transport; `destroy`, if another thread frees a handle during
@@ -5948,14 +5956,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_node(
  * ceil(log2 size) rounds of one small message each. If a rank passes an invalid argument, or if
  * ranks call different functions, all ranks return an error. All buffers stay unchanged in such a
  * call. The rank with the invalid argument returns its own error. All other ranks return
- * DISAGREEMENT. These errors have the number, the status and the message of the rank with the
- * invalid argument. The agreement covers every argument except `comm` and `err`. A program that
- * can't call the collective must call `shardspec_comm_decline` instead, with its own error.
+ * DISAGREEMENT. Each error of another rank has the number, the status and the message of the rank
+ * with the invalid argument. The agreement covers every argument except `comm` and `err`. A
+ * program that can't call the collective must call `shardspec_comm_decline` instead, with its own
+ * error.
  *
  * Contiguous data is sent from the caller's buffers and received into them. Other data is packed
  * and unpacked in memory of the library, up to the rank's memory limit. If there is enough data, a
- * second thread copies data while the calling thread exchanges messages. The second thread ends
- * before the call returns.
+ * second thread copies some of the data while the calling thread exchanges messages. The second
+ * thread ends before the call returns.
  *
  * A rank can still fail after the agreement, if the transport fails or memory runs out. The failed
  * rank returns its error. The destinations of this rank may be partly written, but every handle
@@ -5976,8 +5985,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_node(
 #define SHARDSPEC_DEFAULT_MEMORY_LIMIT 67108864
 
 /**
- * Options of a collective. For NULL instead of options, and for each field that is 0, the library
- * chooses. No option changes the result. Ranks may pass different options.
+ * Options of a collective. If a function gets NULL instead of options, the library chooses all
+ * options. The library also chooses each option that is 0. No option changes the result. Ranks may
+ * pass different options.
  */
 struct shardspec_comm_options {
   /** `sizeof(shardspec_comm_options)`. */
@@ -6206,9 +6216,9 @@ struct shardspec_comm_tensor {
   /** Number of destination shards. */
   size_t destination_shard_count;
   /**
-   * The element type. With all zeros, the layouts or the shards decide. In a batch of several
-   * tensors, a rank may have no shard of a tensor. If the layouts state no element type, this
-   * rank must pass the element type here.
+   * The element type. All zeros mean the element type of the layouts or of the shards. In a
+   * batch of several tensors, a rank may have no shard of a tensor. If the layouts state no
+   * element type, this rank must pass the element type here.
    */
   shardspec_dtype dtype;
   /** 0. */
@@ -6319,8 +6329,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_fingerprin
     const shardspec_transfer *transfer, uint64_t *out, shardspec_error *err);
 
 /**
- * Frees a prepared transfer and its memory. NULL is allowed. The other ranks need not free the
- * transfer at the same time.
+ * Frees a prepared transfer and its memory. NULL is allowed. Different ranks may free the transfer
+ * at different times.
  *
  * Ownership: the caller gives up `transfer`.
  * Calls back: `destroy`, if nothing else uses the object.
@@ -6340,9 +6350,9 @@ SHARDSPEC_API shardspec_status shardspec_transfer_free(
  * `shardspec_request_test` makes progress with a request without waiting. `shardspec_request_wait`
  * completes a request.
  *
- * The library has no thread of its own. A request makes progress only inside of these two calls. A
- * rank that never tests its request delays the other ranks. Some ranks may start a request while
- * other ranks call the function of the same name without `_start`.
+ * The library has no thread of its own. A request makes progress only inside of these two
+ * functions. A rank that never tests its request delays the other ranks. Some ranks may start a
+ * request while other ranks call the function of the same name without `_start`.
  *
  * - The buffers of a request must exist until the request has ended. Until the end of the request,
  *   the program may read source buffers only, and must not use destination buffers. A request ends
@@ -6350,15 +6360,15 @@ SHARDSPEC_API shardspec_status shardspec_transfer_free(
  *   request also ends when `shardspec_request_free` returns, or when a test or wait returns an
  *   error of the request.
  * - A communicator has one request at a time. Until the request has ended, other calls with the
- *   communicator return INVALID_ARGUMENT. All communicators that share a transport
- *   (`shardspec_comm_new_group`) have one request together at a time. To have two requests at the
- *   same time, create two communicators.
+ *   communicator return INVALID_ARGUMENT. If communicators share a transport
+ *   (`shardspec_comm_new_group`), only one of these communicators can have a request at a time. To
+ *   have two requests at the same time, create two communicators.
  * - After a request has ended, `shardspec_request_test` and `shardspec_request_wait` return the
  *   same result each time.
  * - A start does not wait for other ranks. If this rank passes an invalid argument to a collective,
- *   the start still creates a request. The request sends this error to the other ranks. After that
- *   exchange, `shardspec_request_test` or `shardspec_request_wait` returns the error. The requests
- *   of all other ranks return DISAGREEMENT.
+ *   the start still creates a request. The request sends this error to the other ranks. After this
+ *   exchange of errors, `shardspec_request_test` or `shardspec_request_wait` returns the error.
+ *   The requests of all other ranks return DISAGREEMENT.
  * - `shardspec_request_free` cancels a request that has not ended. The function aborts the
  *   communicator, so that the other ranks do not wait. After the function has returned, the
  *   program may use the buffers again. If the transport can't abort (MPI), the function completes
@@ -6427,8 +6437,9 @@ SHARDSPEC_API shardspec_status shardspec_request_free(
     shardspec_request *request, shardspec_error *err);
 
 /**
- * Starts an exchange of messages between ranks. `shardspec_comm_exchange` has the same rules for
- * messages. Other ranks may call `shardspec_comm_exchange` instead.
+ * Starts an exchange of messages between ranks. The rules for messages of
+ * `shardspec_comm_exchange` apply. Other ranks may call `shardspec_comm_exchange` instead of this
+ * function.
  *
  * Ownership: the caller frees `*out`. The library reads the arrays during the call only. The
  * memory of the messages belongs to the request until the request has ended.
@@ -6450,8 +6461,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange_start
     shardspec_error *err);
 
 /**
- * Starts a transfer of a batch of tensors. `shardspec_comm_transfer` has the same rules, and other
- * ranks may call it instead. `options` may be NULL.
+ * Starts a transfer of a batch of tensors. The rules of `shardspec_comm_transfer` apply. Other
+ * ranks may call `shardspec_comm_transfer` instead of this function. `options` may be NULL.
  *
  * The function checks the arguments and plans. After the start, the request agrees with the other
  * ranks and moves the tensors. An invalid argument is an error of the request.
@@ -6477,7 +6488,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer_start
 
 /**
  * Starts a scatter: cuts a tensor of rank `source_rank` into the shards of all ranks.
- * `shardspec_comm_scatter` has the same arguments and rules, and other ranks may call it instead.
+ * The arguments and rules of `shardspec_comm_scatter` apply. Other ranks may call
+ * `shardspec_comm_scatter` instead of this function.
  *
  * The function checks the arguments. After the start, the request agrees with the other ranks and
  * moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
@@ -6504,8 +6516,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_scatter_start(
 
 /**
  * Starts a gather: copies the shards of all ranks into a tensor on rank `destination_rank`, or on
- * every rank. `shardspec_comm_gather` has the same arguments and rules, and other ranks may call
- * it instead.
+ * every rank. The arguments and rules of `shardspec_comm_gather` apply. Other ranks may call
+ * `shardspec_comm_gather` instead of this function.
  *
  * The function checks the arguments. After the start, the request agrees with the other ranks and
  * moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
@@ -6532,7 +6544,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_gather_start(
 
 /**
  * Starts a reshard: moves a tensor from the layout `source` to the layout `destination`.
- * `shardspec_comm_reshard` has the same arguments and rules, and other ranks may call it instead.
+ * The arguments and rules of `shardspec_comm_reshard` apply. Other ranks may call
+ * `shardspec_comm_reshard` instead of this function.
  *
  * The function checks the arguments and plans. After the start, the request agrees with the other
  * ranks and moves the data. An invalid argument is an error of the request.
@@ -6560,8 +6573,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_reshard_start(
     shardspec_error *err);
 
 /**
- * Starts the preparation of a transfer. `shardspec_transfer_prepare` has the same arguments and
- * rules, and other ranks may call it instead.
+ * Starts the preparation of a transfer. The arguments and rules of `shardspec_transfer_prepare`
+ * apply. Other ranks may call `shardspec_transfer_prepare` instead of this function.
  *
  * The function checks the arguments, plans the messages and allocates memory for packing. After
  * the start, the request agrees with the other ranks. The transfer can run when the request has
@@ -6591,8 +6604,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare_st
     shardspec_error *err);
 
 /**
- * Starts a run of a prepared transfer. `shardspec_transfer_run` has the same rules, and other
- * ranks may call it instead.
+ * Starts a run of a prepared transfer. The rules of `shardspec_transfer_run` apply. Other ranks
+ * may call `shardspec_transfer_run` instead of this function.
  *
  * With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
  * OK, or the buffers of the preparation. A transfer has one run at a time. Two prepared transfers
@@ -6692,17 +6705,17 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline_start(
  * - A callback may unwind: by an exception of C++, by pthread_exit, or by cancellation of its
  *   thread. After an unwinding callback, the library frees all objects of its running calls. The
  *   unwinding continues in the caller of the library, without a status. After the unwinding,
- *   outputs have the state that a failure leaves. This works on Linux, Android and FreeBSD on
- *   x86-64 and AArch64. On other systems, unwinding into the library ends the process.
- * - The only other way to leave a callback is to return. A jump without unwinding, such as
- *   longjmp, is forbidden. The library can't detect such a jump. Objects of the call would never
- *   be freed. An op would stay BUSY, and `shardspec_op_unregister` on another thread would never
- *   return. Threads that copy data for the call would continue to use the caller's memory.
- *   Asynchronous cancellation of a thread inside of the library also has undefined behaviour.
- * - `destroy(ctx)` runs exactly once, after the last call of the callback has returned and no
- *   further call can begin. `destroy` runs on the thread that releases the last use of `ctx`.
- *   `destroy` also runs if the function that received `ctx` fails. `destroy` may be NULL. The
- *   library calls the `destroy` of a table only if `struct_size` is at least 16.
+ *   outputs have the state that a failure leaves. Unwinding is supported on Linux, Android and
+ *   FreeBSD, on x86-64 and AArch64. On other systems, unwinding into the library ends the process.
+ * - A callback must return or unwind. A jump without unwinding, such as longjmp, is forbidden. The
+ *   library can't detect such a jump. After such a jump, objects of the call would never be freed.
+ *   An op would stay BUSY, and `shardspec_op_unregister` on another thread would never return.
+ *   Threads that copy data for the call would continue to use the caller's memory. Asynchronous
+ *   cancellation of a thread inside of the library also has undefined behaviour.
+ * - `destroy(ctx)` runs exactly once. At this time, the last call of the callback has returned,
+ *   and no further call can begin. `destroy` runs on the thread that releases the last use of
+ *   `ctx`. `destroy` also runs if the function that received `ctx` fails. `destroy` may be NULL.
+ *   The library calls the `destroy` of a table only if `struct_size` is at least 16.
  */
 
 /** The first status that callbacks may define. Statuses of the library are lower. */
@@ -6768,7 +6781,7 @@ struct shardspec_runtime_ctx {
  * Frees a `ctx` inside of a language runtime. The function is for runtimes that a thread must
  * enter before it uses objects of the runtime. Pass this function as `destroy` or `release`, and
  * the address of a `shardspec_runtime_ctx` as `ctx`. The function reads the struct before it calls
- * anything, so the struct's `destroy` may free the struct. Functions in the struct may be NULL.
+ * a callback, so the struct's `destroy` may free the struct. Functions in the struct may be NULL.
  *
  * For example, Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`. With these
  * functions, a Python object is released at once, on any thread. The three functions run no Python
@@ -6829,9 +6842,9 @@ struct shardspec_placement_vtable {
  * the text that `shardspec_placement_text` returns. `rank` is the rank of the placement, or -1 for
  * a placement without a rank. Collectives, plans and `shardspec_metadata_shards_of_rank` use this
  * rank. Placements with different type names or ranks are never equal. To compare two placements
- * with the same type name and rank, the library passes the `ctx` of both to `equal`. With `vtable`
- * NULL, the library never frees `ctx`, and compares placements with the same type name and rank by
- * their texts.
+ * with the same type name and rank, the library calls `equal` with the `ctx` of each placement.
+ * With `vtable` NULL, the library never frees `ctx`, and compares placements with the same type
+ * name and rank by their texts.
  *
  * Ownership: the library copies the texts and the table. The library owns `ctx` from the call on,
  * also if the call fails. The library calls `destroy(ctx)` after the handle was freed and no other
@@ -6866,9 +6879,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_custom_ct
  * Building metadata.
  *
  * A callback that cuts a tensor receives a builder and adds the tensor's shards to it. Shards are
- * numbered in the order of these calls. Threads that the callback starts may add shards too, until
- * the callback returns. After the callback has returned, functions refuse the builder with
- * SHARDSPEC_INVALID_HANDLE.
+ * numbered in the order of the calls that add shards. Threads that the callback starts may add
+ * shards too, until the callback returns. After the callback has returned, functions refuse the
+ * builder with SHARDSPEC_INVALID_HANDLE.
  */
 
 /**
@@ -6897,7 +6910,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_builder_ad
 
 /**
  * Adds a shard: the box of `sizes` elements that starts at `offsets`. `offsets` and `sizes` hold
- * `ndim` numbers each. `placement` is the handle of a placement, which may be custom. After the
+ * `ndim` numbers each. `placement` is the handle of a built-in or custom placement. After the
  * callback, the library checks that the shards cover the tensor and do not overlap. If the
  * function fails, it adds no shard.
  *
@@ -6999,7 +7012,7 @@ struct shardspec_spec_vtable {
 /**
  * Creates a spec of a custom type, called `type_name`. Later versions will not use names with a
  * dot, such as "acme.grid", for built-in types. To compare two specs with the same type name, the
- * library passes the `ctx` of both to `equal`.
+ * library calls `equal` with the `ctx` of each spec.
  *
  * The library checks the shards that `build_metadata` adds. The library refuses shards outside of
  * the tensor, overlaps, gaps and wrong numbers of dimensions. The error's message has the type's
@@ -7042,8 +7055,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_custom_ctx(
  *
  * An op is a function that a program registers for a type of spec. Callers of an op pass a spec of
  * that type. An op corresponds to torch's `custom_sharding_spec_op`. Two names identify an op. The
- * first is the name of the spec's type: "chunk", "enumerable", "mesh", or a custom type. The
- * second is the name of the op, such as "acme.embedding". A name is any text without control
+ * first name is the type of the spec: "chunk", "enumerable", "mesh", or a custom type. The second
+ * name is the op's own name, such as "acme.embedding". A name is any text without control
  * characters. An op can be registered before a spec of the type exists.
  *
  *   shardspec_op_register -> shardspec_op_dispatch, or shardspec_op_look_up once and shardspec_op_call
@@ -7056,15 +7069,16 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_custom_ctx(
  *
  * - An op may call any function of this header, and may call itself. An op may register,
  *   unregister and dispatch other ops. An op may free the handles that it received as arguments.
- * - When `shardspec_op_unregister` returns SHARDSPEC_OK, no call of the op runs or will run, and
- *   the op's `destroy` has returned. The function waits for calls of the op on other threads.
+ * - When `shardspec_op_unregister` returns SHARDSPEC_OK, all calls of the op have ended, no
+ *   further call can begin, and the op's `destroy` has returned. The function waits for calls of
+ *   the op on other threads.
  * - `shardspec_op_unregister` never waits for a thread that may wait for the calling thread.
  *   A call from inside of the op itself fails with SHARDSPEC_BUSY and changes nothing. While calls
  *   of the op run, a call from inside of any other op also fails with SHARDSPEC_BUSY. Two threads
  *   that unregister each other's op therefore do not deadlock. After SHARDSPEC_BUSY, call the
  *   function again later, or outside of ops.
- * - The library does not know when an op itself waits for another thread, for example to join that
- *   thread. The other thread must not unregister this op.
+ * - An op may itself wait for another thread, for example to join that thread. The library can't
+ *   detect such a wait. The other thread must not unregister the op.
  * - While an op is replaced, its name always has an op. New calls use the new op while the last
  *   calls of the old op finish.
  * - In a child process after fork, only the calls of the thread that called fork are still
@@ -7117,13 +7131,13 @@ struct shardspec_op_arguments {
   uint64_t struct_size;
   /** Positional arguments. */
   const shardspec_value *args;
-  /** Number of positional arguments. If it is 0, `args` may be NULL. */
+  /** Number of positional arguments. With 0, `args` may be NULL. */
   size_t arg_count;
   /** Names of the named arguments. All names are different. */
   const char *const *kwarg_names;
   /** Values of the named arguments, one for each name. */
   const shardspec_value *kwargs;
-  /** Number of named arguments. If it is 0, `kwarg_names` and `kwargs` may be NULL. */
+  /** Number of named arguments. With 0, `kwarg_names` and `kwargs` may be NULL. */
   size_t kwarg_count;
   /** The communicator for the op's collectives, or NULL. The library ignores this field. */
   shardspec_comm *comm;
@@ -7203,8 +7217,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_register(
     shardspec_error *err);
 
 /**
- * Unregisters an op. When the function returns OK, no call of the op runs or will run, and
- * `destroy` has returned.
+ * Unregisters an op. When the function returns OK, all calls of the op have ended, no further call
+ * can begin, and `destroy` has returned.
  *
  * Ownership: the handle `op` is invalid after the call.
  * Calls back: `destroy`.

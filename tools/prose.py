@@ -105,7 +105,6 @@ def sentences_of(paragraph):
     if LISTS.match(paragraph):
         return []
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", paragraph).replace("**", "")
-    text = re.sub(r"`\[([^\]]*)\]`", r"\1", LABELS.sub("", text, count=1))
     return [one for one in re.split(r"(?<=[.!?])\)? (?=[A-Z`\"(0-9]|torch\b|shardspec|\w+[/.]\w)", text) if " " in one]
 
 
@@ -157,7 +156,7 @@ def passives(text):
 
 def any_of(*phrases):
     """Whether a sentence has one of these phrases, which are regular expressions."""
-    return lambda text: re.search(rf"\b(?:{'|'.join(phrases)})", text)
+    return lambda text: re.search(rf"\b(?:{'|'.join(phrases)})", text, re.I)
 
 
 def begins_with(*phrases):
@@ -191,10 +190,10 @@ RULES = {
                     r"of (?:these|those|them|all)\b", "as a result", "in all other cases", "in both cases")),
     "stands for something that another sentence names": Rule(
         "write the noun, or state what is equal",
-        any_of(r"(?:that|those) of\b", r"those (?:that|which)\b", r"That \w", r"the ones?\b(?! \w)",
+        any_of(r"(?:that|those) of\b", r"those (?:that|which)\b", r"(?-i:That) \w", r"the ones?\b(?! \w)",
                r"the others?(?= (?:is|are|has|may|must)\b|[.,;)])", r"the rest\b(?! of)", r"the (?:former|latter)\b",
                r"(?:until then|at that time|in the meantime|after that|before that)\b",
-               r"(?<!and )(?<!, )then\b", r"those \w", r"both\b(?=[.,;])",
+               r"(?<!and )(?<!, )then\b", r"those \w", r"(?:both|this)\b(?=[.,;:]|$)",
                r"the same(?= (?:as|for|in|is|are|with|when|if|on|to|from)\b|[.;:)])",
                r"same (?:holds|is true|applies)\b", r"the same way\b", r"(?<!to )do so\b", r"does so\b", r"likewise\b",
                r"in turn\b", r"respectively\b", r"vice versa\b", r"otherwise\b",
@@ -211,7 +210,7 @@ RULES = {
                r"(?:as (?:long|soon|well) as|albeit|notwithstanding|anew)\b", r"(?:told|wants|lives?|knows how)\b")),
     "has a clause with 'what' for a noun": Rule(
         "write the noun: 'the problems', 'the arguments'",
-        any_of(rf"[Ww]hat(?: (?:{AFTER_WHAT})\b|$)")),
+        any_of(rf"what(?: (?:{AFTER_WHAT})\b|$)")),
     "begins with a question word": Rule(
         "begin with the subject",
         begins_with(r"(?:what|where|who|why|how|whether|which)\b(?! to)")),

@@ -83,7 +83,7 @@ def _mesh(mesh: Mesh, devices: Sequence[Device] | None, explicit: frozenset[str]
 def from_named_sharding(sharding: NamedSharding) -> MeshShardingSpec:
     """Returns the spec of a `NamedSharding`. The kind of memory is ignored.
 
-    A dimension must divide evenly, because JAX requires this. A `PartitionSpec` with parts that are
+    A dimension must divide evenly, which JAX requires. A `PartitionSpec` with parts that are
     unconstrained is refused.
 
     >>> import jax

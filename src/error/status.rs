@@ -22,7 +22,7 @@ pub const SHARDSPEC_INDEX_OUT_OF_RANGE: i32 = 6;
 pub const SHARDSPEC_NDIM_MISMATCH: i32 = 7;
 /// Two shards own the same elements.
 pub const SHARDSPEC_OVERLAP: i32 = 8;
-/// No shard owns some of the elements.
+/// Some elements belong to no shard.
 pub const SHARDSPEC_GAP: i32 = 9;
 /// A shard reaches past the tensor.
 pub const SHARDSPEC_OUT_OF_BOUNDS: i32 = 10;
@@ -46,7 +46,7 @@ pub const SHARDSPEC_OUT_OF_MEMORY: i32 = 18;
 pub const SHARDSPEC_NOT_FOUND: i32 = 19;
 /// The function does not apply to this type of spec.
 pub const SHARDSPEC_WRONG_SPEC_TYPE: i32 = 20;
-/// There is a bug in this library. Please report the message.
+/// The library itself has a bug. Please report the message.
 pub const SHARDSPEC_INTERNAL: i32 = 21;
 /// An op with these names is already registered.
 pub const SHARDSPEC_ALREADY_EXISTS: i32 = 22;
@@ -69,8 +69,8 @@ pub const SHARDSPEC_TRANSPORT_FAILED: i32 = 29;
 pub const SHARDSPEC_NOT_LOCAL: i32 = 30;
 /// Memory that must be written is read-only.
 pub const SHARDSPEC_READ_ONLY: i32 = 39;
-/// A callback returned a negative number, or returned 0 with another number as its status of
-/// success. The callback probably threw an exception. `got` is the returned number.
+/// A callback returned a negative number, or returned 0 although its status of success is another
+/// number. The callback probably threw an exception. `got` is the returned number.
 pub const SHARDSPEC_CALLBACK_FAILED: i32 = 40;
 /// A cut is impossible for this number of positions. For example, the positions can't be divided
 /// equally, the sizes have a wrong sum, or a piece would start inside of a granule.

@@ -1,9 +1,9 @@
 //! Building metadata.
 //!
 //! A callback that cuts a tensor receives a builder and adds the tensor's shards to it. Shards are
-//! numbered in the order of these calls. Threads that the callback starts may add shards too, until
-//! the callback returns. After the callback has returned, functions refuse the builder with
-//! SHARDSPEC_INVALID_HANDLE.
+//! numbered in the order of the calls that add shards. Threads that the callback starts may add
+//! shards too, until the callback returns. After the callback has returned, functions refuse the
+//! builder with SHARDSPEC_INVALID_HANDLE.
 
 use std::ffi::c_char;
 
@@ -163,7 +163,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shard(
 }
 
 /// Adds a shard: the box of `sizes` elements that starts at `offsets`. `offsets` and `sizes` hold
-/// `ndim` numbers each. `placement` is the handle of a placement, which may be custom. After the
+/// `ndim` numbers each. `placement` is the handle of a built-in or custom placement. After the
 /// callback, the library checks that the shards cover the tensor and do not overlap. If the
 /// function fails, it adds no shard.
 ///

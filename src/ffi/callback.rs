@@ -39,17 +39,17 @@
 //! - A callback may unwind: by an exception of C++, by pthread_exit, or by cancellation of its
 //!   thread. After an unwinding callback, the library frees all objects of its running calls. The
 //!   unwinding continues in the caller of the library, without a status. After the unwinding,
-//!   outputs have the state that a failure leaves. This works on Linux, Android and FreeBSD on
-//!   x86-64 and AArch64. On other systems, unwinding into the library ends the process.
-//! - The only other way to leave a callback is to return. A jump without unwinding, such as
-//!   longjmp, is forbidden. The library can't detect such a jump. Objects of the call would never
-//!   be freed. An op would stay BUSY, and `shardspec_op_unregister` on another thread would never
-//!   return. Threads that copy data for the call would continue to use the caller's memory.
-//!   Asynchronous cancellation of a thread inside of the library also has undefined behaviour.
-//! - `destroy(ctx)` runs exactly once, after the last call of the callback has returned and no
-//!   further call can begin. `destroy` runs on the thread that releases the last use of `ctx`.
-//!   `destroy` also runs if the function that received `ctx` fails. `destroy` may be NULL. The
-//!   library calls the `destroy` of a table only if `struct_size` is at least 16.
+//!   outputs have the state that a failure leaves. Unwinding is supported on Linux, Android and
+//!   FreeBSD, on x86-64 and AArch64. On other systems, unwinding into the library ends the process.
+//! - A callback must return or unwind. A jump without unwinding, such as longjmp, is forbidden. The
+//!   library can't detect such a jump. After such a jump, objects of the call would never be freed.
+//!   An op would stay BUSY, and `shardspec_op_unregister` on another thread would never return.
+//!   Threads that copy data for the call would continue to use the caller's memory. Asynchronous
+//!   cancellation of a thread inside of the library also has undefined behaviour.
+//! - `destroy(ctx)` runs exactly once. At this time, the last call of the callback has returned,
+//!   and no further call can begin. `destroy` runs on the thread that releases the last use of
+//!   `ctx`. `destroy` also runs if the function that received `ctx` fails. `destroy` may be NULL.
+//!   The library calls the `destroy` of a table only if `struct_size` is at least 16.
 
 use std::ffi::c_void;
 
@@ -116,7 +116,7 @@ unsafe impl Grows for shardspec_runtime_ctx {
 /// Frees a `ctx` inside of a language runtime. The function is for runtimes that a thread must
 /// enter before it uses objects of the runtime. Pass this function as `destroy` or `release`, and
 /// the address of a `shardspec_runtime_ctx` as `ctx`. The function reads the struct before it calls
-/// anything, so the struct's `destroy` may free the struct. Functions in the struct may be NULL.
+/// a callback, so the struct's `destroy` may free the struct. Functions in the struct may be NULL.
 ///
 /// For example, Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`. With these
 /// functions, a Python object is released at once, on any thread. The three functions run no Python

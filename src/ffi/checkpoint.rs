@@ -11,10 +11,10 @@
 //! some of its shards, and memory for these shards. `shardspec_checkpoint_check` lists all reasons
 //! why tensors can't be read. `shardspec_checkpoint_check` itself reads no element.
 //!
-//! Opening a checkpoint reads only the headers of the files. At that time, the library refuses a
-//! file that is shorter than stated in its header. Files are read by `pread` and are never mapped
-//! into memory. The files that an index names must be in the directory of the index or below it.
-//! Symbolic links are followed. Only regular files are read.
+//! Opening a checkpoint reads only the headers of the files. A file that is shorter than stated in
+//! its header is refused. Files are read by `pread` and are never mapped into memory. The files
+//! that an index names must be in the directory of the index or below it. Symbolic links are
+//! followed. Only regular files are read.
 //!
 //! Elements are moved unchanged. The library does not convert element types.
 
@@ -59,8 +59,8 @@ fn tensor_at(checkpoint: &FileSet, index: usize) -> Result<&StoredTensor> {
     })
 }
 
-/// Opens the checkpoint at `path`, which is a file or a directory. The function reads the names,
-/// types, sizes and places of all tensors. The function reads no elements.
+/// Opens the checkpoint at `path`: a file or a directory. The function reads the names, types,
+/// sizes and places of all tensors. The function reads no elements.
 ///
 /// A checkpoint with missing files can be opened. `shardspec_checkpoint_check` reports such
 /// tensors, and a read of such a tensor fails.
@@ -228,8 +228,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_tensor_chunks(
 }
 
 /// Creates metadata that describes how tensor `tensor` is stored. The shards are the chunks of the
-/// tensor, and the placements are files. A chunk that several files hold has replicas. The metadata
-/// states the element type.
+/// tensor, and the placements are files. If several files hold a chunk, the chunk has replicas. The
+/// metadata states the element type.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the checkpoint before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

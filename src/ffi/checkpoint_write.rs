@@ -29,7 +29,7 @@ use crate::model::spec::TensorShape;
 use crate::model::{Error, Result, ShardedTensorMetadata, TensorProperties};
 use crate::transfer::LocalShards;
 
-/// Each owner's shards are in files of their own.
+/// Each owner has its own files for its shards.
 pub const SHARDSPEC_CHECKPOINT_FILES_OF_OWNERS: u32 = 0;
 /// All tensors are in one file, which holds them as whole tensors.
 pub const SHARDSPEC_CHECKPOINT_FILES_ONE: u32 = 1;
@@ -60,8 +60,8 @@ unsafe impl Grows for shardspec_checkpoint_tensor {
     const FIRST_SIZE: usize = 48;
 }
 
-/// Options for writing a checkpoint. NULL instead of options means the defaults. A field that is 0
-/// means the default of this field. All ranks pass the same values.
+/// Options for writing a checkpoint. If a function gets NULL instead of options, the defaults
+/// apply. The default also applies to each field that is 0. All ranks pass the same values.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_checkpoint_write_options {

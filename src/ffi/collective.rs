@@ -11,14 +11,15 @@
 //! ceil(log2 size) rounds of one small message each. If a rank passes an invalid argument, or if
 //! ranks call different functions, all ranks return an error. All buffers stay unchanged in such a
 //! call. The rank with the invalid argument returns its own error. All other ranks return
-//! DISAGREEMENT. These errors have the number, the status and the message of the rank with the
-//! invalid argument. The agreement covers every argument except `comm` and `err`. A program that
-//! can't call the collective must call `shardspec_comm_decline` instead, with its own error.
+//! DISAGREEMENT. Each error of another rank has the number, the status and the message of the rank
+//! with the invalid argument. The agreement covers every argument except `comm` and `err`. A
+//! program that can't call the collective must call `shardspec_comm_decline` instead, with its own
+//! error.
 //!
 //! Contiguous data is sent from the caller's buffers and received into them. Other data is packed
 //! and unpacked in memory of the library, up to the rank's memory limit. If there is enough data, a
-//! second thread copies data while the calling thread exchanges messages. The second thread ends
-//! before the call returns.
+//! second thread copies some of the data while the calling thread exchanges messages. The second
+//! thread ends before the call returns.
 //!
 //! A rank can still fail after the agreement, if the transport fails or memory runs out. The failed
 //! rank returns its error. The destinations of this rank may be partly written, but every handle

@@ -11,8 +11,9 @@ pub const SHARDSPEC_ALL_RANKS: i64 = -1;
 pub const SHARDSPEC_DEFAULT_MEMORY_LIMIT: u64 = 67108864;
 const _: () = assert!(SHARDSPEC_DEFAULT_MEMORY_LIMIT == Options::DEFAULT_MEMORY_LIMIT);
 
-/// Options of a collective. For NULL instead of options, and for each field that is 0, the library
-/// chooses. No option changes the result. Ranks may pass different options.
+/// Options of a collective. If a function gets NULL instead of options, the library chooses all
+/// options. The library also chooses each option that is 0. No option changes the result. Ranks may
+/// pass different options.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_comm_options {

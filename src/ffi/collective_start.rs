@@ -37,8 +37,8 @@ unsafe fn start_collective(
     Ok(())
 }
 
-/// Starts a transfer of a batch of tensors. `shardspec_comm_transfer` has the same rules, and other
-/// ranks may call it instead. `options` may be NULL.
+/// Starts a transfer of a batch of tensors. The rules of `shardspec_comm_transfer` apply. Other
+/// ranks may call `shardspec_comm_transfer` instead of this function. `options` may be NULL.
 ///
 /// The function checks the arguments and plans. After the start, the request agrees with the other
 /// ranks and moves the tensors. An invalid argument is an error of the request.
@@ -73,7 +73,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_transfer_start(
 }
 
 /// Starts a scatter: cuts a tensor of rank `source_rank` into the shards of all ranks.
-/// `shardspec_comm_scatter` has the same arguments and rules, and other ranks may call it instead.
+/// The arguments and rules of `shardspec_comm_scatter` apply. Other ranks may call
+/// `shardspec_comm_scatter` instead of this function.
 ///
 /// The function checks the arguments. After the start, the request agrees with the other ranks and
 /// moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
@@ -117,8 +118,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter_start(
 }
 
 /// Starts a gather: copies the shards of all ranks into a tensor on rank `destination_rank`, or on
-/// every rank. `shardspec_comm_gather` has the same arguments and rules, and other ranks may call
-/// it instead.
+/// every rank. The arguments and rules of `shardspec_comm_gather` apply. Other ranks may call
+/// `shardspec_comm_gather` instead of this function.
 ///
 /// The function checks the arguments. After the start, the request agrees with the other ranks and
 /// moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
@@ -155,7 +156,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather_start(
 }
 
 /// Starts a reshard: moves a tensor from the layout `source` to the layout `destination`.
-/// `shardspec_comm_reshard` has the same arguments and rules, and other ranks may call it instead.
+/// The arguments and rules of `shardspec_comm_reshard` apply. Other ranks may call
+/// `shardspec_comm_reshard` instead of this function.
 ///
 /// The function checks the arguments and plans. After the start, the request agrees with the other
 /// ranks and moves the data. An invalid argument is an error of the request.
@@ -200,8 +202,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard_start(
     })
 }
 
-/// Starts the preparation of a transfer. `shardspec_transfer_prepare` has the same arguments and
-/// rules, and other ranks may call it instead.
+/// Starts the preparation of a transfer. The arguments and rules of `shardspec_transfer_prepare`
+/// apply. Other ranks may call `shardspec_transfer_prepare` instead of this function.
 ///
 /// The function checks the arguments, plans the messages and allocates memory for packing. After
 /// the start, the request agrees with the other ranks. The transfer can run when the request has
@@ -253,8 +255,8 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare_start(
     })
 }
 
-/// Starts a run of a prepared transfer. `shardspec_transfer_run` has the same rules, and other
-/// ranks may call it instead.
+/// Starts a run of a prepared transfer. The rules of `shardspec_transfer_run` apply. Other ranks
+/// may call `shardspec_transfer_run` instead of this function.
 ///
 /// With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
 /// OK, or the buffers of the preparation. A transfer has one run at a time. Two prepared transfers

@@ -212,9 +212,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_size(
 /// Exchanges messages between ranks. A custom transport may call this function with another
 /// communicator.
 ///
-/// The library itself copies messages from the calling rank to the calling rank: the i-th send to
-/// the i-th receive. The library ignores empty messages. The transport receives only the other
-/// messages. Ranks without messages may omit the call.
+/// The library itself copies messages of a rank to itself: the i-th send to the i-th receive. The
+/// library ignores empty messages. The transport receives only the other messages. Ranks without
+/// messages may omit the call.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange` of a custom transport; `destroy`, if another thread frees a handle during

@@ -32,9 +32,9 @@ pub struct shardspec_comm_tensor {
     pub destination_shards: *const shardspec_tensor_view,
     /// Number of destination shards.
     pub destination_shard_count: usize,
-    /// The element type. With all zeros, the layouts or the shards decide. In a batch of several
-    /// tensors, a rank may have no shard of a tensor. If the layouts state no element type, this
-    /// rank must pass the element type here.
+    /// The element type. All zeros mean the element type of the layouts or of the shards. In a
+    /// batch of several tensors, a rank may have no shard of a tensor. If the layouts state no
+    /// element type, this rank must pass the element type here.
     pub dtype: shardspec_dtype,
     /// 0.
     pub reserved: u32,

@@ -110,9 +110,9 @@ impl CustomPlacement for ForeignPlacement {
 /// the text that `shardspec_placement_text` returns. `rank` is the rank of the placement, or -1 for
 /// a placement without a rank. Collectives, plans and `shardspec_metadata_shards_of_rank` use this
 /// rank. Placements with different type names or ranks are never equal. To compare two placements
-/// with the same type name and rank, the library passes the `ctx` of both to `equal`. With `vtable`
-/// NULL, the library never frees `ctx`, and compares placements with the same type name and rank by
-/// their texts.
+/// with the same type name and rank, the library calls `equal` with the `ctx` of each placement.
+/// With `vtable` NULL, the library never frees `ctx`, and compares placements with the same type
+/// name and rank by their texts.
 ///
 /// Ownership: the library copies the texts and the table. The library owns `ctx` from the call on,
 /// also if the call fails. The library calls `destroy(ctx)` after the handle was freed and no other

@@ -256,7 +256,7 @@ impl Sharder for CustomSpec {
 
 /// Creates a spec of a custom type, called `type_name`. Later versions will not use names with a
 /// dot, such as "acme.grid", for built-in types. To compare two specs with the same type name, the
-/// library passes the `ctx` of both to `equal`.
+/// library calls `equal` with the `ctx` of each spec.
 ///
 /// The library checks the shards that `build_metadata` adds. The library refuses shards outside of
 /// the tensor, overlaps, gaps and wrong numbers of dimensions. The error's message has the type's

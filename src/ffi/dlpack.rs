@@ -1,7 +1,7 @@
 //! DLPack: tensors shared with other libraries, without a copy.
 //!
 //! A managed tensor is a view together with a function that releases its memory. The library that
-//! receives a managed tensor may use its memory. After the last use, this library calls
+//! receives a managed tensor may use its memory. After the last use, the receiving library calls
 //! `tensor->deleter(tensor)` exactly once, on any thread.
 //!
 //! There are two forms of managed tensors. `shardspec_managed_tensor` has the memory layout of

@@ -228,10 +228,10 @@ unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostV
 /// Ownership: the library owns the managed tensors from the call on, also if the call fails. The
 /// caller keeps the array `shards` and frees `*out`. The library calls the deleter of each managed
 /// tensor exactly once, on any thread. If the call fails, the library calls the deleters before the
-/// call returns. If the call succeeds, the library calls a deleter later. At that time, the sharded
-/// tensor and all managed tensors exported from that shard were freed. The library ignores elements
-/// of `shards` that are NULL. The library calls no deleter for an invalid array: NULL, misaligned,
-/// larger than memory, or with a misaligned element.
+/// call returns. If the call succeeds, the library calls a deleter after the sharded tensor and all
+/// managed tensors exported from that shard were freed. The library ignores elements of `shards`
+/// that are NULL. The library calls no deleter for an invalid array: NULL, misaligned, larger than
+/// memory, or with a misaligned element.
 /// Calls back: `deleter` of each shard, if the call fails; `destroy`, if another thread frees a
 /// handle during the call.
 /// Blocks: no.

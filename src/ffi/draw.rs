@@ -7,10 +7,10 @@
 //!   if (shardspec_metadata_draw(metadata, NULL, picture, sizeof picture, NULL, &err) == 0)
 //!     puts(picture);
 //!
-//! A text has a frame for each area with the same owners. The numbers at the frame are indices of
-//! the tensor. A list of the owners follows, with the number of elements of each. An SVG shows the
-//! same areas, numbers and owners. In an SVG, each owner also has a colour and a hatching. The
-//! hatching helps readers who can't distinguish colours.
+//! A picture as text has a frame around each area with the same owners. The numbers at the frame
+//! are indices of the tensor. A list of the owners follows, with the number of elements of each. An
+//! SVG shows the same areas, numbers and owners. In an SVG, each owner also has a colour and a
+//! hatching. The hatching helps readers who can't distinguish colours.
 //!
 //! A picture of a tensor with too many shards has two parts. In the first part, a cell of the
 //! picture stands for several shards. The second part shows the beginning of the tensor with one

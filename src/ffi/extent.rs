@@ -4,8 +4,9 @@
 //! the shard's buffer. A dim map is a list of stretches. A stretch is `count` blocks of `length`
 //! neighbouring indices, at equal steps in the tensor and in the buffer. A block-cyclic dimension
 //! of any size is one stretch, or two stretches if the last block is shorter. Holes are places of
-//! the buffer that no stretch covers. A hole holds no element. The elements of a shard are the
-//! product of its dim maps. A box has one block without holes in every dimension.
+//! the buffer that no stretch covers. A hole holds no element. The elements of a shard are all
+//! combinations of the indices in its dim maps. A box has one block without holes in every
+//! dimension.
 //!
 //! Neighbouring dimensions of a tensor may be flattened: shards have one dimension instead of these
 //! dimensions, with the elements in row-major order. Shards may be replicas if the metadata is
@@ -123,8 +124,8 @@ fn dim_maps(
 ///
 /// `map_numbers` has one number for each dimension of each shard, shard after shard. Each entry is
 /// the number of a dim map, counted from 0, or `SHARDSPEC_INTERVAL` to keep the interval. Dim map
-/// `i` has the stretches from `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1`. No
-/// two stretches of one dim map may share an index or a place in the buffer. The sizes in `shards`
+/// `i` has the stretches from `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1`. Two
+/// stretches of one dim map must not share an index or a place in the buffer. The sizes in `shards`
 /// are the lengths of the buffers, holes included. All dimensions that use one dim map must have
 /// the same size in `shards`. The copy keeps the offsets in `shards`, which the caller chooses
 /// freely.

@@ -13,13 +13,14 @@
 //!   if (shardspec_spec_new_from_json(text, needed - 1, &copy, &err) != 0) return 1;
 //!
 //! The file docs/layouts-as-text.md describes the fields. A JSON Schema of the texts is
-//! docs/schema/layout.schema.json. The bytes are the same text with the long arrays behind it as
-//! numbers of 32 or 64 bits. A checksum detects damage, but no change on purpose.
-//! Layouts of very many shards are faster to write and to read as bytes than as text.
+//! docs/schema/layout.schema.json. The bytes consist of the text without its long arrays, and of
+//! these arrays as numbers of 32 or 64 bits. A checksum detects accidental damage, but no
+//! deliberate change. Layouts of very many shards are faster to write and to read as bytes than as
+//! text.
 //!
 //! The functions that read check everything: a text from an unknown source is safe to read. The
-//! error's `index` is the number of the byte that is wrong, counted from 0. A layout that is read
-//! gets all checks of a layout that a program builds. A field that this version does not know is
+//! error's `index` is the number of the byte that is wrong, counted from 0. The functions check a
+//! layout from a text or from bytes like any new layout. A field that this version does not know is
 //! refused, and the message names the field.
 //!
 //! Specs of a custom type, and custom placements, are code. The functions that write refuse such

@@ -1,9 +1,10 @@
 //! Queries: which shards own an element, share an element with a box, or belong to an owner.
 //!
-//! An element has two descriptions. The first is its index in the tensor, with one number for each
-//! dimension. The second is a shard and an index in that shard. The first query of a metadata
-//! object builds a spatial index of its n shards, in about n * log(n) time. The metadata keeps that
-//! index. Each later query takes about log(n) time, plus time in proportion to its answer.
+//! An element has two descriptions. The first description is the index of the element in the
+//! tensor, with one number for each dimension. The second description is a shard and an index in
+//! that shard. The first query of a metadata object builds a spatial index of its n shards, in
+//! about n * log(n) time. The metadata keeps that index. Each later query takes about log(n) time,
+//! plus time in proportion to its answer.
 
 use std::ffi::c_char;
 

@@ -39,8 +39,9 @@ pub const SHARDSPEC_REDUCTION_BOR: i32 = 7;
 /// The bitwise exclusive or of the values.
 pub const SHARDSPEC_REDUCTION_BXOR: i32 = 8;
 
-/// A segment of a cut. A field that is 0 has the value of the same field of the cut. Initialise a
-/// segment with `SHARDSPEC_SEGMENT_INIT`, or set all fields to zero before you set `struct_size`.
+/// A segment of a cut. A field that is 0 takes its value from the field of the cut with this name.
+/// Initialise a segment with `SHARDSPEC_SEGMENT_INIT`, or set all fields to zero before you set
+/// `struct_size`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_segment {
@@ -61,12 +62,12 @@ pub struct shardspec_segment {
     /// For CYCLIC: number of positions of a block, or 0 for the block of the cut.
     pub block: i64,
     /// For CYCLIC: the piece that gets the first block, modulo the number of pieces. With 0, the
-    /// value of the cut applies. For piece 0, the number of pieces is also allowed.
+    /// value of the cut applies. The number of pieces stands for piece 0.
     pub first: i64,
     /// For SIZES and WEIGHTS: a number for each piece. With `value_count` 0, the values of the cut
     /// apply.
     pub values: *const i64,
-    /// Number of values. If it is 0, `values` may be NULL.
+    /// Number of values. With 0, `values` may be NULL.
     pub value_count: usize,
 }
 
@@ -111,7 +112,7 @@ pub struct shardspec_cut {
     /// For SIZES and WEIGHTS: a number for each piece. The number of pieces is the size of the axis
     /// divided by `repeat`.
     pub values: *const i64,
-    /// Number of values. If it is 0, `values` may be NULL.
+    /// Number of values. With 0, `values` may be NULL.
     pub value_count: usize,
     /// Array of `segment_count` segments. With NULL, there are `segment_count` segments of equal
     /// size. The last segment may be shorter.
@@ -187,15 +188,15 @@ pub struct shardspec_mesh_layout {
     pub struct_size: u64,
     /// The cuts, in the order of their application.
     pub cuts: *const shardspec_cut,
-    /// Number of cuts. If it is 0, `cuts` may be NULL.
+    /// Number of cuts. With 0, `cuts` may be NULL.
     pub cut_count: usize,
     /// The pads.
     pub pads: *const shardspec_pad,
-    /// Number of pads. If it is 0, `pads` may be NULL.
+    /// Number of pads. With 0, `pads` may be NULL.
     pub pad_count: usize,
     /// The axes that are pending a reduction.
     pub partials: *const shardspec_partial,
-    /// Number of partial axes. If it is 0, `partials` may be NULL.
+    /// Number of partial axes. With 0, `partials` may be NULL.
     pub partial_count: usize,
     /// The first of the dimensions that are flattened into one, in row-major order.
     pub flatten_first: i64,

@@ -294,8 +294,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_coordinates(
     })
 }
 
-/// Writes the name of a dimension into `buffer`. The name is one of the `dim_names` of the
-/// metadata's creation.
+/// Writes the name of a dimension into `buffer`. The name comes from the `dim_names` that the
+/// metadata was created with.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.

@@ -9,8 +9,10 @@
 //!   SHARDY    sharding<@mesh, [{"x"}, {}], replicated={"y"}>
 //!
 //! If `shardspec_spec_format` writes a text and `shardspec_spec_parse` reads it again, the layout
-//! of a tensor does not change. Texts do not contain `even`. All cuts of JAX are even. Cuts of
-//! DTensor need not be even. In XLA and Shardy, several cuts of one dimension are even.
+//! of a tensor does not change. Texts do not contain the field `even` of a cut, which refuses
+//! pieces of different sizes. A cut that is read from JAX has `even` 1, and a cut from DTensor has
+//! `even` 0. In a spec that is read from XLA or Shardy, several cuts of one dimension have `even`
+//! 1.
 //!
 //!   shardspec_spec_parse(SHARDSPEC_NOTATION_DTENSOR, "RS(1)", mesh, &spec, &err);
 //!   shardspec_spec_format(spec, SHARDSPEC_NOTATION_JAX, 2, text, sizeof text, NULL, &err);
@@ -37,7 +39,7 @@ pub const SHARDSPEC_NOTATION_DTENSOR: i32 = 1;
 /// The axes of each dimension, as JAX writes them: "P('x', None)".
 pub const SHARDSPEC_NOTATION_JAX: i32 = 2;
 /// The tiles of each dimension and the order of the devices, as XLA writes them:
-/// "{devices=[2,1]<=[2]}". Device n is device n of the mesh.
+/// "{devices=[2,1]<=[2]}". Device n of the text is device n of the mesh.
 pub const SHARDSPEC_NOTATION_XLA: i32 = 3;
 /// The axes of each dimension, as Shardy writes them: "sharding<@mesh, [{"x"}, {}]>".
 pub const SHARDSPEC_NOTATION_SHARDY: i32 = 4;

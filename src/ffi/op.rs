@@ -2,8 +2,8 @@
 //!
 //! An op is a function that a program registers for a type of spec. Callers of an op pass a spec of
 //! that type. An op corresponds to torch's `custom_sharding_spec_op`. Two names identify an op. The
-//! first is the name of the spec's type: "chunk", "enumerable", "mesh", or a custom type. The
-//! second is the name of the op, such as "acme.embedding". A name is any text without control
+//! first name is the type of the spec: "chunk", "enumerable", "mesh", or a custom type. The second
+//! name is the op's own name, such as "acme.embedding". A name is any text without control
 //! characters. An op can be registered before a spec of the type exists.
 //!
 //!   shardspec_op_register -> shardspec_op_dispatch, or shardspec_op_look_up once and shardspec_op_call
@@ -16,15 +16,16 @@
 //!
 //! - An op may call any function of this header, and may call itself. An op may register,
 //!   unregister and dispatch other ops. An op may free the handles that it received as arguments.
-//! - When `shardspec_op_unregister` returns SHARDSPEC_OK, no call of the op runs or will run, and
-//!   the op's `destroy` has returned. The function waits for calls of the op on other threads.
+//! - When `shardspec_op_unregister` returns SHARDSPEC_OK, all calls of the op have ended, no
+//!   further call can begin, and the op's `destroy` has returned. The function waits for calls of
+//!   the op on other threads.
 //! - `shardspec_op_unregister` never waits for a thread that may wait for the calling thread.
 //!   A call from inside of the op itself fails with SHARDSPEC_BUSY and changes nothing. While calls
 //!   of the op run, a call from inside of any other op also fails with SHARDSPEC_BUSY. Two threads
 //!   that unregister each other's op therefore do not deadlock. After SHARDSPEC_BUSY, call the
 //!   function again later, or outside of ops.
-//! - The library does not know when an op itself waits for another thread, for example to join that
-//!   thread. The other thread must not unregister this op.
+//! - An op may itself wait for another thread, for example to join that thread. The library can't
+//!   detect such a wait. The other thread must not unregister the op.
 //! - While an op is replaced, its name always has an op. New calls use the new op while the last
 //!   calls of the old op finish.
 //! - In a child process after fork, only the calls of the thread that called fork are still
@@ -179,8 +180,8 @@ pub unsafe extern "C-unwind" fn shardspec_op_register(
     )
 }
 
-/// Unregisters an op. When the function returns OK, no call of the op runs or will run, and
-/// `destroy` has returned.
+/// Unregisters an op. When the function returns OK, all calls of the op have ended, no further call
+/// can begin, and `destroy` has returned.
 ///
 /// Ownership: the handle `op` is invalid after the call.
 /// Calls back: `destroy`.

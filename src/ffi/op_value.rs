@@ -67,13 +67,13 @@ pub struct shardspec_op_arguments {
     pub struct_size: u64,
     /// Positional arguments.
     pub args: *const shardspec_value,
-    /// Number of positional arguments. If it is 0, `args` may be NULL.
+    /// Number of positional arguments. With 0, `args` may be NULL.
     pub arg_count: usize,
     /// Names of the named arguments. All names are different.
     pub kwarg_names: *const *const c_char,
     /// Values of the named arguments, one for each name.
     pub kwargs: *const shardspec_value,
-    /// Number of named arguments. If it is 0, `kwarg_names` and `kwargs` may be NULL.
+    /// Number of named arguments. With 0, `kwarg_names` and `kwargs` may be NULL.
     pub kwarg_count: usize,
     /// The communicator for the op's collectives, or NULL. The library ignores this field.
     pub comm: *mut shardspec_comm,

@@ -92,8 +92,7 @@ fn device_of(placement: &Placement) -> Outcome<Device> {
 ///
 /// A device is "<type>" or "<type>:<index>" with an index from 0 to 127. The number n fits a signed
 /// 64-bit integer. A text without '/' is a device if it has the form of a device. Any other such
-/// text is the name of a worker. The characters ':' and control characters are not allowed in a
-/// worker's name.
+/// text is the name of a worker. A worker's name must not contain ':' or control characters.
 ///
 /// Ownership: the caller frees `*out`.
 /// Calls back: no.
@@ -128,7 +127,8 @@ pub unsafe extern "C-unwind" fn shardspec_placement_free(
 }
 
 /// Writes the canonical text of a placement into `buffer`. The canonical text always has a device:
-/// "rank:1" becomes "rank:1/cpu". The text of a custom placement is the text of its creation.
+/// "rank:1" becomes "rank:1/cpu". A custom placement has the text that was passed to
+/// `shardspec_placement_new_custom`.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.

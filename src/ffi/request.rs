@@ -5,9 +5,9 @@
 //! `shardspec_request_test` makes progress with a request without waiting. `shardspec_request_wait`
 //! completes a request.
 //!
-//! The library has no thread of its own. A request makes progress only inside of these two calls. A
-//! rank that never tests its request delays the other ranks. Some ranks may start a request while
-//! other ranks call the function of the same name without `_start`.
+//! The library has no thread of its own. A request makes progress only inside of these two
+//! functions. A rank that never tests its request delays the other ranks. Some ranks may start a
+//! request while other ranks call the function of the same name without `_start`.
 //!
 //! - The buffers of a request must exist until the request has ended. Until the end of the request,
 //!   the program may read source buffers only, and must not use destination buffers. A request ends
@@ -15,15 +15,15 @@
 //!   request also ends when `shardspec_request_free` returns, or when a test or wait returns an
 //!   error of the request.
 //! - A communicator has one request at a time. Until the request has ended, other calls with the
-//!   communicator return INVALID_ARGUMENT. All communicators that share a transport
-//!   (`shardspec_comm_new_group`) have one request together at a time. To have two requests at the
-//!   same time, create two communicators.
+//!   communicator return INVALID_ARGUMENT. If communicators share a transport
+//!   (`shardspec_comm_new_group`), only one of these communicators can have a request at a time. To
+//!   have two requests at the same time, create two communicators.
 //! - After a request has ended, `shardspec_request_test` and `shardspec_request_wait` return the
 //!   same result each time.
 //! - A start does not wait for other ranks. If this rank passes an invalid argument to a collective,
-//!   the start still creates a request. The request sends this error to the other ranks. After that
-//!   exchange, `shardspec_request_test` or `shardspec_request_wait` returns the error. The requests
-//!   of all other ranks return DISAGREEMENT.
+//!   the start still creates a request. The request sends this error to the other ranks. After this
+//!   exchange of errors, `shardspec_request_test` or `shardspec_request_wait` returns the error.
+//!   The requests of all other ranks return DISAGREEMENT.
 //! - `shardspec_request_free` cancels a request that has not ended. The function aborts the
 //!   communicator, so that the other ranks do not wait. After the function has returned, the
 //!   program may use the buffers again. If the transport can't abort (MPI), the function completes
@@ -164,8 +164,9 @@ pub(crate) unsafe fn start(
     begun
 }
 
-/// Starts an exchange of messages between ranks. `shardspec_comm_exchange` has the same rules for
-/// messages. Other ranks may call `shardspec_comm_exchange` instead.
+/// Starts an exchange of messages between ranks. The rules for messages of
+/// `shardspec_comm_exchange` apply. Other ranks may call `shardspec_comm_exchange` instead of this
+/// function.
 ///
 /// Ownership: the caller frees `*out`. The library reads the arrays during the call only. The
 /// memory of the messages belongs to the request until the request has ended.

@@ -14,7 +14,8 @@
 //! A sharded tensor is immutable, but the elements of its shards may change. The memory of local
 //! shards is the only memory of the library that callers access by a pointer. This memory stays
 //! valid until the sharded tensor and all managed tensors exported from it are freed. While a
-//! thread writes elements, no other thread may use these elements. The caller makes sure of this.
+//! thread writes elements, no other thread may use these elements. The library does not check this
+//! rule.
 //!
 //! Source: torch's `ShardedTensor`. Only strided, contiguous tensors can be sharded, as in torch.
 
@@ -241,9 +242,9 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full_for_indic
 ///
 /// Ownership: the library copies the views. The library uses the memory of the views until the
 /// library calls `release(ctx)`, exactly once. If the call fails, the library calls `release`
-/// before the call returns. If the call succeeds, the library calls `release` later. At that time,
-/// the sharded tensor and all managed tensors exported from it were freed. `release` may be NULL.
-/// The caller frees `*out`.
+/// before the call returns. If the call succeeds, the library calls `release` after the sharded
+/// tensor and all managed tensors exported from it were freed. `release` may be NULL. The caller
+/// frees `*out`.
 /// Calls back: `release`, if the call fails; `destroy`, if another thread frees a handle during the
 /// call.
 /// Blocks: no.
@@ -284,9 +285,9 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local(
 ///
 /// Ownership: the library copies the views. The library uses the memory of the views until the
 /// library calls `release(ctx)`, exactly once. If the call fails, the library calls `release`
-/// before the call returns. If the call succeeds, the library calls `release` later. At that time,
-/// the sharded tensor and all managed tensors exported from it were freed. `release` may be NULL.
-/// The caller keeps `descriptions` and frees `*out`.
+/// before the call returns. If the call succeeds, the library calls `release` after the sharded
+/// tensor and all managed tensors exported from it were freed. `release` may be NULL. The caller
+/// keeps `descriptions` and frees `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `release`, if the call fails; `destroy`, if
 /// another thread frees a handle during the call.
 /// Blocks: no.

@@ -209,8 +209,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_type_name(
     guard(err, || answer_text(buffer, capacity, needed, handle::get("spec", spec)?.type_name()))
 }
 
-/// Writes to `*out` the dimension that a chunk spec cuts. The number is the argument `dim` of the
-/// creation of the spec. The number may be negative.
+/// Writes to `*out` the dimension that a chunk spec cuts. The number is the `dim` that was passed
+/// to the function that created the spec. The number may be negative.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

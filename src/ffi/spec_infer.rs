@@ -15,8 +15,8 @@ use crate::model::{InferredSpec, infer_compat_spec, infer_sharding_spec};
 /// is an enumerable spec. A single shard cuts no dimension and also makes an enumerable spec.
 ///
 /// If the shards are in row-major order over the axes of the new mesh, the devices of the mesh keep
-/// that order. If not, the devices are in row-major order of the cut dimensions.
-/// `shardspec_spec_infer_compat` creates the spec that torch would infer.
+/// that order. For any other order of the shards, the devices are in row-major order of the cut
+/// dimensions. `shardspec_spec_infer_compat` creates the spec that torch would infer.
 ///
 /// Time: n * log(n) for n shards. An enumerable spec in d dimensions takes at worst n *
 /// log(n)^(d-1).

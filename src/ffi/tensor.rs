@@ -33,14 +33,15 @@ pub const SHARDSPEC_COPY_HINT_CACHED: u32 = 2;
 /// tests.
 pub const SHARDSPEC_COPY_HINT_PORTABLE: u32 = 4;
 
-/// Options of a copy. For NULL instead of options, and for each field that is 0, the library
-/// chooses by size and machine. No option changes the result.
+/// Options of a copy. If a function gets NULL instead of options, the library chooses all options
+/// by size and machine. The library also chooses each option that is 0. No option changes the
+/// result.
 ///
 /// Without hints, the library tries several kinds of stores and prefetch distances in the first
 /// large copies of a process. Each trial copies a few megabytes. Later copies use the fastest kind
 /// of store and prefetch distance. Any hint turns these trials off for one copy. The environment
-/// variable `SHARDSPEC_COPY_WAY` turns all trials off for the whole process. With the value
-/// `default`, every copy uses the settings of a process before its first trial.
+/// variable `SHARDSPEC_COPY_WAY` turns all trials off for the whole process. The value `default`
+/// means the stores and the prefetch distance that the library uses before the trials.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_copy_options {

@@ -115,9 +115,9 @@ fn rank_argument(argument: &'static str, rank: i64) -> Outcome<Option<i64>> {
 ///
 /// `sources`, `destinations` and `byte_counts` have room for `capacity` pairs, and each may be
 /// NULL. `*needed` becomes the number of pairs. `needed` may be NULL. With capacity 0, only
-/// `*needed` is written. `itemsize` is the number of bytes of an element. With 0, the element type
-/// of the plan's layouts decides. If elements have less than a byte, the number of bits of each pair
-/// is rounded up to whole bytes.
+/// `*needed` is written. `itemsize` is the number of bytes of an element. With 0, the size comes
+/// from the element type of the plan's layouts. If elements have less than a byte, the number of
+/// bits of each pair is rounded up to whole bytes.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -152,9 +152,9 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_traffic(
 ///
 /// `source_ranks`, `destination_ranks` and `byte_counts` have room for `capacity` pairs, and each
 /// may be NULL. `*needed` becomes the number of pairs. `needed` may be NULL. With capacity 0, only
-/// `*needed` is written. `itemsize` is the number of bytes of an element. With 0, the element type
-/// of the plan's layouts decides. If elements have less than a byte, the number of bits of each pair
-/// is rounded up to whole bytes.
+/// `*needed` is written. `itemsize` is the number of bytes of an element. With 0, the size comes
+/// from the element type of the plan's layouts. If elements have less than a byte, the number of
+/// bits of each pair is rounded up to whole bytes.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -232,7 +232,7 @@ impl<T: Copy> Columns<T> {
 ///
 /// `runs` has room for `capacity` runs. `*needed` becomes the number of runs. `needed` may be NULL.
 /// With capacity 0, only `*needed` is written, and `runs` may be NULL. `itemsize` is the number of
-/// bytes of an element. With 0, the element type of the plan's layouts decides.
+/// bytes of an element. With 0, the size comes from the element type of the plan's layouts.
 ///
 /// Time: proportional to the number of pieces if `capacity` is 0. Such a call allocates no memory.
 /// Ownership: the caller keeps all arguments.
@@ -264,7 +264,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_runs(
 ///
 /// `runs` has room for `capacity` runs. `*needed` becomes the number of runs. `needed` may be NULL.
 /// With capacity 0, only `*needed` is written, and `runs` may be NULL. `itemsize` is the number of
-/// bytes of an element. With 0, the element type of the plan's layouts decides.
+/// bytes of an element. With 0, the size comes from the element type of the plan's layouts.
 ///
 /// Time: proportional to the number of pieces if `capacity` is 0. Such a call allocates no memory.
 /// Ownership: the caller keeps all arguments.
@@ -310,12 +310,12 @@ unsafe fn answer_runs(
 /// several permutations are equally good, the result changes the fewest placements.
 ///
 /// `placement_indices` receives one number for each of the destination's different placements, in
-/// the order of `shardspec_metadata_placement_text`. Number i is the index of the placement that
-/// the shards with placement i should have. `shardspec_metadata_relabel` accepts this array.
+/// the order of `shardspec_metadata_placement_text`. Number i is the index of the suggested new
+/// placement for all shards with placement i. `shardspec_metadata_relabel` accepts this array.
 /// `*needed` becomes the number of placements. `needed` may be NULL. With capacity 0,
 /// `placement_indices` may be NULL. `*moved_before` becomes the number of elements that change
-/// owners without the suggestion. `*moved_after` becomes that number with the suggestion.
-/// `moved_before` and `moved_after` may be NULL.
+/// owners without the suggestion. `*moved_after` becomes the number of elements that change owners
+/// with the suggestion. `moved_before` and `moved_after` may be NULL.
 ///
 /// Time: at worst p * (e + p) * log(p) for p placements. The number e is the number of pairs of a
 /// placement and an owner with common elements.

@@ -194,8 +194,8 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_fingerprint(
     })
 }
 
-/// Frees a prepared transfer and its memory. NULL is allowed. The other ranks need not free the
-/// transfer at the same time.
+/// Frees a prepared transfer and its memory. NULL is allowed. Different ranks may free the transfer
+/// at different times.
 ///
 /// Ownership: the caller gives up `transfer`.
 /// Calls back: `destroy`, if nothing else uses the object.
