@@ -15,7 +15,10 @@ const PROLOGUE: &str = r#"#ifndef SHARDSPEC_H
 #include <stddef.h>
 #include <stdint.h>
 
-/** This macro stands before each function and makes its symbol visible outside of the library. A program may define this macro. */
+/**
+ * This macro stands before each function and makes its symbol visible outside of the library. A program
+ * may define this macro.
+ */
 #ifndef SHARDSPEC_API
 #if defined(_WIN32) && defined(SHARDSPEC_SHARED)
 #define SHARDSPEC_API __declspec(dllimport)
@@ -27,7 +30,9 @@ const PROLOGUE: &str = r#"#ifndef SHARDSPEC_H
 #endif
 
 /**
- * This macro stands before each function that returns a status. If a caller ignores the status, compilers warn. Functions that free handles do not have this macro. A program may define the macro as empty to turn these warnings off.
+ * This macro stands before each function that returns a status. If a caller ignores the status, compilers
+ * warn. Functions that free handles do not have this macro. A program may define the macro as empty to
+ * turn these warnings off.
  */
 #ifndef SHARDSPEC_NODISCARD
 #if (defined(__cplusplus) && __cplusplus >= 201703L) || \

@@ -110,7 +110,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** This macro stands before each function and makes its symbol visible outside of the library. A program may define this macro. */
+/**
+ * This macro stands before each function and makes its symbol visible outside of the library. A program
+ * may define this macro.
+ */
 #ifndef SHARDSPEC_API
 #if defined(_WIN32) && defined(SHARDSPEC_SHARED)
 #define SHARDSPEC_API __declspec(dllimport)
@@ -122,7 +125,9 @@
 #endif
 
 /**
- * This macro stands before each function that returns a status. If a caller ignores the status, compilers warn. Functions that free handles do not have this macro. A program may define the macro as empty to turn these warnings off.
+ * This macro stands before each function that returns a status. If a caller ignores the status, compilers
+ * warn. Functions that free handles do not have this macro. A program may define the macro as empty to
+ * turn these warnings off.
  */
 #ifndef SHARDSPEC_NODISCARD
 #if (defined(__cplusplus) && __cplusplus >= 201703L) || \
@@ -161,7 +166,10 @@ typedef int32_t shardspec_status;
  * Source: torch's `ChunkShardingSpec` and `EnumerableShardingSpec`.
  */
 
-/** A sharding spec, behind a handle. Immutable; free it with `shardspec_spec_free`. */
+/**
+ * A sharding spec, behind a handle. The object is immutable. Free the handle with
+ * `shardspec_spec_free`.
+ */
 typedef struct shardspec_spec shardspec_spec;
 
 typedef struct shardspec_error shardspec_error;
@@ -203,7 +211,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_chunk_by_d
     const char *dim_name, const char *const *placements, size_t placement_count,
     shardspec_spec **out, shardspec_error *err);
 
-/** A placement, behind a handle. Immutable; free it with `shardspec_placement_free`. */
+/**
+ * A placement, behind a handle. The object is immutable. Free the handle with
+ * `shardspec_placement_free`.
+ */
 typedef struct shardspec_placement shardspec_placement;
 
 /**
@@ -226,7 +237,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_chunk_with
     int64_t dim, const char *dim_name, const shardspec_placement *const *placements,
     size_t placement_count, shardspec_spec **out, shardspec_error *err);
 
-/** A list of shards, behind a handle. Immutable; free it with `shardspec_shards_free`. */
+/**
+ * A list of shards, behind a handle. The object is immutable. Free the handle with
+ * `shardspec_shards_free`.
+ */
 typedef struct shardspec_shards shardspec_shards;
 
 /**
@@ -427,7 +441,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_infer_compat(
  * Source: torch's `ShardedTensorMetadata`.
  */
 
-/** The shards of one tensor, behind a handle. Immutable; free it with `shardspec_metadata_free`. */
+/**
+ * The shards of one tensor, behind a handle. The object is immutable. Free the handle with
+ * `shardspec_metadata_free`.
+ */
 typedef struct shardspec_metadata shardspec_metadata;
 
 typedef struct shardspec_tensor_properties shardspec_tensor_properties;
@@ -1202,7 +1219,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather(
  */
 
 /**
- * A sharded tensor, behind a handle: metadata and local shards. Free it with
+ * A sharded tensor, behind a handle: metadata and local shards. Free the handle with
  * `shardspec_sharded_tensor_free`.
  */
 typedef struct shardspec_sharded_tensor shardspec_sharded_tensor;
@@ -2388,7 +2405,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_struct_init(
 #define SHARDSPEC_ABI_VERSION 0
 
 /**
- * Returns the library's ABI version. Compare it with `SHARDSPEC_ABI_VERSION`.
+ * Returns the library's ABI version. Compare this number with `SHARDSPEC_ABI_VERSION`.
  *
  * Ownership: there is nothing to free.
  * Calls back: no.
@@ -2431,7 +2448,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_version_text(
  * Source: torch's `DeviceMesh` and `jax.sharding.Mesh`.
  */
 
-/** A mesh, behind a handle. Immutable; free it with `shardspec_mesh_free`. */
+/** A mesh, behind a handle. The object is immutable. Free the handle with `shardspec_mesh_free`. */
 typedef struct shardspec_mesh shardspec_mesh;
 
 /**
@@ -2738,7 +2755,7 @@ typedef struct shardspec_segment shardspec_segment;
  * `struct_size`.
  */
 struct shardspec_segment {
-  /** `sizeof(shardspec_segment)`. All elements of an array have the same value. */
+  /** `sizeof(shardspec_segment)`. In an array, all structs have the same `struct_size`. */
   uint64_t struct_size;
   /** Number of positions. The sum of the sizes of all segments is the size of the dimension. */
   int64_t size;
@@ -2784,7 +2801,7 @@ typedef struct shardspec_cut shardspec_cut;
  * set all fields to zero before you set `struct_size`.
  */
 struct shardspec_cut {
-  /** `sizeof(shardspec_cut)`. All elements of an array have the same value. */
+  /** `sizeof(shardspec_cut)`. In an array, all structs have the same `struct_size`. */
   uint64_t struct_size;
   /**
    * The dimension. A negative number counts from the last dimension. If the layout flattens
@@ -2845,7 +2862,7 @@ typedef struct shardspec_pad shardspec_pad;
  * `struct_size`.
  */
 struct shardspec_pad {
-  /** `sizeof(shardspec_pad)`. All elements of an array have the same value. */
+  /** `sizeof(shardspec_pad)`. In an array, all structs have the same `struct_size`. */
   uint64_t struct_size;
   /**
    * The dimension. A negative number counts from the last dimension. If the layout flattens
@@ -2874,7 +2891,7 @@ typedef struct shardspec_partial shardspec_partial;
  * fields to zero before you set `struct_size`.
  */
 struct shardspec_partial {
-  /** `sizeof(shardspec_partial)`. All elements of an array have the same value. */
+  /** `sizeof(shardspec_partial)`. In an array, all structs have the same `struct_size`. */
   uint64_t struct_size;
   /** The name of the axis. No cut may use this axis. */
   const char *axis;
@@ -3470,7 +3487,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_to_bytes(
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_from_bytes(
     const uint8_t *bytes, size_t byte_count, shardspec_metadata **out, shardspec_error *err);
 
-/** A plan, behind a handle. Immutable; free it with `shardspec_plan_free`. */
+/** A plan, behind a handle. The object is immutable. Free the handle with `shardspec_plan_free`. */
 typedef struct shardspec_plan shardspec_plan;
 
 /**
@@ -4830,8 +4847,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_draw(
  */
 
 /**
- * An open checkpoint, behind a handle. No file stays open. Immutable; free it with
- * `shardspec_checkpoint_free`.
+ * An open checkpoint, behind a handle. No file stays open. The object is immutable. Free the
+ * handle with `shardspec_checkpoint_free`.
  */
 typedef struct shardspec_checkpoint shardspec_checkpoint;
 
@@ -5023,7 +5040,7 @@ typedef struct shardspec_checkpoint_item shardspec_checkpoint_item;
  * the whole tensor is shard 0. Set unused fields to zero.
  */
 struct shardspec_checkpoint_item {
-  /** `sizeof(shardspec_checkpoint_item)`. All elements of an array have the same value. */
+  /** `sizeof(shardspec_checkpoint_item)`. In an array, all structs have the same `struct_size`. */
   uint64_t struct_size;
   /** The tensor's name in the checkpoint. */
   const char *name;
@@ -5169,7 +5186,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_choose_r
     const shardspec_metadata *const *metadatas, size_t metadata_count, uint32_t *readers,
     size_t capacity, size_t *needed, shardspec_error *err);
 
-/** A communicator, behind a handle; free it with `shardspec_comm_free`. */
+/** A communicator, behind a handle. Free the handle with `shardspec_comm_free`. */
 typedef struct shardspec_comm shardspec_comm;
 
 typedef struct shardspec_comm_options shardspec_comm_options;
@@ -6167,8 +6184,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline(
  *
  * A transfer moves a batch of tensors between the ranks of a communicator. Each tensor moves from
  * one layout to another. Two metadata objects or a plan describe the two layouts. If source shards
- * are replicas, each element is read from only one replica. Destination shards may be replicas or
- * overlap. Each destination shard is written completely. If destination shards of one rank
+ * are replicas, each element is read from only one replica. Destination shards may be replicas,
+ * and may overlap. Each destination shard is written completely. If destination shards of one rank
  * overlap, the rank receives each element once and copies it to the other shards.
  *
  * All ranks pass the same tensors, with the same tags, in the same order. There is one agreement
@@ -6230,7 +6247,7 @@ struct shardspec_comm_tensor {
  */
 #define SHARDSPEC_COMM_TENSOR_INIT { sizeof(shardspec_comm_tensor), NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, { 0, 0, 0 }, 0 }
 
-/** A prepared transfer, behind a handle; free it with `shardspec_transfer_free`. */
+/** A prepared transfer, behind a handle. Free the handle with `shardspec_transfer_free`. */
 typedef struct shardspec_transfer shardspec_transfer;
 
 /**
@@ -6380,7 +6397,7 @@ SHARDSPEC_API shardspec_status shardspec_transfer_free(
  *   writes 0. Local communicators and `shardspec_mpi.h` have `start`.
  */
 
-/** A request, behind a handle; free it with `shardspec_request_free`. */
+/** A request, behind a handle. Free the handle with `shardspec_request_free`. */
 typedef struct shardspec_request shardspec_request;
 
 /**
@@ -6713,9 +6730,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline_start(
  *   Threads that copy data for the call would continue to use the caller's memory. Asynchronous
  *   cancellation of a thread inside of the library also has undefined behaviour.
  * - `destroy(ctx)` runs exactly once. At this time, the last call of the callback has returned,
- *   and no further call can begin. `destroy` runs on the thread that releases the last use of
- *   `ctx`. `destroy` also runs if the function that received `ctx` fails. `destroy` may be NULL.
- *   The library calls the `destroy` of a table only if `struct_size` is at least 16.
+ *   and no further call can begin. `destroy` runs on the thread that ends the last use of `ctx`.
+ *   `destroy` also runs if the function that received `ctx` fails. `destroy` may be NULL. The
+ *   library calls the `destroy` of a table only if `struct_size` is at least 16.
  */
 
 /** The first status that callbacks may define. Statuses of the library are lower. */

@@ -143,7 +143,8 @@ def from_storage_metadata(stored: TensorStorageMetadata,
                           placements: Sequence[Any] | None = None) -> ShardedTensorMetadata:
     """Returns the metadata of a tensor in a distributed checkpoint.
 
-    A stored chunk has no owner. `placements` has one for each chunk. Without them, all are on "cpu".
+    A stored chunk has no owner. `placements` has one for each chunk. Without `placements`, all
+    chunks are on "cpu".
     """
     needs("stored", stored, "a TensorStorageMetadata", "chunks", "size", "properties")
     boxes = pack("stored", stored.chunks, ndim=len(stored.size), unplaced=True)
@@ -165,8 +166,8 @@ def from_storage_metadata(stored: TensorStorageMetadata,
 def to_storage_metadata(metadata: ShardedTensorMetadata) -> TensorStorageMetadata:
     """Converts metadata to the description of a tensor in a distributed checkpoint.
 
-    The description has a chunk for each shard. Of replicas, it has one. The metadata must state its
-    element type. Shards that are not boxes are refused.
+    The description has a chunk for each shard. For replicas, the description has only one chunk.
+    The metadata must state its element type. Shards that are not boxes are refused.
 
     >>> spec = ChunkShardingSpec(0, ["rank:0", "rank:1"])
     >>> theirs = to_storage_metadata(spec.build_metadata((4, 2), TensorProperties("float32")))

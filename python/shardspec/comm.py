@@ -285,9 +285,9 @@ class Communicator(Handle):
                     shards: Iterable[Any] | ShardedTensor | None = None, src_rank: int = 0, *,
                     memory_limit: int = 0, max_threads: int = 0,
                     hint: copies.Hint | None = None) -> Request:
-        """Starts the collective of `shard`. Other ranks may call `shard` instead. `wait` of the
-        request returns this rank's shards, or raises an error of the arguments after the other
-        ranks have received it.
+        """Starts the collective of `shard`. Other ranks may call `shard` instead of this method.
+        `wait` of the request returns this rank's shards, or raises an error of the arguments after
+        the other ranks have received it.
         """
         given: list[Any] = []
         return started(lib.comm_scatter_start, self, lambda: self._for_shard(
@@ -325,9 +325,9 @@ class Communicator(Handle):
     def gather_start(self, metadata: ShardedTensorMetadata, shards: Iterable[Any] | ShardedTensor,
                      full: Any = None, dst_rank: int = 0, *, memory_limit: int = 0,
                      max_threads: int = 0, hint: copies.Hint | None = None) -> Request:
-        """Starts the collective of `gather`. Other ranks may call `gather` instead. `wait` of the
-        request returns the tensor or None, or raises an error of the arguments after the other
-        ranks have received it.
+        """Starts the collective of `gather`. Other ranks may call `gather` instead of this method.
+        `wait` of the request returns the tensor or None, or raises an error of the arguments after
+        the other ranks have received it.
         """
         given: list[Any] = []
         return started(lib.comm_gather_start, self, lambda: self._for_gather(
@@ -374,9 +374,9 @@ class Communicator(Handle):
                       to_shards: Iterable[Any] | ShardedTensor | None = None, *,
                       tag: str | None = None, memory_limit: int = 0, max_threads: int = 0,
                       hint: copies.Hint | None = None) -> Request:
-        """Starts the collective of `reshard`. Other ranks may call `reshard` instead. `wait` of the
-        request returns this rank's shards, or raises an error of the arguments after the other
-        ranks have received it.
+        """Starts the collective of `reshard`. Other ranks may call `reshard` instead of this
+        method. `wait` of the request returns this rank's shards, or raises an error of the
+        arguments after the other ranks have received it.
         """
         given: list[Any] = []
         start = lib.comm_reshard_start if tag is None else lib.comm_transfer_start

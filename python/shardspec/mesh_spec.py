@@ -110,8 +110,8 @@ class MeshShardingSpec(BuiltInSpec):
     def parse(cls, notation: str, written: str, mesh: Mesh) -> MeshShardingSpec:
         """The layout over a mesh that a text of another program describes.
 
-        `notation` is "dtensor", "jax", "xla" or "shardy". `str()` of a DTensor's placements and of
-        a `PartitionSpec` are such texts. The `index` of a `ShardspecError` is the number of the
+        `notation` is "dtensor", "jax", "xla" or "shardy". The `str()` of a DTensor's placements or
+        of a `PartitionSpec` is such a text. The `index` of a `ShardspecError` is the number of the
         wrong byte of the text.
         """
         instance("mesh", mesh, Mesh)

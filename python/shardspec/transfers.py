@@ -26,7 +26,7 @@ class Move:
 
     `shards` holds this rank's shards of `metadata`, in the order of their indices. `to_shards`
     holds this rank's shards of `to_metadata`. A `plan` replaces both metadata objects, for any
-    lists of shards. `dtype` is the element type, for metadata without an element type. For such
+    lists of shards. `dtype` states the element type if the metadata does not state it. For such
     metadata, a rank without shards of the tensor must pass `dtype`.
     """
 
@@ -56,7 +56,8 @@ def transfer(comm: Communicator, moves: Iterable[Move], *, memory_limit: int = 0
 
 def start_transfer(comm: Communicator, moves: Iterable[Move], *, memory_limit: int = 0,
                    max_threads: int = 0, hint: copies.Hint | None = None) -> Request:
-    """Starts the collective of `transfer`. Other ranks may call `transfer` instead.
+    """Starts the collective of `transfer`. Other ranks may call `transfer` instead of this
+    function.
 
     The request keeps the tensors. `test` or `wait` raises errors of the tensors, after the other
     ranks have received the error.
@@ -97,9 +98,9 @@ class Transfer(Handle):
     @classmethod
     def prepare_start(cls, comm: Communicator, moves: Iterable[Move], *, memory_limit: int = 0,
                       max_threads: int = 0, hint: copies.Hint | None = None) -> Request:
-        """Starts to create a transfer. Other ranks may create it without a request. `wait` of the
-        request returns the transfer, or raises an error of the arguments after the other ranks have
-        received it.
+        """Starts to create a transfer. Other ranks may create the transfer without a request.
+        `wait` of the request returns the transfer, or raises an error of the arguments after the
+        other ranks have received it.
         """
         transfer = cls.__new__(cls)
         transfer._comm, transfer._kept = comm, []
@@ -128,8 +129,8 @@ class Transfer(Handle):
         together(run, self._comm, lambda: self._for_run(moves))
 
     def start(self, moves: Iterable[Move] | None = None) -> Request:
-        """Starts the collective of `run`. Other ranks may call `run` instead. A transfer has one
-        run at a time.
+        """Starts the collective of `run`. Other ranks may call `run` instead of this method. A
+        transfer has one run at a time.
 
         `test` or `wait` of the request raises errors of `moves`, after the other ranks have
         received the error.

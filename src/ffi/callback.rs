@@ -47,9 +47,9 @@
 //!   Threads that copy data for the call would continue to use the caller's memory. Asynchronous
 //!   cancellation of a thread inside of the library also has undefined behaviour.
 //! - `destroy(ctx)` runs exactly once. At this time, the last call of the callback has returned,
-//!   and no further call can begin. `destroy` runs on the thread that releases the last use of
-//!   `ctx`. `destroy` also runs if the function that received `ctx` fails. `destroy` may be NULL.
-//!   The library calls the `destroy` of a table only if `struct_size` is at least 16.
+//!   and no further call can begin. `destroy` runs on the thread that ends the last use of `ctx`.
+//!   `destroy` also runs if the function that received `ctx` fails. `destroy` may be NULL. The
+//!   library calls the `destroy` of a table only if `struct_size` is at least 16.
 
 use std::ffi::c_void;
 

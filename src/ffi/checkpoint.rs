@@ -33,8 +33,8 @@ use crate::ffi::shards::shardspec_shards;
 use crate::files::{self, FileSet, StoredTensor};
 use crate::model::{Error, Result};
 
-/// An open checkpoint, behind a handle. No file stays open. Immutable; free it with
-/// `shardspec_checkpoint_free`.
+/// An open checkpoint, behind a handle. No file stays open. The object is immutable. Free the
+/// handle with `shardspec_checkpoint_free`.
 pub struct shardspec_checkpoint {
     _opaque: [u8; 0],
 }

@@ -28,7 +28,7 @@ use crate::transfer::{LocalShards, ShardedTensor, check_indices};
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_checkpoint_item {
-    /// `sizeof(shardspec_checkpoint_item)`. All elements of an array have the same value.
+    /// `sizeof(shardspec_checkpoint_item)`. In an array, all structs have the same `struct_size`.
     pub struct_size: u64,
     /// The tensor's name in the checkpoint.
     pub name: *const c_char,

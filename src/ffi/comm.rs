@@ -25,7 +25,7 @@ use crate::ffi::transport::{Transport, shardspec_comm_vtable, shardspec_message}
 use crate::memory::{try_collect_results, try_with_capacity};
 use crate::model::{Error, Result};
 
-/// A communicator, behind a handle; free it with `shardspec_comm_free`.
+/// A communicator, behind a handle. Free the handle with `shardspec_comm_free`.
 pub struct shardspec_comm {
     _opaque: [u8; 0],
 }

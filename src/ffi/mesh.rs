@@ -21,7 +21,7 @@ use crate::memory::try_with_capacity;
 use crate::model::stable_hash::stable_hash;
 use crate::model::{Error, Mesh, Placements};
 
-/// A mesh, behind a handle. Immutable; free it with `shardspec_mesh_free`.
+/// A mesh, behind a handle. The object is immutable. Free the handle with `shardspec_mesh_free`.
 pub struct shardspec_mesh {
     _opaque: [u8; 0],
 }

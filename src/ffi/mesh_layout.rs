@@ -45,7 +45,7 @@ pub const SHARDSPEC_REDUCTION_BXOR: i32 = 8;
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_segment {
-    /// `sizeof(shardspec_segment)`. All elements of an array have the same value.
+    /// `sizeof(shardspec_segment)`. In an array, all structs have the same `struct_size`.
     pub struct_size: u64,
     /// Number of positions. The sum of the sizes of all segments is the size of the dimension.
     pub size: i64,
@@ -83,7 +83,7 @@ unsafe impl Grows for shardspec_segment {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_cut {
-    /// `sizeof(shardspec_cut)`. All elements of an array have the same value.
+    /// `sizeof(shardspec_cut)`. In an array, all structs have the same `struct_size`.
     pub struct_size: u64,
     /// The dimension. A negative number counts from the last dimension. If the layout flattens
     /// dimensions, `dim` is a dimension of the flattened tensor.
@@ -134,7 +134,7 @@ unsafe impl Grows for shardspec_cut {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_pad {
-    /// `sizeof(shardspec_pad)`. All elements of an array have the same value.
+    /// `sizeof(shardspec_pad)`. In an array, all structs have the same `struct_size`.
     pub struct_size: u64,
     /// The dimension. A negative number counts from the last dimension. If the layout flattens
     /// dimensions, `dim` is a dimension of the flattened tensor.
@@ -161,7 +161,7 @@ unsafe impl Grows for shardspec_pad {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_partial {
-    /// `sizeof(shardspec_partial)`. All elements of an array have the same value.
+    /// `sizeof(shardspec_partial)`. In an array, all structs have the same `struct_size`.
     pub struct_size: u64,
     /// The name of the axis. No cut may use this axis.
     pub axis: *const c_char,

@@ -21,7 +21,8 @@ use crate::ffi::spec::shardspec_spec;
 use crate::memory::try_collect_results;
 use crate::model::{ShardedTensorMetadata, TensorShape};
 
-/// The shards of one tensor, behind a handle. Immutable; free it with `shardspec_metadata_free`.
+/// The shards of one tensor, behind a handle. The object is immutable. Free the handle with
+/// `shardspec_metadata_free`.
 pub struct shardspec_metadata {
     _opaque: [u8; 0],
 }

@@ -60,7 +60,8 @@ pub const SHARDSPEC_DEVICE_MTIA: i32 = 19;
 /// "privateuseone".
 pub const SHARDSPEC_DEVICE_PRIVATEUSEONE: i32 = 20;
 
-/// A placement, behind a handle. Immutable; free it with `shardspec_placement_free`.
+/// A placement, behind a handle. The object is immutable. Free the handle with
+/// `shardspec_placement_free`.
 pub struct shardspec_placement {
     _opaque: [u8; 0],
 }

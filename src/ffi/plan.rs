@@ -23,7 +23,7 @@ use crate::ffi::shards::shardspec_shards;
 use crate::memory::Shared;
 use crate::plan::ReshardPlan;
 
-/// A plan, behind a handle. Immutable; free it with `shardspec_plan_free`.
+/// A plan, behind a handle. The object is immutable. Free the handle with `shardspec_plan_free`.
 pub struct shardspec_plan {
     _opaque: [u8; 0],
 }

@@ -46,7 +46,7 @@ use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::transport::shardspec_message;
 use crate::model::Error;
 
-/// A request, behind a handle; free it with `shardspec_request_free`.
+/// A request, behind a handle. Free the handle with `shardspec_request_free`.
 pub struct shardspec_request {
     _opaque: [u8; 0],
 }

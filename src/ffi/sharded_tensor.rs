@@ -41,7 +41,7 @@ use crate::memory::text;
 use crate::model::{Error, ShardedTensorMetadata, TensorShape};
 use crate::transfer::{self, Fill, Keeper, Keepers, ShardedTensor};
 
-/// A sharded tensor, behind a handle: metadata and local shards. Free it with
+/// A sharded tensor, behind a handle: metadata and local shards. Free the handle with
 /// `shardspec_sharded_tensor_free`.
 pub struct shardspec_sharded_tensor {
     _opaque: [u8; 0],

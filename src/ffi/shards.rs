@@ -25,7 +25,8 @@ use crate::geometry::region::Region;
 use crate::memory::Shared;
 use crate::model::{Shards, validate};
 
-/// A list of shards, behind a handle. Immutable; free it with `shardspec_shards_free`.
+/// A list of shards, behind a handle. The object is immutable. Free the handle with
+/// `shardspec_shards_free`.
 pub struct shardspec_shards {
     _opaque: [u8; 0],
 }

@@ -26,7 +26,8 @@ use crate::model::{
 };
 use crate::transfer::Sharder;
 
-/// A sharding spec, behind a handle. Immutable; free it with `shardspec_spec_free`.
+/// A sharding spec, behind a handle. The object is immutable. Free the handle with
+/// `shardspec_spec_free`.
 pub struct shardspec_spec {
     _opaque: [u8; 0],
 }

@@ -2,8 +2,8 @@
 //!
 //! A transfer moves a batch of tensors between the ranks of a communicator. Each tensor moves from
 //! one layout to another. Two metadata objects or a plan describe the two layouts. If source shards
-//! are replicas, each element is read from only one replica. Destination shards may be replicas or
-//! overlap. Each destination shard is written completely. If destination shards of one rank
+//! are replicas, each element is read from only one replica. Destination shards may be replicas,
+//! and may overlap. Each destination shard is written completely. If destination shards of one rank
 //! overlap, the rank receives each element once and copies it to the other shards.
 //!
 //! All ranks pass the same tensors, with the same tags, in the same order. There is one agreement
@@ -34,7 +34,7 @@ use crate::ffi::comm_tensor::shardspec_comm_tensor;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::memory::Shared;
 
-/// A prepared transfer, behind a handle; free it with `shardspec_transfer_free`.
+/// A prepared transfer, behind a handle. Free the handle with `shardspec_transfer_free`.
 pub struct shardspec_transfer {
     _opaque: [u8; 0],
 }

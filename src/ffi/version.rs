@@ -15,7 +15,7 @@ use crate::ffi::error::{shardspec_error, shardspec_status};
 /// ends in this number.
 pub const SHARDSPEC_ABI_VERSION: u32 = 0;
 
-/// Returns the library's ABI version. Compare it with `SHARDSPEC_ABI_VERSION`.
+/// Returns the library's ABI version. Compare this number with `SHARDSPEC_ABI_VERSION`.
 ///
 /// Ownership: there is nothing to free.
 /// Calls back: no.
