@@ -2777,7 +2777,7 @@ struct shardspec_segment {
   int64_t block;
   /**
    * For CYCLIC: the piece that gets the first block, modulo the number of pieces. With 0, the
-   * value of the cut applies. The number of pieces stands for piece 0.
+   * value of the cut applies. To select piece 0, pass the number of pieces.
    */
   int64_t first;
   /**
@@ -4663,8 +4663,8 @@ struct shardspec_draw_options {
   /** A `SHARDSPEC_PICTURE_...` constant. 0 means text. */
   int32_t format;
   /**
-   * The background of an SVG: a `SHARDSPEC_THEME_...` constant. 0 means AUTO. A text has no
-   * background.
+   * The background of an SVG: a `SHARDSPEC_THEME_...` constant. 0 means AUTO. A picture as text
+   * has no background.
    */
   int32_t theme;
   /**
@@ -5013,7 +5013,7 @@ struct shardspec_checkpoint_read_options {
   uint64_t max_gap;
   /**
    * Maximum of "bytes read divided by bytes needed" for a read with larger gaps than `max_gap`.
-   * 0 means 2.0. With 1.0, only `max_gap` decides.
+   * 0 means 2.0. With 1.0, a read includes only gaps of at most `max_gap` bytes.
    */
   double over_read;
   /**

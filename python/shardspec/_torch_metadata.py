@@ -40,7 +40,7 @@ STORED = "torch.distributed.checkpoint.metadata"
 
 
 def from_sharded_tensor(tensor: TorchShardedTensor) -> ShardedTensor:
-    """Returns torch's sharded tensor as this package's, with the same memory."""
+    """Converts torch's sharded tensor to a sharded tensor of this package, with the same memory."""
     needs("tensor", tensor, "a ShardedTensor of torch", "local_shards", "metadata")
     return ShardedTensor.from_local_shards(tensor.local_shards(),
                                            from_sharded_tensor_metadata(tensor.metadata()))

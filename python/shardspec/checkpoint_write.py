@@ -59,7 +59,7 @@ def convert_checkpoint(source: str | os.PathLike[str], path: str | os.PathLike[s
     """Writes all tensors of a checkpoint to another checkpoint, with other layouts.
 
     `rules` maps patterns of names to specs. Each `*` in a pattern stands for any characters. The
-    first pattern that matches a name decides. A tensor that no pattern matches is written whole, as
+    first pattern that matches a name applies. A tensor that no pattern matches is written whole, as
     a shard of rank 0. At most `max_bytes` bytes of elements are in memory at a time. The default is
     64 MiB.
     """

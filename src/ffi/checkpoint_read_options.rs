@@ -38,7 +38,7 @@ pub struct shardspec_checkpoint_read_options {
     /// parts and the gap. 0 means 4096.
     pub max_gap: u64,
     /// Maximum of "bytes read divided by bytes needed" for a read with larger gaps than `max_gap`.
-    /// 0 means 2.0. With 1.0, only `max_gap` decides.
+    /// 0 means 2.0. With 1.0, a read includes only gaps of at most `max_gap` bytes.
     pub over_read: f64,
     /// Maximum number of bytes of a read with parts for several places in memory. 0 means 2 MiB.
     /// Each thread allocates memory for one such read.

@@ -60,8 +60,8 @@ pub struct shardspec_draw_options {
     pub struct_size: u64,
     /// A `SHARDSPEC_PICTURE_...` constant. 0 means text.
     pub format: i32,
-    /// The background of an SVG: a `SHARDSPEC_THEME_...` constant. 0 means AUTO. A text has no
-    /// background.
+    /// The background of an SVG: a `SHARDSPEC_THEME_...` constant. 0 means AUTO. A picture as text
+    /// has no background.
     pub theme: i32,
     /// With 1, a text has colours: ANSI escape sequences with 256 colours. With 0, a text has no
     /// colours. Other values are refused.

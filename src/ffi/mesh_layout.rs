@@ -62,7 +62,7 @@ pub struct shardspec_segment {
     /// For CYCLIC: number of positions of a block, or 0 for the block of the cut.
     pub block: i64,
     /// For CYCLIC: the piece that gets the first block, modulo the number of pieces. With 0, the
-    /// value of the cut applies. The number of pieces stands for piece 0.
+    /// value of the cut applies. To select piece 0, pass the number of pieces.
     pub first: i64,
     /// For SIZES and WEIGHTS: a number for each piece. With `value_count` 0, the values of the cut
     /// apply.
