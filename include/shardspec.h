@@ -499,8 +499,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_build_metadata
 
 /**
  * Creates the metadata of a linked tensor. A linked tensor has one element for each block of
- * elements of the tensor of `metadata`. Examples are the scales of a quantised weight, its zero
- * points, and words that hold several packed elements.
+ * elements of the tensor of `metadata`. Examples of linked tensors are the scales of a quantised
+ * weight, its zero points, and words with several packed elements.
  *
  * `block_sizes` holds `ndim` numbers >= 1. Dimension d of the new tensor has ceil(size /
  * `block_sizes[d]`) elements. The last block of a dimension may be short. Shard i of the result
@@ -1212,8 +1212,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather(
  * A sharded tensor is immutable, but the elements of its shards may change. The memory of local
  * shards is the only memory of the library that callers access by a pointer. This memory stays
  * valid until the sharded tensor and all managed tensors exported from it are freed. While a
- * thread writes elements, no other thread may use these elements. The library does not check this
- * rule.
+ * thread writes elements, no other thread may use these elements.
  *
  * Source: torch's `ShardedTensor`. Only strided, contiguous tensors can be sharded, as in torch.
  */
@@ -2182,8 +2181,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
 /** Memory that must be written is read-only. */
 #define SHARDSPEC_READ_ONLY 39
 /**
- * A callback returned a negative number, or returned 0 although its status of success is another
- * number. The callback probably threw an exception. `got` is the returned number.
+ * A callback returned a negative number, or returned 0 with a different status of success in
+ * `success_status`. The callback probably threw an exception. `got` is the returned number.
  */
 #define SHARDSPEC_CALLBACK_FAILED 40
 /**
@@ -4005,8 +4004,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_with_d
  * `shards[i]` is shard `indices[i]` of the metadata. With `indices` NULL, `shards[i]` is shard i.
  * The views may have any strides. The exclusive or of the contributions of all shards is the
  * digest: the CRC-64/NVME of the tensor's bytes in row-major order. The contributions may come
- * from several calls and several processes, in any order. Pass each shard to exactly one of the
- * calls. Without shards, the contribution is 0. The digest of a tensor without elements is 0.
+ * from several calls and several processes, in any order. If you compute contributions in several
+ * calls, pass each shard to exactly one call. Without shards, the contribution is 0. The digest of
+ * a tensor without elements is 0.
  *
  * If several shards have an element, the element counts in one shard only: in the shard that
  * `shardspec_metadata_gather` reads. The choice of this shard depends on the metadata alone.
@@ -4296,7 +4296,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_pieces_of_dest
 
 /**
  * Writes 1 to `*out` if the source and the destination of every piece have the same owner, else 0.
- * With 1, nothing moves between processes. An owner is a rank or a worker. Devices are ignored.
+ * If the result is 1, nothing moves between processes. An owner is a rank or a worker. Devices are
+ * ignored.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4311,7 +4312,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_is_local(
 
 /**
  * Writes 1 to `*out` if every destination shard has the box and the placement of the source shard
- * with the same index, else 0. With 1, no element moves.
+ * with the same index, else 0. If the result is 1, no element moves.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -5096,10 +5097,10 @@ struct shardspec_checkpoint_read_report {
 #define SHARDSPEC_CHECKPOINT_MAX_PROBLEMS 1024
 
 /**
- * Finds all reasons why `item_count` items can't be read. Examples are missing tensors and files,
- * missing elements, and chunks that contradict each other. Another example is a layout with other
- * sizes or another element type than the stored tensor. With `item_count` 0, the function checks
- * the whole checkpoint. The function reads no element, and ignores `shards` of the items.
+ * Finds all reasons why `item_count` items can't be read. Such reasons are missing tensors and
+ * files, missing elements, and chunks that contradict each other. A layout with other sizes or
+ * another element type than the stored tensor is also a reason. With `item_count` 0, the function
+ * checks the whole checkpoint. The function reads no element, and ignores `shards` of the items.
  *
  * `*problem_count` becomes the number of problems. Counting ends at
  * `SHARDSPEC_CHECKPOINT_MAX_PROBLEMS`, or at `capacity` if that number is larger. `problems` has
@@ -6817,10 +6818,11 @@ SHARDSPEC_API void shardspec_runtime_ctx_destroy(void *ctx);
 /* ================================================================================================
  * Custom placements.
  *
- * A custom placement describes a place with more than an owner and a device. Examples are a rack,
- * a storage tier and a node of a scheduler. A custom placement consists of the name of its type, a
- * text, a rank or -1, and a `ctx` of the caller. Functions that take the handle of a placement
- * also accept the handle of a custom placement. Metadata returns custom placements unchanged.
+ * A custom placement describes a place with more than an owner and a device. Examples of such
+ * places are a rack, a storage tier and a node of a scheduler. A custom placement consists of the
+ * name of its type, a text, a rank or -1, and a `ctx` of the caller. Functions that take the
+ * handle of a placement also accept the handle of a custom placement. Metadata returns custom
+ * placements unchanged.
  *
  * Source: torch's abstract class `PlacementSpec`.
  */

@@ -185,7 +185,7 @@ RULES = {
     "needs the sentence before it": Rule(
         "state the condition or the reason again, or join the sentences",
         begins_with(r"(?:so|then|but|and|or|otherwise|instead(?! of)|thus|also|again|however)\b",
-                    r"(?:similarly|likewise|conversely|here)\b",
+                    r"(?:similarly|likewise|conversely|here|examples are|another example)\b",
                     r"(?:in|for|after|before|with|to|from) (?:that|this|these|those|such)(?: case)?,", r"in such\b",
                     r"of (?:these|those|them|all)\b", "as a result", "in all other cases", "in both cases")),
     "stands for something that another sentence names": Rule(

@@ -39,8 +39,9 @@ class Device:
 class Placement:
     """An owner and a device: torch's `_remote_device`.
 
-    Examples are "rank:1/cuda:0", "rank:1", "trainer0/cpu", "trainer0" and "cuda:1". The default
-    device is "cpu". A `torch.device` or torch's own `_remote_device` is accepted too.
+    The text of a placement is "rank:1/cuda:0", "rank:1", "trainer0/cpu", "trainer0" or "cuda:1",
+    for example. The default device is "cpu". A `torch.device` or torch's own `_remote_device` is
+    accepted too.
     """
 
     __slots__ = ("_fields",)

@@ -69,8 +69,8 @@ pub const SHARDSPEC_TRANSPORT_FAILED: i32 = 29;
 pub const SHARDSPEC_NOT_LOCAL: i32 = 30;
 /// Memory that must be written is read-only.
 pub const SHARDSPEC_READ_ONLY: i32 = 39;
-/// A callback returned a negative number, or returned 0 although its status of success is another
-/// number. The callback probably threw an exception. `got` is the returned number.
+/// A callback returned a negative number, or returned 0 with a different status of success in
+/// `success_status`. The callback probably threw an exception. `got` is the returned number.
 pub const SHARDSPEC_CALLBACK_FAILED: i32 = 40;
 /// A cut is impossible for this number of positions. For example, the positions can't be divided
 /// equally, the sizes have a wrong sum, or a piece would start inside of a granule.

@@ -1,9 +1,10 @@
 //! Custom placements.
 //!
-//! A custom placement describes a place with more than an owner and a device. Examples are a rack,
-//! a storage tier and a node of a scheduler. A custom placement consists of the name of its type, a
-//! text, a rank or -1, and a `ctx` of the caller. Functions that take the handle of a placement
-//! also accept the handle of a custom placement. Metadata returns custom placements unchanged.
+//! A custom placement describes a place with more than an owner and a device. Examples of such
+//! places are a rack, a storage tier and a node of a scheduler. A custom placement consists of the
+//! name of its type, a text, a rank or -1, and a `ctx` of the caller. Functions that take the
+//! handle of a placement also accept the handle of a custom placement. Metadata returns custom
+//! placements unchanged.
 //!
 //! Source: torch's abstract class `PlacementSpec`.
 

@@ -46,8 +46,9 @@ unsafe fn shards_argument(
 /// `shards[i]` is shard `indices[i]` of the metadata. With `indices` NULL, `shards[i]` is shard i.
 /// The views may have any strides. The exclusive or of the contributions of all shards is the
 /// digest: the CRC-64/NVME of the tensor's bytes in row-major order. The contributions may come
-/// from several calls and several processes, in any order. Pass each shard to exactly one of the
-/// calls. Without shards, the contribution is 0. The digest of a tensor without elements is 0.
+/// from several calls and several processes, in any order. If you compute contributions in several
+/// calls, pass each shard to exactly one call. Without shards, the contribution is 0. The digest of
+/// a tensor without elements is 0.
 ///
 /// If several shards have an element, the element counts in one shard only: in the shard that
 /// `shardspec_metadata_gather` reads. The choice of this shard depends on the metadata alone.

@@ -112,8 +112,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_with_dim_names(
 }
 
 /// Creates the metadata of a linked tensor. A linked tensor has one element for each block of
-/// elements of the tensor of `metadata`. Examples are the scales of a quantised weight, its zero
-/// points, and words that hold several packed elements.
+/// elements of the tensor of `metadata`. Examples of linked tensors are the scales of a quantised
+/// weight, its zero points, and words with several packed elements.
 ///
 /// `block_sizes` holds `ndim` numbers >= 1. Dimension d of the new tensor has ceil(size /
 /// `block_sizes[d]`) elements. The last block of a dimension may be short. Shard i of the result

@@ -343,7 +343,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_pieces_of_destination(
 }
 
 /// Writes 1 to `*out` if the source and the destination of every piece have the same owner, else 0.
-/// With 1, nothing moves between processes. An owner is a rank or a worker. Devices are ignored.
+/// If the result is 1, nothing moves between processes. An owner is a rank or a worker. Devices are
+/// ignored.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -364,7 +365,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_is_local(
 }
 
 /// Writes 1 to `*out` if every destination shard has the box and the placement of the source shard
-/// with the same index, else 0. With 1, no element moves.
+/// with the same index, else 0. If the result is 1, no element moves.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
