@@ -668,8 +668,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_equal(
  * Writes to `*out` the fingerprint of the layout: a hash of 64 bits. The fingerprint covers the
  * elements of each shard, their order in the buffer, and the placements. The fingerprint does not
  * depend on the sizes and properties of the tensor, on replicas or on partial axes.
- * `shardspec_metadata_hash` covers all properties of the metadata. Equal layouts have equal
- * fingerprints, in every process that runs this version.
+ * `shardspec_metadata_hash` also covers these properties. Equal layouts have equal fingerprints,
+ * in every process that runs this version.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3155,11 +3155,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial(
  *   XLA       {devices=[2,2]<=[2,2]T(1,0) last_tile_dim_replicate}   {devices=[2]1,0}   {replicated}
  *   SHARDY    sharding<@mesh, [{"x"}, {}], replicated={"y"}>
  *
- * If `shardspec_spec_format` writes a text and `shardspec_spec_parse` reads it again, the layout
- * of a tensor does not change. Texts do not contain the field `even` of a cut, which refuses
- * pieces of different sizes. A cut that is read from JAX has `even` 1, and a cut from DTensor has
- * `even` 0. In a spec that is read from XLA or Shardy, several cuts of one dimension have `even`
- * 1.
+ * If a spec is written by `shardspec_spec_format` and read again by `shardspec_spec_parse`, both
+ * specs give the same layout. A tensor that one spec accepts may be refused by the other spec.
+ * Texts do not contain the field `even` of a cut, which refuses pieces of different sizes. A cut
+ * that is read from JAX has `even` 1, and a cut from DTensor has `even` 0. In a spec that is read
+ * from XLA or Shardy, several cuts of one dimension have `even` 1.
  *
  *   shardspec_spec_parse(SHARDSPEC_NOTATION_DTENSOR, "RS(1)", mesh, &spec, &err);
  *   shardspec_spec_format(spec, SHARDSPEC_NOTATION_JAX, 2, text, sizeof text, NULL, &err);
@@ -4256,8 +4256,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_ndims(
  * `source_dims` and `destination_dims` receive, for each dimension of the pieces, the matching
  * dimension of the buffer. All pieces have the same numbers. `source_steps` and
  * `destination_steps` have room for `piece_count` rows, with one number for each dimension of the
- * pieces. Number k of a row says by how much the index in the buffer's dimension grows when index
- * k of the piece grows by 1.
+ * pieces. Number k of a row is a step in the buffer. If index k of the piece grows by 1, the index
+ * in the buffer's dimension grows by this number.
  *
  * Element `(i[0], i[1], ...)` of a piece has an index in dimension d of the source's buffer. The
  * index is the source offset of the piece in d, plus `i[k] * source_steps[k]` for each k with

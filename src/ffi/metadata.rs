@@ -348,8 +348,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_equal(
 /// Writes to `*out` the fingerprint of the layout: a hash of 64 bits. The fingerprint covers the
 /// elements of each shard, their order in the buffer, and the placements. The fingerprint does not
 /// depend on the sizes and properties of the tensor, on replicas or on partial axes.
-/// `shardspec_metadata_hash` covers all properties of the metadata. Equal layouts have equal
-/// fingerprints, in every process that runs this version.
+/// `shardspec_metadata_hash` also covers these properties. Equal layouts have equal fingerprints,
+/// in every process that runs this version.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

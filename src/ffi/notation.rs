@@ -8,11 +8,11 @@
 //!   XLA       {devices=[2,2]<=[2,2]T(1,0) last_tile_dim_replicate}   {devices=[2]1,0}   {replicated}
 //!   SHARDY    sharding<@mesh, [{"x"}, {}], replicated={"y"}>
 //!
-//! If `shardspec_spec_format` writes a text and `shardspec_spec_parse` reads it again, the layout
-//! of a tensor does not change. Texts do not contain the field `even` of a cut, which refuses
-//! pieces of different sizes. A cut that is read from JAX has `even` 1, and a cut from DTensor has
-//! `even` 0. In a spec that is read from XLA or Shardy, several cuts of one dimension have `even`
-//! 1.
+//! If a spec is written by `shardspec_spec_format` and read again by `shardspec_spec_parse`, both
+//! specs give the same layout. A tensor that one spec accepts may be refused by the other spec.
+//! Texts do not contain the field `even` of a cut, which refuses pieces of different sizes. A cut
+//! that is read from JAX has `even` 1, and a cut from DTensor has `even` 0. In a spec that is read
+//! from XLA or Shardy, several cuts of one dimension have `even` 1.
 //!
 //!   shardspec_spec_parse(SHARDSPEC_NOTATION_DTENSOR, "RS(1)", mesh, &spec, &err);
 //!   shardspec_spec_format(spec, SHARDSPEC_NOTATION_JAX, 2, text, sizeof text, NULL, &err);

@@ -268,8 +268,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndims(
 /// `source_dims` and `destination_dims` receive, for each dimension of the pieces, the matching
 /// dimension of the buffer. All pieces have the same numbers. `source_steps` and
 /// `destination_steps` have room for `piece_count` rows, with one number for each dimension of the
-/// pieces. Number k of a row says by how much the index in the buffer's dimension grows when index
-/// k of the piece grows by 1.
+/// pieces. Number k of a row is a step in the buffer. If index k of the piece grows by 1, the index
+/// in the buffer's dimension grows by this number.
 ///
 /// Element `(i[0], i[1], ...)` of a piece has an index in dimension d of the source's buffer. The
 /// index is the source offset of the piece in d, plus `i[k] * source_steps[k]` for each k with
