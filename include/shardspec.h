@@ -516,8 +516,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_build_metadata
  * or has padding that ends inside of a block; NDIM_MISMATCH if the tensor does not have `ndim`
  * dimensions; UNSUPPORTED if blocks are not contiguous in flattened dimensions; INVALID_ARGUMENT
  * if a block size is below 1; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. With ILLEGAL_CUT, the
- * message names the nearest legal cuts. The error's `first_shard` is then the shard, `dim` the
- * dimension of its buffer, `got` the index of the cut, and `limit` the length of the block there.
+ * message names the nearest legal cuts. With ILLEGAL_CUT, the error's `first_shard` is the shard,
+ * `dim` the dimension of its buffer, `got` the index of the cut, and `limit` the length of the
+ * block at the cut.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -1114,8 +1115,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_sh
  * Errors: UNSUPPORTED if very many elements of the source have the same addresses, so that the
  * check for ALIASED would take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH,
  * DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE, INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW,
- * INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these, nothing was written. The
- * library calls `fill_shard` of the spec after all checks. If `fill_shard` fails, the function
+ * INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these errors, nothing was written.
+ * The library calls `fill_shard` of the spec after all checks. If `fill_shard` fails, the function
  * returns that status.
  * Threads: any. During the call, no other thread may write `full` or use `shard`.
  * Source: torch's `ShardingSpec.shard`, for one destination.
@@ -1214,7 +1215,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather(
  * valid until the sharded tensor and all managed tensors exported from it are freed. While a
  * thread writes elements, no other thread may use these elements.
  *
- * Source: torch's `ShardedTensor`. Only strided, contiguous tensors can be sharded, as in torch.
+ * Source: torch's `ShardedTensor`. Like in torch, only strided, contiguous tensors can be sharded.
  */
 
 /**
@@ -1353,7 +1354,7 @@ typedef void (*shardspec_destroy_fn)(void *ctx);
  * Blocks: no.
  * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a view
  * does not fit its shard (the error's `first_shard` is the shard, `index` is its position in
- * `shards`); INVALID_ARGUMENT if a shard occurs twice or the shards are not exactly those of
+ * `shards`); INVALID_ARGUMENT if a shard occurs twice or the shards are not exactly the shards of
  * `owner`; INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE,
  * NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
@@ -1384,10 +1385,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
  * Blocks: no.
  * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a view
  * does not fit its shard (the error's `first_shard` is the shard, `index` is its position in
- * `shards`); INVALID_ARGUMENT if a shard occurs twice, the shards are not exactly those of
+ * `shards`); INVALID_ARGUMENT if a shard occurs twice, the shards are not exactly the shards of
  * `owner`, a shard has another placement in the metadata, or `shard_count` is not the number of
- * `descriptions`; NOT_FOUND if a box is not that of a shard of the metadata; NULL_ARGUMENT if a
- * pointer is NULL or a description has no placement; INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW,
+ * `descriptions`; NOT_FOUND if the metadata has no shard with a box; NULL_ARGUMENT if a pointer is
+ * NULL or a description has no placement; INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW,
  * INVALID_HANDLE, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
@@ -2308,8 +2309,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_error_init(
  * Ownership: the caller keeps `err` and `text`.
  * Calls back: no.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT if `status` is negative or `err` has a wrong `struct_size`. Then
- * nothing was written.
+ * Errors: INVALID_ARGUMENT if `status` is negative or `err` has a wrong `struct_size`. If the
+ * function fails, nothing was written.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3365,7 +3366,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_to_json(
  * UNSUPPORTED if the text has a field, a rule or a version that this version of the library does
  * not know (the message names it); INVALID_PLACEMENT if a text is not a placement; OVERLAP if
  * shards overlap; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the number of the
- * byte of `text` at which the wrong value starts.
+ * first byte of the wrong value in `text`.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3400,8 +3401,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_to_bytes(
  * Errors: INVALID_ARGUMENT if bytes are damaged or missing, or if they are not a spec; UNSUPPORTED
  * if they have a field, a rule or a version that this version of the library does not know (the
  * message names it); INVALID_PLACEMENT if a text is not a placement; OVERLAP if shards overlap;
- * NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the number of the byte at which
- * the wrong value starts.
+ * NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the number of the first byte of
+ * the wrong value.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3441,7 +3442,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_to_json(
  * not know (the message names it), or if a check of the shards would take too long;
  * INVALID_PLACEMENT if a text is not a placement; OVERLAP, GAP, OUT_OF_BOUNDS or NDIM_MISMATCH if
  * the shards do not fit the tensor; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is
- * the number of the byte of `text` at which the wrong value starts.
+ * the number of the first byte of the wrong value in `text`.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3479,7 +3480,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_to_bytes(
  * know (the message names it), or if a check of the shards would take too long; INVALID_PLACEMENT
  * if a text is not a placement; OVERLAP, GAP, OUT_OF_BOUNDS or NDIM_MISMATCH if the shards do not
  * fit the tensor; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the number of the
- * byte at which the wrong value starts.
+ * first byte of the wrong value.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3671,8 +3672,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_locate(
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE if a shard does not exist or an element is outside of its buffer (the
- * error has the dimension, the index, the limit and the position); NOT_FOUND if an index is that
- * of a hole, which has no element; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * error has the dimension, the index, the limit and the position); NOT_FOUND if an index is the
+ * index of a hole, which has no element; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3953,8 +3954,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_flatte
  * call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if the devices of the mesh are not as many as the shards or have other
- * placements, if a name in `partials` is that of no axis or occurs twice, or if shards differ
- * along a partial axis; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * placements, if a name in `partials` is not the name of an axis or occurs twice, or if shards
+ * differ along a partial axis; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4755,8 +4756,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_draw(
  * during the call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if an option is not allowed, a size is negative, `ndim` is above 32 or
- * the window is not a part of the tensor; NDIM_MISMATCH if the shards are those of a tensor with
- * another number of dimensions; SHAPE_MISMATCH if they are flattened shards of a tensor of other
+ * the window is not a part of the tensor; NDIM_MISMATCH if the shards have another number of
+ * dimensions than the tensor; SHAPE_MISMATCH if they are flattened shards of a tensor of other
  * sizes; OVERFLOW if the number of elements does not fit in 64 bits; INDEX_OUT_OF_RANGE if
  * `options->axes` has a dimension that the tensor does not have; BUFFER_TOO_SMALL if `capacity` is
  * too small (the error's `limit` is the capacity needed); INVALID_HANDLE, NULL_ARGUMENT,
@@ -5114,7 +5115,7 @@ struct shardspec_checkpoint_read_report {
  * Blocks: no.
  * Errors: UNSUPPORTED if chunks overlap in too many ways; INVALID_ARGUMENT, INDEX_OUT_OF_RANGE,
  * OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. A problem of the checkpoint is a result
- * and not an error: the function then returns OK.
+ * and not an error. The function returns OK with such a result.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -5147,8 +5148,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_check(
  * NDIM_MISMATCH or DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if the elements of a
  * layout are pending a reduction; ALIASED if destinations share memory; UNSUPPORTED if a part ends
  * inside of a byte; UNSUPPORTED_DEVICE, INVALID_ARGUMENT, INDEX_OUT_OF_RANGE, OVERFLOW,
- * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these, nothing was written. During
- * the read: FILE_FAILED or INVALID_FILE if a file can't be read or has changed since the
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these errors, nothing was written.
+ * During the read: FILE_FAILED or INVALID_FILE if a file can't be read or has changed since the
  * checkpoint was opened (the message names file, byte and reason). If `progress` cancels the read,
  * the function returns the status of `progress`.
  * Threads: any. No other thread may use the destinations during the call.
@@ -5221,17 +5222,18 @@ typedef struct shardspec_comm_options shardspec_comm_options;
  * custom placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on the disk and on other ranks.
  * Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the
- * shards of an item are not those of this rank; NOT_FOUND if a tensor does not exist; GAP if no file
- * holds some elements; OVERLAP if chunks contradict each other; SHAPE_MISMATCH, NDIM_MISMATCH or
- * DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if the elements of a layout are pending a
- * reduction; ALIASED if destinations share memory; DISAGREEMENT if another rank returns an error, or
- * if names, layouts or element types differ (the message has both); UNSUPPORTED, UNSUPPORTED_DEVICE,
- * INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these,
- * nothing was written on any rank. During the read: FILE_FAILED or INVALID_FILE if this rank can't
- * read a file (the message names file, byte and reason); OUT_OF_MEMORY; or the status with which
- * `progress` cancels the read. All other ranks then return DISAGREEMENT with the rank, its status and
- * its message. If `progress` cancels after the last bytes of its rank have arrived, only that rank
- * returns the status. TRANSPORT_FAILED if the transport fails, or any status of a custom transport.
+ * shards of an item are not exactly the shards of this rank; NOT_FOUND if a tensor does not exist;
+ * GAP if no file holds some elements; OVERLAP if chunks contradict each other; SHAPE_MISMATCH,
+ * NDIM_MISMATCH or DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if the elements of a
+ * layout are pending a reduction; ALIASED if destinations share memory; DISAGREEMENT if another
+ * rank returns an error, or if names, layouts or element types differ (the message has both);
+ * UNSUPPORTED, UNSUPPORTED_DEVICE, INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+ * OUT_OF_MEMORY. After one of these errors, nothing was written on any rank. During the read:
+ * FILE_FAILED or INVALID_FILE if this rank can't read a file (the message names file, byte and
+ * reason); OUT_OF_MEMORY; the status of `progress` if `progress` cancels the read. If a rank fails
+ * during the read, all other ranks return DISAGREEMENT with the rank, its status and its message.
+ * If `progress` cancels after the last bytes of its rank have arrived, only that rank returns the
+ * status. TRANSPORT_FAILED if the transport fails, or any status of a custom transport.
  * Threads: any, but only one thread at a time may use the communicator. During the call, no other
  * thread may use the destinations.
  * Source: MPI_File_read_all.
@@ -5393,7 +5395,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_write(
  * anything but a checkpoint; FILE_FAILED, OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE,
  * NULL_ARGUMENT, OUT_OF_MEMORY. After an error, the path has the old checkpoint. If only flushing
  * the directory above the path failed, the path has the new one. An old checkpoint that can't be
- * removed stays in the directory whose name ends in `.saving`.
+ * removed stays in the directory with the ending `.saving`.
  * Threads: any. No rank may write to the same path during the call.
  * Since: ABI 0.
  */
@@ -5599,7 +5601,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_expo
  * Blocks: no.
  * Errors: READ_ONLY if a managed tensor has the read-only flag; UNSUPPORTED if a managed tensor
  * has another major version of DLPack than 1 or unknown flags; INVALID_ARGUMENT if a managed
- * tensor or a shard occurs twice, or if the shards are not exactly those of `owner`;
+ * tensor or a shard occurs twice, or if the shards are not exactly the shards of `owner`;
  * SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a tensor does
  * not fit its shard; INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, OVERFLOW, INVALID_HANDLE,
  * NULL_ARGUMENT, OUT_OF_MEMORY. The error's `first_shard` is the shard, `index` is its position in
@@ -5863,8 +5865,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_size(
  * Blocks: on other ranks.
  * Errors: INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if the
  * calling rank sends itself other numbers of messages or bytes than it receives from itself;
- * NULL_ARGUMENT, INVALID_HANDLE. After one of these, nothing was written. TRANSPORT_FAILED, or the
- * status of a custom transport, if the transport fails. Some messages may then have arrived.
+ * NULL_ARGUMENT, INVALID_HANDLE. After one of these errors, nothing was written. TRANSPORT_FAILED,
+ * or the status of a custom transport, if the transport fails. Some messages may have arrived
+ * before the failure.
  * Threads: any, but only one thread at a time may use the communicator.
  * Since: ABI 0.
  */
@@ -6044,8 +6047,8 @@ struct shardspec_comm_options {
  * SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED or OVERFLOW if a
  * buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the elements are
  * pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE, NULL_ARGUMENT.
- * After one of these, nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a
- * status of a custom transport, destinations may be partly written.
+ * After one of these errors, nothing was written on any rank. After TRANSPORT_FAILED,
+ * OUT_OF_MEMORY or a status of a custom transport, destinations may be partly written.
  * Threads: any, but only one thread at a time may use the communicator. During the call, no other
  * thread may write `full` or use `shards`.
  * Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`.
@@ -6071,8 +6074,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_scatter(
  * SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED or OVERFLOW if a
  * buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the elements are
  * pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE, NULL_ARGUMENT.
- * After one of these, nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a
- * status of a custom transport, destinations may be partly written.
+ * After one of these errors, nothing was written on any rank. After TRANSPORT_FAILED,
+ * OUT_OF_MEMORY or a status of a custom transport, destinations may be partly written.
  * Threads: any, but only one thread at a time may use the communicator. During the call, no other
  * thread may write `shards` or use `full`.
  * Since: ABI 0.
@@ -6100,8 +6103,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_gather(
  * of shards is wrong; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED
  * or OVERFLOW if a buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the
  * elements are pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE,
- * NULL_ARGUMENT. After one of these, nothing was written on any rank. After TRANSPORT_FAILED,
- * OUT_OF_MEMORY or a status of a custom transport, destinations may be partly written.
+ * NULL_ARGUMENT. After one of these errors, nothing was written on any rank. After
+ * TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be partly
+ * written.
  * Threads: any, but only one thread at a time may use the communicator. During the call, no other
  * thread may write `source_shards` or use `destination_shards`.
  * Since: ABI 0.
@@ -6171,9 +6175,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_comm
  * handle during the call.
  * Blocks: on other ranks.
  * Errors: INVALID_ARGUMENT if `status` is below 1 or `message` is not UTF-8; NULL_ARGUMENT if
- * `message` is NULL. After these, the other ranks return DISAGREEMENT too. INVALID_HANDLE or
- * NULL_ARGUMENT if `comm` is not a communicator; TRANSPORT_FAILED, or the status of a custom
- * transport, if the transport fails. After these, other ranks may wait without end.
+ * `message` is NULL. After these errors, the other ranks return DISAGREEMENT too. INVALID_HANDLE
+ * or NULL_ARGUMENT if `comm` is not a communicator; TRANSPORT_FAILED, or the status of a custom
+ * transport, if the transport fails. After these errors, other ranks may wait without end.
  * Threads: any, but only one thread at a time may use the communicator.
  * Since: ABI 0.
  */
@@ -6263,11 +6267,11 @@ typedef struct shardspec_transfer shardspec_transfer;
  * element; INVALID_ARGUMENT if the number of shards is wrong, a plan covers only some destinations
  * or no element type is known; ALIASED if a destination shares memory with another buffer, also of
  * another tensor; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW,
- * PARTIAL, INVALID_HANDLE, NULL_ARGUMENT. With these, the error's `index` is the position of the
+ * PARTIAL, INVALID_HANDLE, NULL_ARGUMENT. With these errors, `index` is the position of the
  * tensor. DISAGREEMENT if another rank has an error, or if ranks pass other tensors, tags, layouts
- * or element types or another order. After one of these, nothing was written on any rank. After
- * TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be partly
- * written.
+ * or element types or another order. After one of these errors, nothing was written on any rank.
+ * After TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be
+ * partly written.
  * Threads: any, but only one thread at a time may use the communicator. During the call, no other
  * thread may write source shards or use destination shards.
  * Since: ABI 0.
@@ -6292,7 +6296,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer(
  * element; INVALID_ARGUMENT if the number of shards is wrong, a plan covers only some destinations
  * or no element type is known; ALIASED if a destination shares memory with another buffer, also of
  * another tensor; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW,
- * PARTIAL, INVALID_HANDLE, NULL_ARGUMENT. With these, the error's `index` is the position of the
+ * PARTIAL, INVALID_HANDLE, NULL_ARGUMENT. With these errors, `index` is the position of the
  * tensor. DISAGREEMENT if another rank has an error, or if ranks pass other tensors, tags, layouts
  * or element types or another order. TRANSPORT_FAILED, or the status of a custom transport, if the
  * transport fails; OUT_OF_MEMORY.
@@ -6317,10 +6321,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare(
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
- * Errors: INVALID_ARGUMENT if the communicator, the number of tensors, a tag or strides are not
- * those of the preparation, or if another thread runs the transfer; DISAGREEMENT if another rank
- * has an error or runs another transfer; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
- * UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT. After one of these,
+ * Errors: INVALID_ARGUMENT if the communicator, the number of tensors, a tag or strides differ
+ * from the preparation, or if another thread runs the transfer; DISAGREEMENT if another rank has
+ * an error or runs another transfer; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
+ * UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT. After one of these errors,
  * nothing was written on any rank, and the transfer can run again. After TRANSPORT_FAILED,
  * OUT_OF_MEMORY or a status of a custom transport, destinations may be partly written.
  * Threads: any, but only one thread at a time may use the communicator. During the call, no other
@@ -6467,8 +6471,8 @@ SHARDSPEC_API shardspec_status shardspec_request_free(
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended;
  * INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if the calling
  * rank sends itself other numbers of messages or bytes than it receives from itself;
- * NULL_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. After one of these, nothing was sent. Errors of
- * the transport are results of the request.
+ * NULL_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. After one of these errors, nothing was sent.
+ * Errors of the transport are results of the request.
  * Threads: any, but only one thread at a time may use the communicator.
  * Source: MPI_Isend, MPI_Irecv.
  * Since: ABI 0.
@@ -6639,8 +6643,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare_st
  * itself sends the error.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
  * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
- * request returns all other errors of `shardspec_transfer_run`, including those of `transfer`.
- * After the request has ended, the transfer can run again, also after an error.
+ * request returns all other errors of `shardspec_transfer_run`, including the errors of
+ * `transfer`. After the request has ended, the transfer can run again, also after an error.
  * Threads: any, but only one thread at a time may use the communicator. Until the request has
  * ended, no thread may write source shards or use destination shards.
  * Source: MPI_Start.
@@ -7044,9 +7048,9 @@ struct shardspec_spec_vtable {
  * uses the spec. The caller frees `*out`.
  * Calls back: `destroy`, if the call fails.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT if `type_name` is empty or that of a built-in type, `build_metadata` is
- * NULL, `struct_size` is wrong, or `success_status` can be a failure; NULL_ARGUMENT,
- * OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if `type_name` is empty or the name of a built-in type,
+ * `build_metadata` is NULL, `struct_size` is wrong, or `success_status` can be a failure;
+ * NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any. The functions of `vtable` may run on several threads at once.
  * Since: ABI 0.
  */

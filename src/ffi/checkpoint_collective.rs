@@ -48,17 +48,18 @@ use crate::memory::{Shared, try_collect, try_to_vec};
 /// custom placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on the disk and on other ranks.
 /// Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the
-/// shards of an item are not those of this rank; NOT_FOUND if a tensor does not exist; GAP if no file
-/// holds some elements; OVERLAP if chunks contradict each other; SHAPE_MISMATCH, NDIM_MISMATCH or
-/// DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if the elements of a layout are pending a
-/// reduction; ALIASED if destinations share memory; DISAGREEMENT if another rank returns an error, or
-/// if names, layouts or element types differ (the message has both); UNSUPPORTED, UNSUPPORTED_DEVICE,
-/// INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these,
-/// nothing was written on any rank. During the read: FILE_FAILED or INVALID_FILE if this rank can't
-/// read a file (the message names file, byte and reason); OUT_OF_MEMORY; or the status with which
-/// `progress` cancels the read. All other ranks then return DISAGREEMENT with the rank, its status and
-/// its message. If `progress` cancels after the last bytes of its rank have arrived, only that rank
-/// returns the status. TRANSPORT_FAILED if the transport fails, or any status of a custom transport.
+/// shards of an item are not exactly the shards of this rank; NOT_FOUND if a tensor does not exist;
+/// GAP if no file holds some elements; OVERLAP if chunks contradict each other; SHAPE_MISMATCH,
+/// NDIM_MISMATCH or DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if the elements of a
+/// layout are pending a reduction; ALIASED if destinations share memory; DISAGREEMENT if another
+/// rank returns an error, or if names, layouts or element types differ (the message has both);
+/// UNSUPPORTED, UNSUPPORTED_DEVICE, INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY. After one of these errors, nothing was written on any rank. During the read:
+/// FILE_FAILED or INVALID_FILE if this rank can't read a file (the message names file, byte and
+/// reason); OUT_OF_MEMORY; the status of `progress` if `progress` cancels the read. If a rank fails
+/// during the read, all other ranks return DISAGREEMENT with the rank, its status and its message.
+/// If `progress` cancels after the last bytes of its rank have arrived, only that rank returns the
+/// status. TRANSPORT_FAILED if the transport fails, or any status of a custom transport.
 /// Threads: any, but only one thread at a time may use the communicator. During the call, no other
 /// thread may use the destinations.
 /// Source: MPI_File_read_all.

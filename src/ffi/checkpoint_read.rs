@@ -96,7 +96,7 @@ pub const SHARDSPEC_CHECKPOINT_MAX_PROBLEMS: usize = 1024;
 /// Blocks: no.
 /// Errors: UNSUPPORTED if chunks overlap in too many ways; INVALID_ARGUMENT, INDEX_OUT_OF_RANGE,
 /// OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. A problem of the checkpoint is a result
-/// and not an error: the function then returns OK.
+/// and not an error. The function returns OK with such a result.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -157,8 +157,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_check(
 /// NDIM_MISMATCH or DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if the elements of a
 /// layout are pending a reduction; ALIASED if destinations share memory; UNSUPPORTED if a part ends
 /// inside of a byte; UNSUPPORTED_DEVICE, INVALID_ARGUMENT, INDEX_OUT_OF_RANGE, OVERFLOW,
-/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these, nothing was written. During
-/// the read: FILE_FAILED or INVALID_FILE if a file can't be read or has changed since the
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these errors, nothing was written.
+/// During the read: FILE_FAILED or INVALID_FILE if a file can't be read or has changed since the
 /// checkpoint was opened (the message names file, byte and reason). If `progress` cancels the read,
 /// the function returns the status of `progress`.
 /// Threads: any. No other thread may use the destinations during the call.

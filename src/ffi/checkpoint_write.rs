@@ -225,7 +225,7 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_write(
 /// anything but a checkpoint; FILE_FAILED, OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE,
 /// NULL_ARGUMENT, OUT_OF_MEMORY. After an error, the path has the old checkpoint. If only flushing
 /// the directory above the path failed, the path has the new one. An old checkpoint that can't be
-/// removed stays in the directory whose name ends in `.saving`.
+/// removed stays in the directory with the ending `.saving`.
 /// Threads: any. No rank may write to the same path during the call.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

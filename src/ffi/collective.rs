@@ -64,8 +64,8 @@ use crate::transfer::{Fill, ShardedTensor};
 /// SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED or OVERFLOW if a
 /// buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the elements are
 /// pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE, NULL_ARGUMENT.
-/// After one of these, nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a
-/// status of a custom transport, destinations may be partly written.
+/// After one of these errors, nothing was written on any rank. After TRANSPORT_FAILED,
+/// OUT_OF_MEMORY or a status of a custom transport, destinations may be partly written.
 /// Threads: any, but only one thread at a time may use the communicator. During the call, no other
 /// thread may write `full` or use `shards`.
 /// Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`.
@@ -100,8 +100,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter(
 /// SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED or OVERFLOW if a
 /// buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the elements are
 /// pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE, NULL_ARGUMENT.
-/// After one of these, nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a
-/// status of a custom transport, destinations may be partly written.
+/// After one of these errors, nothing was written on any rank. After TRANSPORT_FAILED,
+/// OUT_OF_MEMORY or a status of a custom transport, destinations may be partly written.
 /// Threads: any, but only one thread at a time may use the communicator. During the call, no other
 /// thread may write `shards` or use `full`.
 /// Since: ABI 0.
@@ -138,8 +138,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather(
 /// of shards is wrong; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED
 /// or OVERFLOW if a buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the
 /// elements are pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE,
-/// NULL_ARGUMENT. After one of these, nothing was written on any rank. After TRANSPORT_FAILED,
-/// OUT_OF_MEMORY or a status of a custom transport, destinations may be partly written.
+/// NULL_ARGUMENT. After one of these errors, nothing was written on any rank. After
+/// TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be partly
+/// written.
 /// Threads: any, but only one thread at a time may use the communicator. During the call, no other
 /// thread may write `source_shards` or use `destination_shards`.
 /// Since: ABI 0.

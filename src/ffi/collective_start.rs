@@ -272,8 +272,8 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare_start(
 /// itself sends the error.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
-/// request returns all other errors of `shardspec_transfer_run`, including those of `transfer`.
-/// After the request has ended, the transfer can run again, also after an error.
+/// request returns all other errors of `shardspec_transfer_run`, including the errors of
+/// `transfer`. After the request has ended, the transfer can run again, also after an error.
 /// Threads: any, but only one thread at a time may use the communicator. Until the request has
 /// ended, no thread may write source shards or use destination shards.
 /// Source: MPI_Start.

@@ -222,8 +222,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_size(
 /// Blocks: on other ranks.
 /// Errors: INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if the
 /// calling rank sends itself other numbers of messages or bytes than it receives from itself;
-/// NULL_ARGUMENT, INVALID_HANDLE. After one of these, nothing was written. TRANSPORT_FAILED, or the
-/// status of a custom transport, if the transport fails. Some messages may then have arrived.
+/// NULL_ARGUMENT, INVALID_HANDLE. After one of these errors, nothing was written. TRANSPORT_FAILED,
+/// or the status of a custom transport, if the transport fails. Some messages may have arrived
+/// before the failure.
 /// Threads: any, but only one thread at a time may use the communicator.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -269,9 +269,9 @@ impl Sharder for CustomSpec {
 /// uses the spec. The caller frees `*out`.
 /// Calls back: `destroy`, if the call fails.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT if `type_name` is empty or that of a built-in type, `build_metadata` is
-/// NULL, `struct_size` is wrong, or `success_status` can be a failure; NULL_ARGUMENT,
-/// OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if `type_name` is empty or the name of a built-in type,
+/// `build_metadata` is NULL, `struct_size` is wrong, or `success_status` can be a failure;
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. The functions of `vtable` may run on several threads at once.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

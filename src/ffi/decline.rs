@@ -28,9 +28,9 @@ use crate::model::Error;
 /// handle during the call.
 /// Blocks: on other ranks.
 /// Errors: INVALID_ARGUMENT if `status` is below 1 or `message` is not UTF-8; NULL_ARGUMENT if
-/// `message` is NULL. After these, the other ranks return DISAGREEMENT too. INVALID_HANDLE or
-/// NULL_ARGUMENT if `comm` is not a communicator; TRANSPORT_FAILED, or the status of a custom
-/// transport, if the transport fails. After these, other ranks may wait without end.
+/// `message` is NULL. After these errors, the other ranks return DISAGREEMENT too. INVALID_HANDLE
+/// or NULL_ARGUMENT if `comm` is not a communicator; TRANSPORT_FAILED, or the status of a custom
+/// transport, if the transport fails. After these errors, other ranks may wait without end.
 /// Threads: any, but only one thread at a time may use the communicator.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

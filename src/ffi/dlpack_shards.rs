@@ -237,7 +237,7 @@ unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostV
 /// Blocks: no.
 /// Errors: READ_ONLY if a managed tensor has the read-only flag; UNSUPPORTED if a managed tensor
 /// has another major version of DLPack than 1 or unknown flags; INVALID_ARGUMENT if a managed
-/// tensor or a shard occurs twice, or if the shards are not exactly those of `owner`;
+/// tensor or a shard occurs twice, or if the shards are not exactly the shards of `owner`;
 /// SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a tensor does
 /// not fit its shard; INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, OVERFLOW, INVALID_HANDLE,
 /// NULL_ARGUMENT, OUT_OF_MEMORY. The error's `first_shard` is the shard, `index` is its position in

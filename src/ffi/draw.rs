@@ -192,8 +192,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_draw(
 /// during the call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if an option is not allowed, a size is negative, `ndim` is above 32 or
-/// the window is not a part of the tensor; NDIM_MISMATCH if the shards are those of a tensor with
-/// another number of dimensions; SHAPE_MISMATCH if they are flattened shards of a tensor of other
+/// the window is not a part of the tensor; NDIM_MISMATCH if the shards have another number of
+/// dimensions than the tensor; SHAPE_MISMATCH if they are flattened shards of a tensor of other
 /// sizes; OVERFLOW if the number of elements does not fit in 64 bits; INDEX_OUT_OF_RANGE if
 /// `options->axes` has a dimension that the tensor does not have; BUFFER_TOO_SMALL if `capacity` is
 /// too small (the error's `limit` is the capacity needed); INVALID_HANDLE, NULL_ARGUMENT,

@@ -52,8 +52,8 @@ pub unsafe extern "C-unwind" fn shardspec_error_init(
 /// Ownership: the caller keeps `err` and `text`.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT if `status` is negative or `err` has a wrong `struct_size`. Then
-/// nothing was written.
+/// Errors: INVALID_ARGUMENT if `status` is negative or `err` has a wrong `struct_size`. If the
+/// function fails, nothing was written.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

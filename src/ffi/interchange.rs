@@ -74,7 +74,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_to_json(
 /// UNSUPPORTED if the text has a field, a rule or a version that this version of the library does
 /// not know (the message names it); INVALID_PLACEMENT if a text is not a placement; OVERLAP if
 /// shards overlap; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the number of the
-/// byte of `text` at which the wrong value starts.
+/// first byte of the wrong value in `text`.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -124,8 +124,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_to_bytes(
 /// Errors: INVALID_ARGUMENT if bytes are damaged or missing, or if they are not a spec; UNSUPPORTED
 /// if they have a field, a rule or a version that this version of the library does not know (the
 /// message names it); INVALID_PLACEMENT if a text is not a placement; OVERLAP if shards overlap;
-/// NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the number of the byte at which
-/// the wrong value starts.
+/// NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the number of the first byte of
+/// the wrong value.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -179,7 +179,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_to_json(
 /// not know (the message names it), or if a check of the shards would take too long;
 /// INVALID_PLACEMENT if a text is not a placement; OVERLAP, GAP, OUT_OF_BOUNDS or NDIM_MISMATCH if
 /// the shards do not fit the tensor; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is
-/// the number of the byte of `text` at which the wrong value starts.
+/// the number of the first byte of the wrong value in `text`.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -230,7 +230,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_to_bytes(
 /// know (the message names it), or if a check of the shards would take too long; INVALID_PLACEMENT
 /// if a text is not a placement; OVERLAP, GAP, OUT_OF_BOUNDS or NDIM_MISMATCH if the shards do not
 /// fit the tensor; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the number of the
-/// byte at which the wrong value starts.
+/// first byte of the wrong value.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

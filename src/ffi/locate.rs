@@ -149,8 +149,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_locate(
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE if a shard does not exist or an element is outside of its buffer (the
-/// error has the dimension, the index, the limit and the position); NOT_FOUND if an index is that
-/// of a hole, which has no element; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// error has the dimension, the index, the limit and the position); NOT_FOUND if an index is the
+/// index of a hole, which has no element; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

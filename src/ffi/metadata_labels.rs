@@ -53,8 +53,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_flattening(
 /// call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if the devices of the mesh are not as many as the shards or have other
-/// placements, if a name in `partials` is that of no axis or occurs twice, or if shards differ
-/// along a partial axis; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// placements, if a name in `partials` is not the name of an axis or occurs twice, or if shards
+/// differ along a partial axis; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

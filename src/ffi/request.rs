@@ -176,8 +176,8 @@ pub(crate) unsafe fn start(
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended;
 /// INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if the calling
 /// rank sends itself other numbers of messages or bytes than it receives from itself;
-/// NULL_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. After one of these, nothing was sent. Errors of
-/// the transport are results of the request.
+/// NULL_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. After one of these errors, nothing was sent.
+/// Errors of the transport are results of the request.
 /// Threads: any, but only one thread at a time may use the communicator.
 /// Source: MPI_Isend, MPI_Irecv.
 /// Since: ABI 0.

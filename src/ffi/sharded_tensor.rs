@@ -16,7 +16,7 @@
 //! valid until the sharded tensor and all managed tensors exported from it are freed. While a
 //! thread writes elements, no other thread may use these elements.
 //!
-//! Source: torch's `ShardedTensor`. Only strided, contiguous tensors can be sharded, as in torch.
+//! Source: torch's `ShardedTensor`. Like in torch, only strided, contiguous tensors can be sharded.
 
 use std::ffi::{c_char, c_void};
 
@@ -249,7 +249,7 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full_for_indic
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a view
 /// does not fit its shard (the error's `first_shard` is the shard, `index` is its position in
-/// `shards`); INVALID_ARGUMENT if a shard occurs twice or the shards are not exactly those of
+/// `shards`); INVALID_ARGUMENT if a shard occurs twice or the shards are not exactly the shards of
 /// `owner`; INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE,
 /// NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
@@ -292,10 +292,10 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local(
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a view
 /// does not fit its shard (the error's `first_shard` is the shard, `index` is its position in
-/// `shards`); INVALID_ARGUMENT if a shard occurs twice, the shards are not exactly those of
+/// `shards`); INVALID_ARGUMENT if a shard occurs twice, the shards are not exactly the shards of
 /// `owner`, a shard has another placement in the metadata, or `shard_count` is not the number of
-/// `descriptions`; NOT_FOUND if a box is not that of a shard of the metadata; NULL_ARGUMENT if a
-/// pointer is NULL or a description has no placement; INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW,
+/// `descriptions`; NOT_FOUND if the metadata has no shard with a box; NULL_ARGUMENT if a pointer is
+/// NULL or a description has no placement; INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW,
 /// INVALID_HANDLE, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.

@@ -184,8 +184,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard(
 /// Errors: UNSUPPORTED if very many elements of the source have the same addresses, so that the
 /// check for ALIASED would take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH,
 /// DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE, INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW,
-/// INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these, nothing was written. The
-/// library calls `fill_shard` of the spec after all checks. If `fill_shard` fails, the function
+/// INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these errors, nothing was written.
+/// The library calls `fill_shard` of the spec after all checks. If `fill_shard` fails, the function
 /// returns that status.
 /// Threads: any. During the call, no other thread may write `full` or use `shard`.
 /// Source: torch's `ShardingSpec.shard`, for one destination.

@@ -70,11 +70,11 @@ fn prepared(
 /// element; INVALID_ARGUMENT if the number of shards is wrong, a plan covers only some destinations
 /// or no element type is known; ALIASED if a destination shares memory with another buffer, also of
 /// another tensor; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW,
-/// PARTIAL, INVALID_HANDLE, NULL_ARGUMENT. With these, the error's `index` is the position of the
+/// PARTIAL, INVALID_HANDLE, NULL_ARGUMENT. With these errors, `index` is the position of the
 /// tensor. DISAGREEMENT if another rank has an error, or if ranks pass other tensors, tags, layouts
-/// or element types or another order. After one of these, nothing was written on any rank. After
-/// TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be partly
-/// written.
+/// or element types or another order. After one of these errors, nothing was written on any rank.
+/// After TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be
+/// partly written.
 /// Threads: any, but only one thread at a time may use the communicator. During the call, no other
 /// thread may write source shards or use destination shards.
 /// Since: ABI 0.
@@ -107,7 +107,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_transfer(
 /// element; INVALID_ARGUMENT if the number of shards is wrong, a plan covers only some destinations
 /// or no element type is known; ALIASED if a destination shares memory with another buffer, also of
 /// another tensor; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW,
-/// PARTIAL, INVALID_HANDLE, NULL_ARGUMENT. With these, the error's `index` is the position of the
+/// PARTIAL, INVALID_HANDLE, NULL_ARGUMENT. With these errors, `index` is the position of the
 /// tensor. DISAGREEMENT if another rank has an error, or if ranks pass other tensors, tags, layouts
 /// or element types or another order. TRANSPORT_FAILED, or the status of a custom transport, if the
 /// transport fails; OUT_OF_MEMORY.
@@ -150,10 +150,10 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare(
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
-/// Errors: INVALID_ARGUMENT if the communicator, the number of tensors, a tag or strides are not
-/// those of the preparation, or if another thread runs the transfer; DISAGREEMENT if another rank
-/// has an error or runs another transfer; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
-/// UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT. After one of these,
+/// Errors: INVALID_ARGUMENT if the communicator, the number of tensors, a tag or strides differ
+/// from the preparation, or if another thread runs the transfer; DISAGREEMENT if another rank has
+/// an error or runs another transfer; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
+/// UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT. After one of these errors,
 /// nothing was written on any rank, and the transfer can run again. After TRANSPORT_FAILED,
 /// OUT_OF_MEMORY or a status of a custom transport, destinations may be partly written.
 /// Threads: any, but only one thread at a time may use the communicator. During the call, no other
