@@ -984,8 +984,8 @@ typedef struct shardspec_tensor_view shardspec_tensor_view;
  *
  * Strides count elements, so the distance between neighbours is a whole number of elements. A
  * field of 4 bytes in records of 5 bytes has no such stride. Describe the bytes of such a field
- * instead. Pass elements of 8 bits, strides in bytes, and a last dimension of size 4 with stride
- * 1. The metadata must also have this last dimension. A whole record can be one element with
+ * instead. Pass elements of 8 bits, a last dimension of size 4 with stride 1, and strides in
+ * bytes. The metadata must also have this last dimension. A whole record can be one element with
  * several lanes of 8 bits. The library copies bits unchanged. A view therefore has neither a byte
  * order nor flags for conjugation or negation.
  */
