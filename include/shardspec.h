@@ -355,7 +355,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_placement(
     const shardspec_spec *spec, size_t index, shardspec_placement **out, shardspec_error *err);
 
 /**
- * Writes 1 to `*out` if two specs have the same type and equal parameters, else 0. Such specs cut
+ * Writes 1 to `*out` if two specs have the same type and equal parameters, else 0. Equal specs cut
  * every tensor into equal shards. The dimension -1 and the dimension 1 differ, although both may
  * mean the last dimension. Mesh specs are equal if their meshes are equal and their layouts are
  * equal. Custom specs are compared with the `equal` function of their type.
@@ -1129,9 +1129,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_fill_shard(
 
 /**
  * Writes to `*out` a view of shard `index` inside of `full`, without a copy of the data. The
- * view's shape and strides are written into `shape` and `strides`. These two arrays have room for
- * `capacity` numbers each, at least one for each dimension. The view of an empty shard has NULL
- * data.
+ * view's shape and strides are written into `shape` and `strides`. `shape` and `strides` have room
+ * for `capacity` numbers each, at least one for each dimension. The view of an empty shard has
+ * NULL data.
  *
  * Ownership: `out->shape` and `out->strides` point to the caller's two arrays. `out->data` points
  * into the memory of `full`.
@@ -1211,9 +1211,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather(
  * list of local shards.
  *
  * A sharded tensor is immutable, but the elements of its shards may change. The memory of local
- * shards is the only memory of the library that callers access by a pointer. This memory stays
- * valid until the sharded tensor and all managed tensors exported from it are freed. While a
- * thread writes elements, no other thread may use these elements.
+ * shards is the only memory of the library that callers access by a pointer. The memory of local
+ * shards stays valid until the sharded tensor and all managed tensors exported from it are freed.
+ * While a thread writes elements, no other thread may use these elements.
  *
  * Source: torch's `ShardedTensor`. Like in torch, only strided, contiguous tensors can be sharded.
  */
@@ -1469,8 +1469,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_loca
 
 /**
  * Writes to `*out` a view of local shard `local`. The view's shape and strides are written into
- * `shape` and `strides`. These two arrays have room for `capacity` numbers each, at least one for
- * each dimension. The view of an empty shard has NULL data.
+ * `shape` and `strides`. `shape` and `strides` have room for `capacity` numbers each, at least one
+ * for each dimension. The view of an empty shard has NULL data.
  *
  * Ownership: `out->shape` and `out->strides` point to the caller's two arrays. The memory at
  * `out->data` belongs to the sharded tensor. The caller may read and write this memory until the
@@ -1607,7 +1607,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_sh
  *
  * `*byte_offset` becomes the distance in bytes from the tensor's element at index 0 to the shard's
  * element at index 0. For an empty shard, `*byte_offset` becomes 0. The shape and the strides of
- * the shard are written into `shape` and `strides`. These two arrays have room for `capacity`
+ * the shard are written into `shape` and `strides`. `shape` and `strides` have room for `capacity`
  * numbers each, at least one for each dimension.
  *
  * Ownership: the caller keeps all arguments.
@@ -1893,7 +1893,7 @@ struct shardspec_shard_metadata {
  *
  * All shards have the same number of dimensions. An empty list fits any number of dimensions. A
  * shard with `placement` NULL has no owner. For plans, all shards without an owner belong to one
- * unknown owner. This owner is on no rank.
+ * unknown owner, which is on no rank.
  *
  * Ownership: the library copies all arguments. The caller frees `*out`.
  * Calls back: no.
@@ -1987,8 +1987,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_count(
  * two shards of a pair share.
  *
  * `first_shards` and `second_shards` receive the indices of the shards. `offsets` and `sizes`
- * receive the shared boxes, one number for each dimension of the tensor. These four arrays have
- * room for `capacity` pairs, and each may be NULL. `*overlap_count` becomes the number of pairs
+ * receive the shared boxes, one number for each dimension of the tensor. All four arrays have room
+ * for `capacity` pairs, and each array may be NULL. `*overlap_count` becomes the number of pairs
  * written, at most `capacity`. `*more` becomes 1 if there are further pairs, else 0. `more` may be
  * NULL.
  *
@@ -2335,10 +2335,10 @@ SHARDSPEC_API const char * shardspec_error_message(const shardspec_error *err);
 /* ================================================================================================
  * Sizes and defaults of structs.
  *
- * These functions are for programs that can't use the macros of this header. Such a program
- * declares the structs itself. The program compares the size of its struct with the result of
- * `shardspec_struct_size`. The program initialises the struct with `shardspec_struct_init` before
- * it sets fields. Both functions take the name of the struct in this header, such as
+ * These functions are for programs that can't use the macros of this header. A program without
+ * macros declares the structs itself. The program compares the size of its struct with the result
+ * of `shardspec_struct_size`. The program initialises the struct with `shardspec_struct_init`
+ * before it sets fields. Both functions take the name of the struct in this header, such as
  * "shardspec_cut".
  *
  * The caller must set `struct_size` in every struct that begins with this field. The library
@@ -2726,8 +2726,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_hash(
 /**
  * A value of `repeat`: the library chooses the repeat when it cuts a dimension. A unit is a
  * granule, or a block of the rule CYCLIC. If there are fewer units than coordinates, the repeat is
- * the number of coordinates divided by the number of units. This division must have no remainder.
- * With enough units, the repeat is 1.
+ * the number of coordinates divided by the number of units. The number of units must divide the
+ * number of coordinates. With enough units, the repeat is 1.
  */
 #define SHARDSPEC_REPEAT_AS_NEEDED (-1)
 /** The values are added. */
@@ -3127,8 +3127,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial_co
 
 /**
  * Writes to `buffer` the name of an axis that is pending a reduction. `*reduction` becomes a
- * `SHARDSPEC_REDUCTION_...` constant. `reduction` may be NULL. These axes are numbered from 0, in
- * the order of the layout.
+ * `SHARDSPEC_REDUCTION_...` constant. `reduction` may be NULL. Partial axes are numbered from 0,
+ * in the order of the layout.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -3523,7 +3523,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_to_json(
 
 /**
  * Writes to `*out` the size of a full chunk if `dim_size` elements are cut into `chunk_count`
- * chunks. This size is ceil(dim_size / chunk_count).
+ * chunks. The size of a full chunk is ceil(dim_size / chunk_count).
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
@@ -3984,9 +3984,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_with_d
 /* ================================================================================================
  * Digests: comparing sharded tensors without assembling them.
  *
- * The digest of a tensor is the CRC-64/NVME of the bytes of its elements in row-major order. This
- * number of 64 bits does not depend on how the tensor is cut. A program can compare a model that
- * is cut over 4 ranks with the same model on 8 ranks, or a copy with its source.
+ * The digest of a tensor is the CRC-64/NVME of the bytes of its elements in row-major order. The
+ * digest has 64 bits and does not depend on how the tensor is cut. A program can compare a model
+ * that is cut over 4 ranks with the same model on 8 ranks, or a copy with its source.
  *
  * Each process computes the contribution of its own shards to the digest. The exclusive or of all
  * contributions, in any order, is the digest of the tensor. With MPI:
@@ -4214,8 +4214,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_ndim(
  *
  * `sources` and `destinations` receive the indices of the shards and have room for `piece_count`
  * numbers. `source_offsets`, `destination_offsets` and `sizes` receive the start of each piece in
- * both shards and its sizes. These three arrays have room for `piece_count` rows.
- * `shardspec_plan_ndims` returns the lengths of their rows: the numbers of dimensions of source
+ * both shards and its sizes. The arrays of offsets and sizes have room for `piece_count` rows.
+ * `shardspec_plan_ndims` returns the lengths of these rows: the numbers of dimensions of source
  * shards' buffers, of destination shards' buffers and of pieces. The lengths may differ only if
  * some shards are not boxes. The pieces of such shards have steps (`shardspec_plan_piece_steps`).
  * Each of the five arrays may be NULL.
@@ -4529,7 +4529,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_traffic(
  * With capacity 0, only `*needed` is written, and `runs` may be NULL. `itemsize` is the number of
  * bytes of an element. With 0, the size comes from the element type of the plan's layouts.
  *
- * Time: proportional to the number of pieces if `capacity` is 0. Such a call allocates no memory.
+ * Time: proportional to the number of pieces if `capacity` is 0. With `capacity` 0, the function
+ * allocates no memory.
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
@@ -4553,7 +4554,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_runs(
  * With capacity 0, only `*needed` is written, and `runs` may be NULL. `itemsize` is the number of
  * bytes of an element. With 0, the size comes from the element type of the plan's layouts.
  *
- * Time: proportional to the number of pieces if `capacity` is 0. Such a call allocates no memory.
+ * Time: proportional to the number of pieces if `capacity` is 0. With `capacity` 0, the function
+ * allocates no memory.
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
@@ -4742,9 +4744,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_draw(
 /**
  * Draws the owners of a tensor's elements, for any list of shards. `sizes` holds the `ndim` sizes
  * of the tensor. The shards need not cover the tensor, and may overlap. The picture marks gaps,
- * overlaps and elements outside of the tensor. These marks show why a list of shards is refused as
- * metadata. The function writes the picture to `buffer`, NUL-terminated and in UTF-8. `options`
- * may be NULL: text of 80 columns without colours.
+ * overlaps and elements outside of the tensor. With the marks, the picture shows why a list of
+ * shards is refused as metadata. The function writes the picture to `buffer`, NUL-terminated and
+ * in UTF-8. `options` may be NULL: text of 80 columns without colours.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -4834,11 +4836,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_draw(
  * `model.safetensors.index.json`. The library recognises the format by the names of files and by
  * their first bytes.
  *
- * A tensor is stored in chunks. A chunk is a shard with a file as its placement. This placement is
- * a custom placement of the type "file". The text of the placement is the name of the file in the
- * checkpoint. A tensor can be read into any layout. The caller passes metadata, the indices of
- * some of its shards, and memory for these shards. `shardspec_checkpoint_check` lists all reasons
- * why tensors can't be read. `shardspec_checkpoint_check` itself reads no element.
+ * A tensor is stored in chunks. A chunk is a shard with a file as its placement. The placement of
+ * a chunk is a custom placement of the type "file". The text of the placement is the name of the
+ * file in the checkpoint. A tensor can be read into any layout. The caller passes metadata, the
+ * indices of some of its shards, and memory for these shards. `shardspec_checkpoint_check` lists
+ * all reasons why tensors can't be read. `shardspec_checkpoint_check` itself reads no element.
  *
  * Opening a checkpoint reads only the headers of the files. A file that is shorter than stated in
  * its header is refused. Files are read by `pread` and are never mapped into memory. The files
@@ -5098,7 +5100,7 @@ struct shardspec_checkpoint_read_report {
 #define SHARDSPEC_CHECKPOINT_MAX_PROBLEMS 1024
 
 /**
- * Finds all reasons why `item_count` items can't be read. Such reasons are missing tensors and
+ * Finds all reasons why `item_count` items can't be read. Possible reasons are missing tensors and
  * files, missing elements, and chunks that contradict each other. A layout with other sizes or
  * another element type than the stored tensor is also a reason. With `item_count` 0, the function
  * checks the whole checkpoint. The function reads no element, and ignores `shards` of the items.
@@ -5196,9 +5198,9 @@ typedef struct shardspec_comm_options shardspec_comm_options;
 /**
  * Reads tensors of a checkpoint on all ranks of a communicator together.
  * `shardspec_checkpoint_read` on each rank would give the same elements. If several shards have
- * the same elements, one rank reads the elements from the files. This rank sends the elements to
- * the ranks of the other shards. `shardspec_checkpoint_choose_readers` returns the same readers
- * for these layouts. All ranks read about equally many bytes.
+ * the same elements, one rank reads the elements from the files and sends the elements to the
+ * other ranks. `shardspec_checkpoint_choose_readers` returns the same readers for these layouts.
+ * All ranks read about equally many bytes.
  *
  * All ranks pass the same names and layouts in the same order. Each rank passes all of its own shards.
  * If `indices` of an item is NULL, `shards` holds all shards of this rank, in the order of the
@@ -5443,7 +5445,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_convert(
  *
  * There are two forms of managed tensors. `shardspec_managed_tensor` has the memory layout of
  * DLPack's `DLManagedTensorVersioned`. `shardspec_legacy_managed_tensor` has the memory layout of
- * `DLManagedTensor`. This legacy form is for libraries that support only DLPack before 1.0. A
+ * `DLManagedTensor`. The legacy form is for libraries that support only DLPack before 1.0. A
  * pointer to a managed tensor may be cast to a pointer to the struct of DLPack, and back.
  *
  * `shardspec_sharded_tensor_new_from_managed` takes managed tensors of other libraries. Some
@@ -5524,8 +5526,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_managed_tensor_new(
     shardspec_managed_tensor **out, shardspec_error *err);
 
 /**
- * Creates a managed tensor of the memory of `view`, in the form before DLPack 1.0. This form has
- * no flags, so the receiving library may write the memory.
+ * Creates a managed tensor of the memory of `view`, in the form before DLPack 1.0. The form before
+ * DLPack 1.0 has no flags, so the receiving library may write the memory.
  *
  * Ownership: the library copies `view`. The memory of the view must stay valid until the library
  * calls `release(ctx)`, exactly once. The deleter of the managed tensor calls `release`. A failed
@@ -5996,8 +5998,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_node(
  *
  * The agreement requires that a transport delivers messages unchanged, once and in order. Each
  * message of the agreement has a checksum. A rank that receives a damaged message returns
- * DISAGREEMENT. This rank also calls `abort`, because other ranks may have agreed already. Without
- * an `abort`, ranks that have agreed keep waiting. Messages with data have no checksum.
+ * DISAGREEMENT and calls `abort`, because other ranks may have agreed already. Without an `abort`,
+ * ranks that have agreed keep waiting. Messages with data have no checksum.
  */
 
 /** A value of `destination_rank`: all ranks receive the tensor. */

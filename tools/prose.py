@@ -169,6 +169,9 @@ AFTER_THAT = r"\w+s|\w+ed|can|can't|may|must|do|the|a|an|it|they|this|has|no|COD
 PARTICIPLES = "made|given|written|read|sent|held|kept|built|cut|found|known|left|put|taken|shown|freed|chosen|drawn"
 VERBS = (r"is|are|was|were|has|have|had|can|can't|may|must|do|does|makes?|means?|holds?|needs?|takes?|lets?|gives?"
          "|happens?|includes?|applies|keeps?|costs?|begins?|defines?|of (?:them|these|those|it|which)")
+# What a comment or a page may call 'this': itself, and the code or the table that follows.
+OWN = ("callback|command|example|field|form|functions?|header|hint|library|macro|method|numbers|op|package|page"
+       "|program|ratios|rules|section|spec|times")
 AFTER_WHAT = "of|it|they|the|a|an|is|are|was|this|each|to|you|has|must|makes?|moves?|goes|changes"
 
 # What a sentence does that makes readers stop.
@@ -186,7 +189,8 @@ RULES = {
     "needs the sentence before it": Rule(
         "state the condition or the reason again, or join the sentences",
         begins_with(r"(?:so|then|but|and|or|otherwise|instead(?! of)|thus|also|again|however)\b",
-                    r"(?:similarly|likewise|conversely|here|examples are|another example)\b",
+                    r"(?:similarly|likewise|conversely|here|examples are|another example|such)\b",
+                    rf"(?:this|these) (?!(?:{OWN})\b)\w",
                     r"(?:in|for|after|before|with|to|from) (?:that|this|these|those|such)(?: case)?,", r"in such\b",
                     r"of (?:these|those|them|all)\b", "as a result", "in all other cases", "in both cases")),
     "stands for something that another sentence names": Rule(

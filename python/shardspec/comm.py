@@ -215,7 +215,7 @@ class Communicator(Handle):
 
     @property
     def rank(self) -> int:
-        """This rank."""
+        """The number of the calling rank."""
         return int(lib.answer(ctypes.c_int64, lib.comm_rank, self))
 
     @property

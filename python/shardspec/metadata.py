@@ -50,8 +50,8 @@ class ShardedTensorMetadata(Handle):
     must cover the tensor and must not overlap. The object is immutable.
 
     `scatter`, `gather`, `extract_shard` and `view_shard` move data between a tensor and its shards.
-    These methods accept any object with the buffer protocol or `__dlpack__`, and use the memory of
-    the object in place.
+    All four methods accept any object with the buffer protocol or `__dlpack__`, and use the memory
+    of the object in place.
 
     >>> metadata = ShardedTensorMetadata(
     ...     [ShardMetadata([0], [1], "rank:0"), ShardMetadata([1], [2], "rank:1")], (3,))

@@ -72,8 +72,8 @@ def dispatch_custom_op(sharding_spec: ShardingSpec, op: Any, args: Sequence[Any]
     """Calls the op of a spec's type.
 
     A Python function receives these objects themselves, and its result is returned. An op of
-    another language receives numbers, texts, lists of integers, tensors and sharded tensors. Such
-    an op returns `results` values: a single value, or a tuple of values.
+    another language receives numbers, texts, lists of integers, tensors and sharded tensors. An op
+    of another language returns `results` values: a single value, or a tuple of values.
     """
     names = _type_name(sharding_spec), op_name(op)
     named = {} if kwargs is None else dict(items("kwargs", kwargs, "names and arguments"))

@@ -5,11 +5,11 @@
 //! `model.safetensors.index.json`. The library recognises the format by the names of files and by
 //! their first bytes.
 //!
-//! A tensor is stored in chunks. A chunk is a shard with a file as its placement. This placement is
-//! a custom placement of the type "file". The text of the placement is the name of the file in the
-//! checkpoint. A tensor can be read into any layout. The caller passes metadata, the indices of
-//! some of its shards, and memory for these shards. `shardspec_checkpoint_check` lists all reasons
-//! why tensors can't be read. `shardspec_checkpoint_check` itself reads no element.
+//! A tensor is stored in chunks. A chunk is a shard with a file as its placement. The placement of
+//! a chunk is a custom placement of the type "file". The text of the placement is the name of the
+//! file in the checkpoint. A tensor can be read into any layout. The caller passes metadata, the
+//! indices of some of its shards, and memory for these shards. `shardspec_checkpoint_check` lists
+//! all reasons why tensors can't be read. `shardspec_checkpoint_check` itself reads no element.
 //!
 //! Opening a checkpoint reads only the headers of the files. A file that is shorter than stated in
 //! its header is refused. Files are read by `pread` and are never mapped into memory. The files

@@ -79,7 +79,7 @@ unsafe impl Grows for shardspec_checkpoint_read_report {
 /// larger, the function stops after `capacity` problems.
 pub const SHARDSPEC_CHECKPOINT_MAX_PROBLEMS: usize = 1024;
 
-/// Finds all reasons why `item_count` items can't be read. Such reasons are missing tensors and
+/// Finds all reasons why `item_count` items can't be read. Possible reasons are missing tensors and
 /// files, missing elements, and chunks that contradict each other. A layout with other sizes or
 /// another element type than the stored tensor is also a reason. With `item_count` 0, the function
 /// checks the whole checkpoint. The function reads no element, and ignores `shards` of the items.

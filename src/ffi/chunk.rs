@@ -12,7 +12,7 @@ use crate::model::chunk::{chunked_dim_size, split_size};
 use crate::model::spec::chunk_sharding_params;
 
 /// Writes to `*out` the size of a full chunk if `dim_size` elements are cut into `chunk_count`
-/// chunks. This size is ceil(dim_size / chunk_count).
+/// chunks. The size of a full chunk is ceil(dim_size / chunk_count).
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.

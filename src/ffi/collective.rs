@@ -30,8 +30,8 @@
 //!
 //! The agreement requires that a transport delivers messages unchanged, once and in order. Each
 //! message of the agreement has a checksum. A rank that receives a damaged message returns
-//! DISAGREEMENT. This rank also calls `abort`, because other ranks may have agreed already. Without
-//! an `abort`, ranks that have agreed keep waiting. Messages with data have no checksum.
+//! DISAGREEMENT and calls `abort`, because other ranks may have agreed already. Without an `abort`,
+//! ranks that have agreed keep waiting. Messages with data have no checksum.
 
 use crate::comm::{self, Communicator, Root, Scatter};
 use crate::ffi::border::collective::{

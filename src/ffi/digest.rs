@@ -1,8 +1,8 @@
 //! Digests: comparing sharded tensors without assembling them.
 //!
-//! The digest of a tensor is the CRC-64/NVME of the bytes of its elements in row-major order. This
-//! number of 64 bits does not depend on how the tensor is cut. A program can compare a model that
-//! is cut over 4 ranks with the same model on 8 ranks, or a copy with its source.
+//! The digest of a tensor is the CRC-64/NVME of the bytes of its elements in row-major order. The
+//! digest has 64 bits and does not depend on how the tensor is cut. A program can compare a model
+//! that is cut over 4 ranks with the same model on 8 ranks, or a copy with its source.
 //!
 //! Each process computes the contribution of its own shards to the digest. The exclusive or of all
 //! contributions, in any order, is the digest of the tensor. With MPI:

@@ -6,7 +6,7 @@
 //!
 //! There are two forms of managed tensors. `shardspec_managed_tensor` has the memory layout of
 //! DLPack's `DLManagedTensorVersioned`. `shardspec_legacy_managed_tensor` has the memory layout of
-//! `DLManagedTensor`. This legacy form is for libraries that support only DLPack before 1.0. A
+//! `DLManagedTensor`. The legacy form is for libraries that support only DLPack before 1.0. A
 //! pointer to a managed tensor may be cast to a pointer to the struct of DLPack, and back.
 //!
 //! `shardspec_sharded_tensor_new_from_managed` takes managed tensors of other libraries. Some
@@ -195,8 +195,8 @@ pub unsafe extern "C-unwind" fn shardspec_managed_tensor_new(
     )
 }
 
-/// Creates a managed tensor of the memory of `view`, in the form before DLPack 1.0. This form has
-/// no flags, so the receiving library may write the memory.
+/// Creates a managed tensor of the memory of `view`, in the form before DLPack 1.0. The form before
+/// DLPack 1.0 has no flags, so the receiving library may write the memory.
 ///
 /// Ownership: the library copies `view`. The memory of the view must stay valid until the library
 /// calls `release(ctx)`, exactly once. The deleter of the managed tensor calls `release`. A failed

@@ -178,9 +178,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_draw(
 
 /// Draws the owners of a tensor's elements, for any list of shards. `sizes` holds the `ndim` sizes
 /// of the tensor. The shards need not cover the tensor, and may overlap. The picture marks gaps,
-/// overlaps and elements outside of the tensor. These marks show why a list of shards is refused as
-/// metadata. The function writes the picture to `buffer`, NUL-terminated and in UTF-8. `options`
-/// may be NULL: text of 80 columns without colours.
+/// overlaps and elements outside of the tensor. With the marks, the picture shows why a list of
+/// shards is refused as metadata. The function writes the picture to `buffer`, NUL-terminated and
+/// in UTF-8. `options` may be NULL: text of 80 columns without colours.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.

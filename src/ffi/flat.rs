@@ -149,7 +149,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard_flat(
 ///
 /// `*byte_offset` becomes the distance in bytes from the tensor's element at index 0 to the shard's
 /// element at index 0. For an empty shard, `*byte_offset` becomes 0. The shape and the strides of
-/// the shard are written into `shape` and `strides`. These two arrays have room for `capacity`
+/// the shard are written into `shape` and `strides`. `shape` and `strides` have room for `capacity`
 /// numbers each, at least one for each dimension.
 ///
 /// Ownership: the caller keeps all arguments.

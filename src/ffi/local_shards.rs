@@ -49,8 +49,8 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_index(
 }
 
 /// Writes to `*out` a view of local shard `local`. The view's shape and strides are written into
-/// `shape` and `strides`. These two arrays have room for `capacity` numbers each, at least one for
-/// each dimension. The view of an empty shard has NULL data.
+/// `shape` and `strides`. `shape` and `strides` have room for `capacity` numbers each, at least one
+/// for each dimension. The view of an empty shard has NULL data.
 ///
 /// Ownership: `out->shape` and `out->strides` point to the caller's two arrays. The memory at
 /// `out->data` belongs to the sharded tensor. The caller may read and write this memory until the

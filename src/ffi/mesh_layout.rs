@@ -18,8 +18,8 @@ pub const SHARDSPEC_RULE_CYCLIC: i32 = 5;
 
 /// A value of `repeat`: the library chooses the repeat when it cuts a dimension. A unit is a
 /// granule, or a block of the rule CYCLIC. If there are fewer units than coordinates, the repeat is
-/// the number of coordinates divided by the number of units. This division must have no remainder.
-/// With enough units, the repeat is 1.
+/// the number of coordinates divided by the number of units. The number of units must divide the
+/// number of coordinates. With enough units, the repeat is 1.
 pub const SHARDSPEC_REPEAT_AS_NEEDED: i64 = -1;
 
 /// The values are added.

@@ -345,8 +345,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_partial_count(
 }
 
 /// Writes to `buffer` the name of an axis that is pending a reduction. `*reduction` becomes a
-/// `SHARDSPEC_REDUCTION_...` constant. `reduction` may be NULL. These axes are numbered from 0, in
-/// the order of the layout.
+/// `SHARDSPEC_REDUCTION_...` constant. `reduction` may be NULL. Partial axes are numbered from 0,
+/// in the order of the layout.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.

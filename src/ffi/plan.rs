@@ -190,8 +190,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndim(
 ///
 /// `sources` and `destinations` receive the indices of the shards and have room for `piece_count`
 /// numbers. `source_offsets`, `destination_offsets` and `sizes` receive the start of each piece in
-/// both shards and its sizes. These three arrays have room for `piece_count` rows.
-/// `shardspec_plan_ndims` returns the lengths of their rows: the numbers of dimensions of source
+/// both shards and its sizes. The arrays of offsets and sizes have room for `piece_count` rows.
+/// `shardspec_plan_ndims` returns the lengths of these rows: the numbers of dimensions of source
 /// shards' buffers, of destination shards' buffers and of pieces. The lengths may differ only if
 /// some shards are not boxes. The pieces of such shards have steps (`shardspec_plan_piece_steps`).
 /// Each of the five arrays may be NULL.

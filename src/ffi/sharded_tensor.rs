@@ -12,9 +12,9 @@
 //! list of local shards.
 //!
 //! A sharded tensor is immutable, but the elements of its shards may change. The memory of local
-//! shards is the only memory of the library that callers access by a pointer. This memory stays
-//! valid until the sharded tensor and all managed tensors exported from it are freed. While a
-//! thread writes elements, no other thread may use these elements.
+//! shards is the only memory of the library that callers access by a pointer. The memory of local
+//! shards stays valid until the sharded tensor and all managed tensors exported from it are freed.
+//! While a thread writes elements, no other thread may use these elements.
 //!
 //! Source: torch's `ShardedTensor`. Like in torch, only strided, contiguous tensors can be sharded.
 

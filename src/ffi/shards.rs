@@ -46,7 +46,7 @@ impl Handle for shardspec_shards {
 ///
 /// All shards have the same number of dimensions. An empty list fits any number of dimensions. A
 /// shard with `placement` NULL has no owner. For plans, all shards without an owner belong to one
-/// unknown owner. This owner is on no rank.
+/// unknown owner, which is on no rank.
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`.
 /// Calls back: no.
@@ -173,8 +173,8 @@ pub unsafe extern "C-unwind" fn shardspec_shards_count(
 /// two shards of a pair share.
 ///
 /// `first_shards` and `second_shards` receive the indices of the shards. `offsets` and `sizes`
-/// receive the shared boxes, one number for each dimension of the tensor. These four arrays have
-/// room for `capacity` pairs, and each may be NULL. `*overlap_count` becomes the number of pairs
+/// receive the shared boxes, one number for each dimension of the tensor. All four arrays have room
+/// for `capacity` pairs, and each array may be NULL. `*overlap_count` becomes the number of pairs
 /// written, at most `capacity`. `*more` becomes 1 if there are further pairs, else 0. `more` may be
 /// NULL.
 ///

@@ -312,7 +312,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_placement(
     })
 }
 
-/// Writes 1 to `*out` if two specs have the same type and equal parameters, else 0. Such specs cut
+/// Writes 1 to `*out` if two specs have the same type and equal parameters, else 0. Equal specs cut
 /// every tensor into equal shards. The dimension -1 and the dimension 1 differ, although both may
 /// mean the last dimension. Mesh specs are equal if their meshes are equal and their layouts are
 /// equal. Custom specs are compared with the `equal` function of their type.

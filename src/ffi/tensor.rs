@@ -207,9 +207,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_fill_shard(
 }
 
 /// Writes to `*out` a view of shard `index` inside of `full`, without a copy of the data. The
-/// view's shape and strides are written into `shape` and `strides`. These two arrays have room for
-/// `capacity` numbers each, at least one for each dimension. The view of an empty shard has NULL
-/// data.
+/// view's shape and strides are written into `shape` and `strides`. `shape` and `strides` have room
+/// for `capacity` numbers each, at least one for each dimension. The view of an empty shard has
+/// NULL data.
 ///
 /// Ownership: `out->shape` and `out->strides` point to the caller's two arrays. `out->data` points
 /// into the memory of `full`.

@@ -234,7 +234,8 @@ impl<T: Copy> Columns<T> {
 /// With capacity 0, only `*needed` is written, and `runs` may be NULL. `itemsize` is the number of
 /// bytes of an element. With 0, the size comes from the element type of the plan's layouts.
 ///
-/// Time: proportional to the number of pieces if `capacity` is 0. Such a call allocates no memory.
+/// Time: proportional to the number of pieces if `capacity` is 0. With `capacity` 0, the function
+/// allocates no memory.
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
@@ -266,7 +267,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_runs(
 /// With capacity 0, only `*needed` is written, and `runs` may be NULL. `itemsize` is the number of
 /// bytes of an element. With 0, the size comes from the element type of the plan's layouts.
 ///
-/// Time: proportional to the number of pieces if `capacity` is 0. Such a call allocates no memory.
+/// Time: proportional to the number of pieces if `capacity` is 0. With `capacity` 0, the function
+/// allocates no memory.
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
