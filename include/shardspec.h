@@ -1892,8 +1892,8 @@ struct shardspec_shard_metadata {
  * Creates a list of `shard_count` shards. The shards may overlap, and the list may be empty.
  *
  * All shards have the same number of dimensions. An empty list fits any number of dimensions. A
- * shard with `placement` NULL has no owner. For plans, all shards without an owner belong to one
- * unknown owner, which is on no rank.
+ * shard with `placement` NULL has no owner. For plans, all such shards belong to one unknown
+ * owner. The unknown owner is on no rank.
  *
  * Ownership: the library copies all arguments. The caller frees `*out`.
  * Calls back: no.
@@ -5101,9 +5101,9 @@ struct shardspec_checkpoint_read_report {
 
 /**
  * Finds all reasons why `item_count` items can't be read. Possible reasons are missing tensors and
- * files, missing elements, and chunks that contradict each other. A layout with other sizes or
- * another element type than the stored tensor is also a reason. With `item_count` 0, the function
- * checks the whole checkpoint. The function reads no element, and ignores `shards` of the items.
+ * files, missing elements, and chunks that contradict each other. The sizes or the element type of
+ * a layout may also differ from the stored tensor. With `item_count` 0, the function checks the
+ * whole checkpoint. The function reads no element, and ignores `shards` of the items.
  *
  * `*problem_count` becomes the number of problems. Counting ends at
  * `SHARDSPEC_CHECKPOINT_MAX_PROBLEMS`, or at `capacity` if that number is larger. `problems` has
@@ -5663,12 +5663,12 @@ typedef shardspec_status (*shardspec_exchange_fn)(
 /**
  * Starts all messages of the arrays. Returns without waiting for another rank.
  *
- * The function may write any value to `*exchange`. `test` and `wait` receive that value. The rules
- * of `shardspec_exchange_fn` apply. The arrays of messages are valid during this call only. The
- * memory of the messages is valid until the exchange has ended. An exchange ends when `test`
- * writes 1 to `*done` or fails, or when `wait` returns. After the end, the transport must not use
- * the memory. The library does not use `*exchange` after the end. A rank has one exchange at a
- * time. A call that fails must not start any message.
+ * The function may write any value to `*exchange`. `test` and `wait` receive the value of
+ * `*exchange`. The rules of `shardspec_exchange_fn` apply. The arrays of messages are valid during
+ * this call only. The memory of the messages is valid until the exchange has ended. An exchange
+ * ends when `test` writes 1 to `*done` or fails, or when `wait` returns. After the end, the
+ * transport must not use the memory. The library does not use `*exchange` after the end. A rank
+ * has one exchange at a time. A call that fails must not start any message.
  */
 typedef shardspec_status (*shardspec_exchange_start_fn)(
     void *ctx, const shardspec_message *sends, size_t send_count, const shardspec_message *receives,

@@ -41,8 +41,8 @@ MAX_SHOWN = 8
 class ShardingSpec(abc.ABC):
     """Base class of all specs.
 
-    A subclass with a method `build_metadata` is a type of spec. The library makes all checks of
-    shards also for the shards of such a spec.
+    A subclass with a method `build_metadata` is a type of spec. The library checks the shards of a
+    custom spec like all other shards.
     """
 
     _handle_of = "spec"

@@ -80,9 +80,9 @@ unsafe impl Grows for shardspec_checkpoint_read_report {
 pub const SHARDSPEC_CHECKPOINT_MAX_PROBLEMS: usize = 1024;
 
 /// Finds all reasons why `item_count` items can't be read. Possible reasons are missing tensors and
-/// files, missing elements, and chunks that contradict each other. A layout with other sizes or
-/// another element type than the stored tensor is also a reason. With `item_count` 0, the function
-/// checks the whole checkpoint. The function reads no element, and ignores `shards` of the items.
+/// files, missing elements, and chunks that contradict each other. The sizes or the element type of
+/// a layout may also differ from the stored tensor. With `item_count` 0, the function checks the
+/// whole checkpoint. The function reads no element, and ignores `shards` of the items.
 ///
 /// `*problem_count` becomes the number of problems. Counting ends at
 /// `SHARDSPEC_CHECKPOINT_MAX_PROBLEMS`, or at `capacity` if that number is larger. `problems` has

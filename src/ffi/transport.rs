@@ -57,12 +57,12 @@ pub type shardspec_exchange_fn = Option<
 
 /// Starts all messages of the arrays. Returns without waiting for another rank.
 ///
-/// The function may write any value to `*exchange`. `test` and `wait` receive that value. The rules
-/// of `shardspec_exchange_fn` apply. The arrays of messages are valid during this call only. The
-/// memory of the messages is valid until the exchange has ended. An exchange ends when `test`
-/// writes 1 to `*done` or fails, or when `wait` returns. After the end, the transport must not use
-/// the memory. The library does not use `*exchange` after the end. A rank has one exchange at a
-/// time. A call that fails must not start any message.
+/// The function may write any value to `*exchange`. `test` and `wait` receive the value of
+/// `*exchange`. The rules of `shardspec_exchange_fn` apply. The arrays of messages are valid during
+/// this call only. The memory of the messages is valid until the exchange has ended. An exchange
+/// ends when `test` writes 1 to `*done` or fails, or when `wait` returns. After the end, the
+/// transport must not use the memory. The library does not use `*exchange` after the end. A rank
+/// has one exchange at a time. A call that fails must not start any message.
 pub type shardspec_exchange_start_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
