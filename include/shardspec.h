@@ -3,7 +3,7 @@
  * the bytes.
  *
  * A spec describes how to cut tensors. A spec and the sizes of a tensor give metadata. Metadata lists the
- * shards of that tensor and their owners. With metadata, the library cuts buffers into shards and joins
+ * shards of one tensor and their owners. With metadata, the library cuts buffers into shards and joins
  * shards. With a communicator, the library cuts and joins buffers across many processes. A sharded tensor
  * is metadata together with the shards that are in this process.
  *
@@ -63,7 +63,8 @@
  * These rules hold for every function:
  *
  * - A function that can fail returns a status: SHARDSPEC_OK or the reason of the failure. The last
- *   argument of such a function is a shardspec_error, which receives the details. NULL is allowed.
+ *   argument of a function with a status is a shardspec_error, which receives the details. NULL is
+ *   allowed.
  * - A function that fails writes only the error. There is one exception: a transport may fail while data
  *   moves between processes.
  * - The caller keeps ownership of all arguments. The library copies all data that it needs during the
@@ -983,11 +984,11 @@ typedef struct shardspec_tensor_view shardspec_tensor_view;
  * alignment is allowed. `data` may be NULL if the tensor has no elements.
  *
  * Strides count elements, so the distance between neighbours is a whole number of elements. A
- * field of 4 bytes in records of 5 bytes has no such stride. Describe the bytes of such a field
- * instead. Pass elements of 8 bits, a last dimension of size 4 with stride 1, and strides in
- * bytes. The metadata must also have this last dimension. A whole record can be one element with
- * several lanes of 8 bits. The library copies bits unchanged. A view therefore has neither a byte
- * order nor flags for conjugation or negation.
+ * field of 4 bytes in records of 5 bytes has no such stride. For a field of packed records,
+ * describe the bytes of the field instead. Pass elements of 8 bits, a last dimension of size 4
+ * with stride 1, and strides in bytes. The metadata must also have this last dimension. A whole
+ * record can be one element with several lanes of 8 bits. The library copies bits unchanged. A
+ * view therefore has neither a byte order nor flags for conjugation or negation.
  */
 struct shardspec_tensor_view {
   /** The memory. */
@@ -2494,7 +2495,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_new_with_place
 
 /**
  * Creates a mesh of the devices that have the coordinate `coordinate` on the axis `axis`. The new
- * mesh does not have that axis. The other axes keep their order.
+ * mesh does not have the axis `axis`. The other axes keep their order.
  *
  * Ownership: the caller frees `*out`. The caller may free `mesh` before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4341,8 +4342,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_is_identity(
  * node. An owner with an unknown node counts as the only owner on its node. The index r of `nodes`
  * is the rank in placements. `shardspec_comm_node` returns the nodes of a communicator's ranks.
  *
- * If ranks move a tensor by such a plan (`shardspec_comm_tensor`), the plans of all ranks must
- * read the same sources. If the plans differ, all ranks return DISAGREEMENT.
+ * If ranks move a tensor by a plan for nodes (`shardspec_comm_tensor`), the plans of all ranks
+ * must read the same sources. If the plans differ, all ranks return DISAGREEMENT.
  *
  * Ownership: the caller frees `*out`. The caller may free `plan` and `nodes` before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4700,8 +4701,8 @@ struct shardspec_draw_options {
    */
   const int64_t *window_offsets;
   /**
-   * The size of that part in each dimension. In dimensions that the picture shows, the size is at
-   * least 1.
+   * The size, in each dimension, of the part of the tensor that the picture shows. In dimensions
+   * that the picture shows, the size is at least 1.
    */
   const int64_t *window_sizes;
   /**
@@ -4860,8 +4861,8 @@ typedef struct shardspec_checkpoint shardspec_checkpoint;
  * Opens the checkpoint at `path`: a file or a directory. The function reads the names, types,
  * sizes and places of all tensors. The function reads no elements.
  *
- * A checkpoint with missing files can be opened. `shardspec_checkpoint_check` reports such
- * tensors, and a read of such a tensor fails.
+ * A checkpoint with missing files can be opened. `shardspec_checkpoint_check` reports the tensors
+ * of missing files, and a read of these tensors fails.
  *
  * Ownership: the caller frees `*out`. No file stays open.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4992,7 +4993,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_m
  * Receives the number of needed bytes that have been read so far. The callback returns its status
  * of success to continue. To cancel the read, the callback returns another status. The reading
  * function returns this status. The library calls the callback on the thread that called the
- * reading function. The calls happen between the reads of that thread and once at the end.
+ * reading function. The calls happen between the reads of this thread and once at the end of the
+ * read.
  */
 typedef shardspec_status (*shardspec_progress_fn)(
     void *ctx, uint64_t bytes_done, uint64_t bytes_total, shardspec_error *err);
@@ -5796,8 +5798,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new_local(
 
 /**
  * Creates a communicator for `size` threads of this process that behaves like a communicator over
- * several nodes. Rank r is on node `nodes[r]`. Collectives of such a communicator prefer sources
- * on the same node. This function is for tests of the choice of sources. Messages are copied in
+ * several nodes. Rank r is on node `nodes[r]`. Collectives of the communicator prefer sources on
+ * the same node. This function is for tests of the choice of sources. Messages are copied in
  * memory, like the messages of `shardspec_comm_new_local`.
  *
  * `nodes` holds `size` numbers >= 0, which are equal for ranks on the same node. `comms[r]`
@@ -5972,13 +5974,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_node(
  * metadata and the same `source_rank` or `destination_rank`. The placement of a shard defines its
  * rank. Shard i belongs to rank n if its placement is `rank:n`, `rank:n/<device>`, or a custom
  * placement of that rank. A rank passes its shards in the order of the shards' indices.
- * `shardspec_metadata_shards_of_rank` returns the indices in that order. A rank may have several
- * shards or none. A rank also passes its empty shards.
+ * `shardspec_metadata_shards_of_rank` returns the indices of a rank in this order. A rank may have
+ * several shards or none. A rank also passes its empty shards.
  *
  * A collective begins with an agreement: the ranks compare their arguments. The agreement takes
  * ceil(log2 size) rounds of one small message each. If a rank passes an invalid argument, or if
- * ranks call different functions, all ranks return an error. All buffers stay unchanged in such a
- * call. The rank with the invalid argument returns its own error. All other ranks return
+ * ranks call different functions, all ranks return an error. After a failed agreement, all buffers
+ * are unchanged. The rank with the invalid argument returns its own error. All other ranks return
  * DISAGREEMENT. Each error of another rank has the number, the status and the message of the rank
  * with the invalid argument. The agreement covers every argument except `comm` and `err`. A
  * program that can't call the collective must call `shardspec_comm_decline` instead, with its own
@@ -6970,9 +6972,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_builder_ad
 /* ================================================================================================
  * Custom sharding specs.
  *
- * A type of spec consists of a name and a table of functions. A spec of that type has the name,
- * the table and a `ctx`. The `ctx` holds the parameters of the spec, and the functions receive the
- * `ctx`. Functions that accept a built-in spec also accept a custom spec.
+ * A type of spec consists of a name and a table of functions. A custom spec has the name and the
+ * table of its type, and a `ctx`. The `ctx` holds the parameters of the spec, and the functions
+ * receive the `ctx`. Functions that accept a built-in spec also accept a custom spec.
  *
  * Source: torch's abstract class `ShardingSpec` with its methods `build_metadata` and `shard`.
  */
@@ -7079,7 +7081,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_custom_ctx(
  * Custom ops.
  *
  * An op is a function that a program registers for a type of spec. Callers of an op pass a spec of
- * that type. An op corresponds to torch's `custom_sharding_spec_op`. Two names identify an op. The
+ * this type. An op corresponds to torch's `custom_sharding_spec_op`. Two names identify an op. The
  * first name is the type of the spec: "chunk", "enumerable", "mesh", or a custom type. The second
  * name is the op's own name, such as "acme.embedding". A name is any text without control
  * characters. An op can be registered before a spec of the type exists.

@@ -25,8 +25,8 @@ def get_chunked_dim_size(dim_size: int, split_size: int, idx: int) -> int:
 
 def get_chunk_sharding_params(sharding_dim_size: int, world_size: int, spec: ChunkShardingSpec,
                               rank: int) -> tuple[int, int]:
-    """Returns the start and the length of the chunk of `rank`. A dimension of that size is cut for
-    `world_size` workers, in the order of the spec's placements."""
+    """Returns the start and the length of the chunk of `rank`. A dimension of `sharding_dim_size` elements
+    is cut for `world_size` workers, in the order of the spec's placements."""
     instance("spec", spec, ChunkShardingSpec)
     start, size = ctypes.c_int64(), ctypes.c_int64()
     lib.chunk_sharding_params(spec, sharding_dim_size, world_size, rank, ctypes.byref(start),

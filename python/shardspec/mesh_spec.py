@@ -47,7 +47,7 @@ class MeshShardingSpec(BuiltInSpec):
     order. `pad={dim: length}` lengthens dimensions to a length or to a `Multiple`. The added places
     hold no element. Dimensions are first flattened, then padded, then cut. `partial={axis:
     reduction}` marks axes as pending a reduction, such as "sum" or "max". The spec stores the mark.
-    The library refuses to move elements of such a tensor.
+    The library refuses to move elements that are pending a reduction.
 
     >>> spec = MeshShardingSpec(Mesh({"dp": 2, "tp": 2}), [Cut(0, "tp")])
     >>> [shard.shard_offsets for shard in spec.build_metadata((4,)).shards_metadata]

@@ -84,7 +84,8 @@ class PlacementSpec:
 
     Every function that accepts placements accepts an object of a subclass. Specs and metadata
     return the same object. The text of a placement is its `str()`. Two placements are equal if the
-    objects are equal. `rank` is the rank of the placement, or None. Collectives send to that rank.
+    objects are equal. `rank` is the rank of the placement, or None. Collectives send to the rank of
+    the placement.
     """
 
     def rank(self) -> int | None:

@@ -62,8 +62,8 @@ fn tensor_at(checkpoint: &FileSet, index: usize) -> Result<&StoredTensor> {
 /// Opens the checkpoint at `path`: a file or a directory. The function reads the names, types,
 /// sizes and places of all tensors. The function reads no elements.
 ///
-/// A checkpoint with missing files can be opened. `shardspec_checkpoint_check` reports such
-/// tensors, and a read of such a tensor fails.
+/// A checkpoint with missing files can be opened. `shardspec_checkpoint_check` reports the tensors
+/// of missing files, and a read of these tensors fails.
 ///
 /// Ownership: the caller frees `*out`. No file stays open.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

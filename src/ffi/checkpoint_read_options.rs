@@ -13,7 +13,8 @@ use crate::model::Error;
 /// Receives the number of needed bytes that have been read so far. The callback returns its status
 /// of success to continue. To cancel the read, the callback returns another status. The reading
 /// function returns this status. The library calls the callback on the thread that called the
-/// reading function. The calls happen between the reads of that thread and once at the end.
+/// reading function. The calls happen between the reads of this thread and once at the end of the
+/// read.
 pub type shardspec_progress_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,

@@ -4,13 +4,13 @@
 //! metadata and the same `source_rank` or `destination_rank`. The placement of a shard defines its
 //! rank. Shard i belongs to rank n if its placement is `rank:n`, `rank:n/<device>`, or a custom
 //! placement of that rank. A rank passes its shards in the order of the shards' indices.
-//! `shardspec_metadata_shards_of_rank` returns the indices in that order. A rank may have several
-//! shards or none. A rank also passes its empty shards.
+//! `shardspec_metadata_shards_of_rank` returns the indices of a rank in this order. A rank may have
+//! several shards or none. A rank also passes its empty shards.
 //!
 //! A collective begins with an agreement: the ranks compare their arguments. The agreement takes
 //! ceil(log2 size) rounds of one small message each. If a rank passes an invalid argument, or if
-//! ranks call different functions, all ranks return an error. All buffers stay unchanged in such a
-//! call. The rank with the invalid argument returns its own error. All other ranks return
+//! ranks call different functions, all ranks return an error. After a failed agreement, all buffers
+//! are unchanged. The rank with the invalid argument returns its own error. All other ranks return
 //! DISAGREEMENT. Each error of another rank has the number, the status and the message of the rank
 //! with the invalid argument. The agreement covers every argument except `comm` and `err`. A
 //! program that can't call the collective must call `shardspec_comm_decline` instead, with its own

@@ -111,8 +111,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new_local(
 }
 
 /// Creates a communicator for `size` threads of this process that behaves like a communicator over
-/// several nodes. Rank r is on node `nodes[r]`. Collectives of such a communicator prefer sources
-/// on the same node. This function is for tests of the choice of sources. Messages are copied in
+/// several nodes. Rank r is on node `nodes[r]`. Collectives of the communicator prefer sources on
+/// the same node. This function is for tests of the choice of sources. Messages are copied in
 /// memory, like the messages of `shardspec_comm_new_local`.
 ///
 /// `nodes` holds `size` numbers >= 0, which are equal for ranks on the same node. `comms[r]`

@@ -1,8 +1,8 @@
 //! Custom sharding specs.
 //!
-//! A type of spec consists of a name and a table of functions. A spec of that type has the name,
-//! the table and a `ctx`. The `ctx` holds the parameters of the spec, and the functions receive the
-//! `ctx`. Functions that accept a built-in spec also accept a custom spec.
+//! A type of spec consists of a name and a table of functions. A custom spec has the name and the
+//! table of its type, and a `ctx`. The `ctx` holds the parameters of the spec, and the functions
+//! receive the `ctx`. Functions that accept a built-in spec also accept a custom spec.
 //!
 //! Source: torch's abstract class `ShardingSpec` with its methods `build_metadata` and `shard`.
 

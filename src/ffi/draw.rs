@@ -81,8 +81,8 @@ pub struct shardspec_draw_options {
     /// The first index, in each dimension, of the part of the tensor that the picture shows. Plans
     /// ignore this field.
     pub window_offsets: *const i64,
-    /// The size of that part in each dimension. In dimensions that the picture shows, the size is at
-    /// least 1.
+    /// The size, in each dimension, of the part of the tensor that the picture shows. In dimensions
+    /// that the picture shows, the size is at least 1.
     pub window_sizes: *const i64,
     /// Number of values in `window_offsets` and in `window_sizes`: the number of dimensions of the
     /// tensor. With 0, both fields are ignored, and the picture shows the whole tensor.

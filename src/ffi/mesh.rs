@@ -118,7 +118,7 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_new_with_placement_handles(
 }
 
 /// Creates a mesh of the devices that have the coordinate `coordinate` on the axis `axis`. The new
-/// mesh does not have that axis. The other axes keep their order.
+/// mesh does not have the axis `axis`. The other axes keep their order.
 ///
 /// Ownership: the caller frees `*out`. The caller may free `mesh` before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle

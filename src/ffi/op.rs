@@ -1,7 +1,7 @@
 //! Custom ops.
 //!
 //! An op is a function that a program registers for a type of spec. Callers of an op pass a spec of
-//! that type. An op corresponds to torch's `custom_sharding_spec_op`. Two names identify an op. The
+//! this type. An op corresponds to torch's `custom_sharding_spec_op`. Two names identify an op. The
 //! first name is the type of the spec: "chunk", "enumerable", "mesh", or a custom type. The second
 //! name is the op's own name, such as "acme.embedding". A name is any text without control
 //! characters. An op can be registered before a spec of the type exists.

@@ -20,8 +20,8 @@ use crate::ffi::plan::{give, shardspec_plan};
 /// node. An owner with an unknown node counts as the only owner on its node. The index r of `nodes`
 /// is the rank in placements. `shardspec_comm_node` returns the nodes of a communicator's ranks.
 ///
-/// If ranks move a tensor by such a plan (`shardspec_comm_tensor`), the plans of all ranks must
-/// read the same sources. If the plans differ, all ranks return DISAGREEMENT.
+/// If ranks move a tensor by a plan for nodes (`shardspec_comm_tensor`), the plans of all ranks
+/// must read the same sources. If the plans differ, all ranks return DISAGREEMENT.
 ///
 /// Ownership: the caller frees `*out`. The caller may free `plan` and `nodes` before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle

@@ -40,11 +40,11 @@ pub struct shardspec_device {
 /// alignment is allowed. `data` may be NULL if the tensor has no elements.
 ///
 /// Strides count elements, so the distance between neighbours is a whole number of elements. A
-/// field of 4 bytes in records of 5 bytes has no such stride. Describe the bytes of such a field
-/// instead. Pass elements of 8 bits, a last dimension of size 4 with stride 1, and strides in
-/// bytes. The metadata must also have this last dimension. A whole record can be one element with
-/// several lanes of 8 bits. The library copies bits unchanged. A view therefore has neither a byte
-/// order nor flags for conjugation or negation.
+/// field of 4 bytes in records of 5 bytes has no such stride. For a field of packed records,
+/// describe the bytes of the field instead. Pass elements of 8 bits, a last dimension of size 4
+/// with stride 1, and strides in bytes. The metadata must also have this last dimension. A whole
+/// record can be one element with several lanes of 8 bits. The library copies bits unchanged. A
+/// view therefore has neither a byte order nor flags for conjugation or negation.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_tensor_view {
