@@ -2228,8 +2228,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
 struct shardspec_error {
   /**
    * The caller sets this field to the number of bytes of its error: `sizeof(shardspec_error)`
-   * for a whole error. The library never writes beyond that number. With a value below 56, the
-   * call does nothing and returns `SHARDSPEC_INVALID_ARGUMENT`.
+   * for a whole error. The library never writes beyond this number of bytes. With a value below
+   * 56, the call does nothing and returns `SHARDSPEC_INVALID_ARGUMENT`.
    */
   uint64_t struct_size;
   /** The status that the call returned. */
@@ -3236,11 +3236,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_format(
 #define SHARDSPEC_SCALAPACK_ENTRY_COUNT 9
 
 /**
- * Creates the spec of a matrix that a descriptor of ScaLAPACK describes. `descriptor` has its nine
- * entries, and `entry_count` is 9. `mesh` is the grid of processes. The first axis has the rows of
- * the grid, and the second axis has the columns. The descriptor belongs to the process on device
- * `device` of `mesh`. The function checks the LLD of this process. The function ignores the
- * context.
+ * Creates the spec of a matrix that a descriptor of ScaLAPACK describes. `descriptor` holds the
+ * nine entries of the descriptor, and `entry_count` is 9. `mesh` is the grid of processes. The
+ * first axis has the rows of the grid, and the second axis has the columns. The descriptor belongs
+ * to the process on device `device` of `mesh`. The function checks the LLD of this process. The
+ * function ignores the context.
  *
  * The spec is a mesh spec with a cyclic cut of each dimension. M and N are the sizes of the tensor.
  * Pass M and N to `shardspec_spec_build_metadata`. The local matrix is column-major with leading

@@ -32,8 +32,8 @@ pub const SHARDSPEC_ERROR_SHORT_SIZE: usize = 56;
 #[repr(C)]
 pub struct shardspec_error {
     /// The caller sets this field to the number of bytes of its error: `sizeof(shardspec_error)`
-    /// for a whole error. The library never writes beyond that number. With a value below 56, the
-    /// call does nothing and returns `SHARDSPEC_INVALID_ARGUMENT`.
+    /// for a whole error. The library never writes beyond this number of bytes. With a value below
+    /// 56, the call does nothing and returns `SHARDSPEC_INVALID_ARGUMENT`.
     pub struct_size: u64,
     /// The status that the call returned.
     pub status: shardspec_status,
