@@ -68,6 +68,18 @@ impl Drop for Buffer {
     }
 }
 
+/// Asks the system for huge pages inside of an allocation, where it has at least one. A million boxes take
+/// 32 MiB, and a page fault for each 4 KiB of these takes longer than to check the boxes.
+pub(super) fn advise_huge_pages_inside(start: NonNull<u8>, len: usize) {
+    let before = start.align_offset(HUGE_PAGE);
+    let whole = len.saturating_sub(before) / HUGE_PAGE * HUGE_PAGE;
+    if whole > 0 {
+        // SAFETY: the allocation that begins at `start` has `len` bytes, and `before` is less than that,
+        // as `whole` would be 0 otherwise.
+        advise_huge_pages(unsafe { start.add(before) }, whole);
+    }
+}
+
 /// Asks the system for huge pages. It may not have any: the memory is as good without.
 #[cfg(target_os = "linux")]
 fn advise_huge_pages(start: NonNull<u8>, len: usize) {

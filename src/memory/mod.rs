@@ -14,11 +14,15 @@ mod text;
 use std::alloc::Layout;
 use std::collections::TryReserveError;
 use std::mem::MaybeUninit;
+use std::ptr::NonNull;
 
 pub use buffer::Buffer;
 pub use shared::{IntoShared, Shared};
 pub use text::Text;
 pub(crate) use text::{Shown, text};
+
+/// Bytes of a vector from which on huge pages are asked for: there is a whole one in it, wherever it starts.
+const MIN_HUGE: usize = 4 << 20;
 
 /// The system has no memory left: an allocation of `bytes` bytes failed, or of 0 where that is not
 /// known.
@@ -134,6 +138,11 @@ fn try_grow<T>(vec: &mut Vec<T>) -> Memory<()> {
 pub(crate) fn try_with_capacity<T>(len: usize) -> Memory<Vec<T>> {
     let mut vec = Vec::new();
     vec.try_reserve_exact(len).map_err(|_| OutOfMemory::of::<T>(len))?;
+    let bytes = vec.capacity().saturating_mul(size_of::<T>());
+    if bytes >= MIN_HUGE {
+        let room = NonNull::from(vec.spare_capacity_mut()).cast();
+        buffer::advise_huge_pages_inside(room, bytes);
+    }
     Ok(vec)
 }
 
