@@ -18,12 +18,13 @@ mod common;
 use std::hint::black_box;
 use std::time::Duration;
 
-use common::Random;
 use common::families::{self, Cut};
+use common::{Boxes, Random};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use shardspec::memory::{IntoShared, Shared};
 use shardspec::model::{
-    ChunkShardingSpec, Placement, ShardingDim, ShardingSpec, TensorProperties, TensorShape,
-    validate,
+    ChunkShardingSpec, Placement, Placements, ShardedTensorMetadata, ShardingDim, ShardingSpec,
+    Shards, TensorProperties, TensorShape, validate,
 };
 
 /// What is asked when an enumerable spec is made and fitted to a tensor.
@@ -89,5 +90,38 @@ fn validate_growth(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, build, validate_16384, validate_growth);
+/// Metadata of a million boxes, from flat arrays that are copied first. Boxes in the order of a loop over
+/// the tensor are the usual case; shuffled ones have no order that helps.
+fn build_a_million(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("build 1048576");
+    group.sample_size(10).warm_up_time(Duration::from_millis(500));
+    let mut random = Random::new(9);
+    let cuts = [
+        ("grid", families::grid(&[1024, 1024], &[64, 64])),
+        ("grid 4-D", families::grid(&[32, 32, 32, 32], &[4; 4])),
+        ("ragged", families::ragged(1024, 1024, &mut random)),
+        ("partition", families::partition(&[1 << 30; 2], 1 << 20, &mut random)),
+        ("slabs", families::slabs(1 << 19)),
+    ];
+    for (name, Cut { sizes, boxes }) in cuts {
+        let count = boxes.len();
+        let ranks = (0..count as i64).map(|shard| Placement::on_rank(shard / 1024).unwrap());
+        let placements: Shared<_> = Placements::new(ranks).unwrap().into_shared().unwrap();
+        group.throughput(Throughput::Elements(count as u64));
+        for (order, Boxes { ndim, offsets, sizes: lengths }) in
+            [("in order", boxes.clone()), ("shuffled", boxes.shuffled(&mut random))]
+        {
+            group.bench_function(BenchmarkId::new(name, order), |bencher| {
+                bencher.iter(|| {
+                    let (offsets, lengths) = (offsets.clone(), lengths.clone());
+                    let shards = Shards::new(ndim, offsets, lengths, placements.clone()).unwrap();
+                    ShardedTensorMetadata::new(shards, &sizes, TensorProperties::default()).unwrap()
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, build, build_a_million, validate_16384, validate_growth);
 criterion_main!(benches);

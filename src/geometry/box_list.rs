@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use super::MAX_NDIM;
+use super::region::checked_numel;
 use super::rtree::{Index, build};
 use crate::memory::{self, Memory};
 use crate::sync::lazy::Lazy;
@@ -57,9 +58,9 @@ impl BoxList {
     /// Whether these are offsets and sizes of boxes: none is negative, and no end is past the largest
     /// index.
     pub(crate) fn may_hold(offsets: &[i64], sizes: &[i64]) -> bool {
-        offsets.iter().zip(sizes).all(|(&offset, &size)| {
-            (offset >= 0) & (size >= 0) & offset.checked_add(size).is_some()
-        })
+        // An end that is too large wraps round to a negative number, whose first bit is set.
+        let bits = |(&offset, &size): (&i64, &i64)| offset | size | offset.wrapping_add(size);
+        offsets.iter().zip(sizes).map(bits).fold(0, |all, bits| all | bits) >= 0
     }
 
     /// The same list in memory of its own.
@@ -113,6 +114,27 @@ impl BoxList {
         (0..self.len()).filter_map(|number| self.get(number))
     }
 
+    /// The boxes in order, of a list of `NDIM` dimensions: loops over a number of dimensions that the
+    /// compiler knows are several times faster.
+    pub(super) fn rows<const NDIM: usize>(&self) -> impl Iterator<Item = BoxRow<'_>> {
+        let (offsets, _) = self.offsets.as_chunks::<NDIM>();
+        let (sizes, _) = self.sizes.as_chunks::<NDIM>();
+        offsets.iter().zip(sizes).map(|(offsets, sizes)| BoxRow { offsets, sizes })
+    }
+
+    /// The number of elements of all boxes together. `None` if one that is not empty reaches past a tensor
+    /// of `sizes`, or if the tensor's elements are too many.
+    pub(crate) fn elements_inside(&self, sizes: &[i64]) -> Option<i128> {
+        checked_numel(sizes)?;
+        match self.ndim {
+            1 => elements_inside(self.rows::<1>(), sizes.first_chunk::<1>()?),
+            2 => elements_inside(self.rows::<2>(), sizes.first_chunk::<2>()?),
+            3 => elements_inside(self.rows::<3>(), sizes.first_chunk::<3>()?),
+            4 => elements_inside(self.rows::<4>(), sizes.first_chunk::<4>()?),
+            _ => elements_inside(self.iter(), sizes),
+        }
+    }
+
     /// The numbers of the boxes that hold an element, ascending. A list has no more boxes than a
     /// `u32` counts.
     pub(crate) fn not_empty(&self) -> Memory<Vec<u32>> {
@@ -122,4 +144,21 @@ impl BoxList {
         let not_empty = (0u32..).zip(self.iter()).filter(|(_, one)| !one.is_empty());
         memory::try_collect(not_empty.map(|(number, _)| number))
     }
+}
+
+#[inline(always)]
+fn elements_inside<'a>(rows: impl Iterator<Item = BoxRow<'a>>, sizes: &[i64]) -> Option<i128> {
+    let (mut sum, mut all_inside) = (0i128, true);
+    for BoxRow { offsets, sizes: lengths } in rows {
+        let (mut elements, mut inside) = (1i64, true);
+        for ((&offset, &length), &size) in offsets.iter().zip(lengths).zip(sizes) {
+            // A box that is inside has no more elements than the tensor.
+            elements = elements.wrapping_mul(length);
+            inside &= offset.wrapping_add(length) <= size;
+        }
+        let is_empty = lengths.contains(&0);
+        all_inside &= inside | is_empty;
+        sum = sum.wrapping_add(if is_empty { 0 } else { elements.into() });
+    }
+    all_inside.then_some(sum)
 }

@@ -4,7 +4,7 @@
 //! Two boxes share an element exactly when they share a cell: in each dimension the later of their starts
 //! is in both. Boxes of grids, of rows with columns of their own, and of most tables of blocks have few
 //! cells, so that marking a bit for each is one pass. Others would have too many, and are left to the
-//! search of [`super::overlap`].
+//! search of [`super::search`].
 
 #![allow(
     clippy::indexing_slicing,

@@ -7,6 +7,7 @@
 )]
 
 use super::box_list::BoxList;
+use super::start_ranks::{StartRange, StartRanks};
 use super::steps;
 use crate::memory::{self, Memory, TryVec};
 
@@ -68,10 +69,9 @@ pub(super) struct RankedDim {
 /// All dimensions that can separate boxes, the one with the most different starts last.
 pub(super) fn ranked_dims(shards: &BoxList, owners: &[u32]) -> Memory<Vec<RankedDim>> {
     let mut ranked: Vec<(usize, RankedDim)> = Vec::new();
-    let mut starts = Vec::new();
     for dim in 0..shards.ndim() {
-        if let Some(spans) = rank_dimension(shards, owners, dim, &mut starts)? {
-            ranked.try_push((dim, RankedDim { starts: starts.len(), spans }))?;
+        if let Some(spans) = rank_dimension(shards, owners, dim)? {
+            ranked.try_push((dim, spans))?;
         }
     }
     ranked.sort_unstable_by_key(|(dim, ranked)| (ranked.starts, *dim));
@@ -101,11 +101,8 @@ impl Ranked {
     }
 }
 
-/// The boxes' spans in one dimension; `None` when all boxes meet in it. `starts` becomes the
-/// different starts.
-fn rank_dimension(
-    shards: &BoxList, owners: &[u32], dim: usize, starts: &mut Vec<i64>,
-) -> Memory<Option<Vec<RankSpan>>> {
+/// The boxes' spans in one dimension, and the number of different starts; `None` when all boxes meet in it.
+fn rank_dimension(shards: &BoxList, owners: &[u32], dim: usize) -> Memory<Option<RankedDim>> {
     steps::count(owners.len());
     let ndim = shards.ndim();
     let bounds = |owner: u32| {
@@ -113,27 +110,20 @@ fn rank_dimension(
         let start = shards.offsets()[at];
         (start, start + shards.sizes()[at])
     };
-    let (latest_start, earliest_end) = owners
-        .iter()
-        .map(|&owner| bounds(owner))
-        .fold((i64::MIN, i64::MAX), |(late, early), (start, end)| {
-            (late.max(start), early.min(end))
-        });
-    if latest_start < earliest_end {
+    let (mut first, mut last, mut earliest_end, mut bits) = (i64::MAX, 0, i64::MAX, 0);
+    for &owner in owners {
+        let (start, end) = bounds(owner);
+        (first, last) = (first.min(start), last.max(start));
+        earliest_end = earliest_end.min(end);
+        bits |= start;
+    }
+    if last < earliest_end {
         return Ok(None);
     }
-    starts.clear();
-    starts.try_extend(owners.iter().map(|&owner| bounds(owner).0))?;
-    sort_starts(starts);
-    // Starts and ends are looked for each near the last one of its kind.
-    let (mut low, mut high) = (0, 0);
-    let spans = owners.iter().map(|&owner| {
-        let (start, end) = bounds(owner);
-        low = rank_near(starts, start, low);
-        high = rank_near(starts, end, high);
-        RankSpan { low: low as u32, high: high as u32 }
-    });
-    memory::try_collect(spans).map(Some)
+    let bounds_of_owners = owners.iter().map(|&owner| bounds(owner));
+    let starts = bounds_of_owners.clone().map(|(start, _)| start);
+    let ranks = StartRanks::new(starts, StartRange { first, last, bits })?;
+    Ok(Some(RankedDim { starts: ranks.starts, spans: ranks.spans(bounds_of_owners)? }))
 }
 
 /// The boxes in the order of their starts, equal ones in their own order. Starts are ranks below the
@@ -153,60 +143,4 @@ pub(super) fn by_start(spans: &[RankSpan]) -> Memory<Vec<u32>> {
         *place += 1;
     }
     Ok(order)
-}
-
-/// Sorts starts and leaves each only once. Boxes of a grid start at the same places over and over, in
-/// order: what follows the first ascent and goes along it again is left out before the rest is sorted.
-fn sort_starts(starts: &mut Vec<i64>) {
-    starts.dedup();
-    let ascent = starts.windows(2).take_while(|pair| pair[0] < pair[1]).count() + 1;
-    let first = ascent.min(starts.len());
-    let (mut kept, mut next) = (first, 0);
-    for at in first..starts.len() {
-        let start = starts[at];
-        if next == ascent || starts[next] != start {
-            // Those that start anew begin with the first.
-            if starts[0] != start {
-                starts[kept] = start;
-                kept += 1;
-                continue;
-            }
-            next = 0;
-        }
-        next += 1;
-    }
-    starts.truncate(kept);
-    if kept > ascent {
-        starts.sort_unstable();
-        starts.dedup();
-    }
-}
-
-/// How many of `starts` are below `coordinate`. Looks around `near` first: consecutive shards
-/// mostly ask for consecutive ranks.
-#[inline(always)]
-fn rank_near(starts: &[i64], coordinate: i64, near: usize) -> usize {
-    if is_rank(starts, coordinate, near) {
-        near
-    } else if is_rank(starts, coordinate, near + 1) {
-        near + 1
-    } else {
-        rank_far(starts, coordinate)
-    }
-}
-
-#[inline(always)]
-fn is_rank(starts: &[i64], coordinate: i64, rank: usize) -> bool {
-    rank <= starts.len()
-        && (rank == starts.len() || starts[rank] >= coordinate)
-        && (rank == 0 || starts[rank - 1] < coordinate)
-}
-
-#[inline(never)]
-fn rank_far(starts: &[i64], coordinate: i64) -> usize {
-    if is_rank(starts, coordinate, 0) {
-        0
-    } else {
-        starts.partition_point(|start| *start < coordinate)
-    }
 }

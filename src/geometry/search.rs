@@ -14,13 +14,13 @@
 //!
 //! In the last dimension boxes are sorted by where they start, and one pass answers.
 //!
-//! Before that, boxes of few cells of a grid are marked there ([`super::grid_marks`]), and others are
-//! separated where planes run between them ([`super::separate`]). What is left is searched for as long
-//! as that takes about `n` steps; then every box asks the index for those that it meets, which is
-//! faster where boxes of three and more dimensions are compact, as long as that takes about `n` steps;
-//! and then it is searched to the end. A set for which that takes more steps than comparing each with
-//! each is compared so after all. With many more dimensions than `log(n)` none is known that is better:
-//! it would solve the problem of orthogonal vectors. Open comparisons are on a stack of its own.
+//! Before that, boxes are separated where planes run between them ([`super::separate`]). What is left is
+//! searched for as long as that takes about `n` steps; then every box asks the index for those that it
+//! meets, which is faster where boxes of three and more dimensions are compact, as long as that takes
+//! about `n` steps; and then it is searched to the end. A set for which that takes more steps than
+//! comparing each with each is compared so after all. With many more dimensions than `log(n)` none is
+//! known that is better: it would solve the problem of orthogonal vectors. Open comparisons are on a
+//! stack of its own.
 //!
 //! Coordinates are replaced by their ranks among the starts of that dimension, so segments are
 //! halved `log2(n)` times at most; dimensions in which all boxes meet are dropped.
@@ -33,8 +33,7 @@
 
 use std::ops::{ControlFlow, Range};
 
-use super::grid_marks::are_disjoint;
-use super::ranks::{RankSpan, Ranked, ranked_dims};
+use super::ranks::{RankSpan, Ranked};
 use super::separate::{Separated, separate};
 use crate::geometry::box_list::BoxList;
 use crate::geometry::steps;
@@ -46,24 +45,6 @@ type Pair = (u32, u32);
 /// Below so many pairs, comparing them all is faster than sorting them out, in two dimensions and in
 /// more: each takes part in sorting once more for each dimension and level.
 const FEW_PAIRS: [usize; 2] = [256, 1 << 14];
-
-/// Two shards that own the same element, the lower index first; `None` if there are none.
-///
-/// The answer is the same in every run, but which pair it is, of several, is not specified.
-pub fn find(shards: &BoxList) -> Memory<Option<(usize, usize)>> {
-    let owners = shards.not_empty()?;
-    let (Some(&first), Some(&second)) = (owners.first(), owners.get(1)) else {
-        return Ok(None);
-    };
-    let dims = ranked_dims(shards, &owners)?;
-    if are_disjoint(&dims)? == Some(true) {
-        return Ok(None);
-    }
-    let boxes = Ranked::new(dims, owners)?;
-    let found =
-        if boxes.dims.is_empty() { Some((first, second)) } else { Search::run(shards, &boxes)? };
-    Ok(found.map(|(a, b)| (a.min(b) as usize, a.max(b) as usize)))
-}
 
 /// Boxes that are compared for each box of a set before the index is searched, and there before all
 /// boxes are searched.
@@ -87,7 +68,7 @@ enum Question {
 
 /// The search. Sets of boxes are ranges of `lists`, which is used as a stack; every list is
 /// ascending, and so in the order of the starts in the last dimension.
-struct Search<'a> {
+pub(super) struct Search<'a> {
     shards: &'a BoxList,
     boxes: &'a Ranked,
     lists: Vec<u32>,
@@ -97,8 +78,8 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// A pair of shards.
-    fn run(shards: &'a BoxList, boxes: &'a Ranked) -> Memory<Option<Pair>> {
+    /// A pair of shards, by their numbers.
+    pub(super) fn run(shards: &'a BoxList, boxes: &'a Ranked) -> Memory<Option<Pair>> {
         let Separated { order, sets } = separate(&boxes.dims)?;
         let mut search = Self { shards, boxes, lists: order, tasks: Vec::new(), steps: 0 };
         for set in sets {

@@ -105,7 +105,7 @@ fn an_index_is_built_in_n_log_n_and_an_owner_is_found_in_a_polylog() {
 #[test]
 fn overlaps_and_gaps_are_looked_for_in_n_log_n_and_in_30_dimensions_in_a_polylog() {
     // Boxes of 30 dimensions that no plane separates are searched dimension by dimension: see
-    // `geometry::overlap` for why nothing better is to be had there.
+    // `geometry::search` for why nothing better is to be had there.
     let power = |name: &str| if name == "gadgets" { 3 } else { 1 };
     for name in FAMILIES {
         let overlap = |n| {

@@ -63,6 +63,22 @@ pub fn nested_grids(outer: &[i64], cell: i64, random: &mut Random) -> Cut {
     Cut { sizes: blocks.sizes, boxes }
 }
 
+/// `rows` rows of one element, each cut into `columns` boxes at random places of its own.
+pub fn ragged(rows: i64, columns: i64, random: &mut Random) -> Cut {
+    let width = 64 * columns;
+    let mut boxes = Boxes::new(2);
+    for row in 0..rows {
+        let mut borders: Vec<i64> = (1..columns).map(|_| random.range(1, width)).collect();
+        borders.extend([0, width]);
+        borders.sort_unstable();
+        borders.dedup();
+        for pair in borders.windows(2) {
+            boxes.push(&[row, pair[0]], &[1, pair[1] - pair[0]]);
+        }
+    }
+    Cut { sizes: vec![rows, width], boxes }
+}
+
 /// A box of `sizes` cut at random places in random dimensions until there are `count` boxes, or
 /// until nothing is left to cut.
 pub fn partition(sizes: &[i64], count: usize, random: &mut Random) -> Cut {

@@ -39,12 +39,16 @@ pub fn check_non_overlapping(shards: &Shards) -> Result<()> {
 /// it. The error names the shard, or a box without an owner, a shard next to it and the number of
 /// other gaps. A list of no shards may be one of any number of dimensions.
 pub fn check_tensor(shards: &Shards, sizes: &[i64]) -> Result<()> {
-    check_bounds(shards, sizes)?;
     let extents = shards.extents();
-    let owned: i128 = if extents.are_boxes() {
-        extents.boxes().iter().filter_map(|one| checked_numel(one.sizes)).map(i128::from).sum()
-    } else {
-        extents.iter().filter_map(|extent| extent.elements()).map(i128::from).sum()
+    check_dims(shards, sizes)?;
+    // Bounds and elements of boxes in one pass, for the usual case.
+    let inside = extents.are_boxes().then(|| extents.boxes().elements_inside(sizes)).flatten();
+    let owned = match inside {
+        Some(owned) => owned,
+        None => {
+            check_bounds(shards, sizes)?;
+            extents.iter().filter_map(|extent| extent.elements()).map(i128::from).sum()
+        }
     };
     if Some(owned) == checked_numel(sizes).map(i128::from) {
         return Ok(());
