@@ -1,8 +1,11 @@
 """Keeps what benchmarks measured, for comparisons with other processors.
 
-    python benches/results.py            merges target/bench/*.json into benches/results/PROCESSOR.json
-    python benches/results.py --table [FILE]    prints the copies of that file, or of another one, as a table
-                                                for docs/performance.md
+    python benches/results.py            merges target/bench/*.json, and what criterion measured, into
+                                         benches/results/PROCESSOR.json
+    python benches/results.py --table [FILE]      prints the copies of that file, or of another one, as a table
+                                                  for docs/performance.md
+    python benches/results.py --table plan        the same of plans and questions about places
+    python benches/results.py --table geometry    the same of specs, metadata and documents
 
 Each result has its date and its commit. A benchmark that did not run keeps its old result.
 """
@@ -52,9 +55,58 @@ def keep():
     for result in sorted((ROOT / "target/bench").glob("*.json")):
         date = datetime.date.fromtimestamp(result.stat().st_mtime).isoformat()
         kept[result.stem] = {"date": date, "commit": commit, "rows": json.loads(result.read_text())}
+    if measured := criterion_rows():
+        date = datetime.date.fromtimestamp(max(time for time, _ in measured)).isoformat()
+        kept["geometry"] = {"date": date, "commit": commit, "rows": [row for _, row in measured]}
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({"processor": here, "results": kept}, indent=1) + "\n")
     print(f"written to {path.relative_to(ROOT)}")
+
+
+def criterion_rows():
+    """When and what criterion measured in `make bench-geometry`: medians, and what is done in that time."""
+    rows = []
+    for path in sorted((ROOT / "target/criterion").glob("**/new/estimates.json")):
+        about = json.loads((path.parent / "benchmark.json").read_text())
+        unit, count = next(iter((about["throughput"] or {}).items()), (None, None))
+        seconds = json.loads(path.read_text())["median"]["point_estimate"] / 1e9
+        rows.append((path.stat().st_mtime,
+                     {"case": about["full_id"], "seconds": seconds, "unit": unit, "count": count}))
+    return rows
+
+
+def plan_table():
+    """Plans and questions, with their limits."""
+    rows = [row for row in kept_rows("plan") if row["limit_seconds"] is not None or row["torch_seconds"] is not None]
+    print("| case | shards or pieces | time | limit | torch |")
+    print("|---|---|---|---|---|")
+    for row in rows:
+        times = (time_text(row[name]) for name in ("seconds", "limit_seconds", "torch_seconds"))
+        print(f"| {row['case']} | {row['items']} | {' | '.join(times)} |")
+
+
+def geometry_table():
+    """What criterion measured of a million boxes."""
+    print("| case | time | each second |")
+    print("|---|---|---|")
+    for row in kept_rows("geometry"):
+        if not row["case"].startswith(("build", "1048576")):
+            continue
+        rate = row["count"] / row["seconds"]
+        rate = f"{rate / 1e9:.2f} GB" if row["unit"] == "Bytes" else f"{rate / 1e6:.0f} million boxes"
+        print(f"| {row['case'].replace('/', ', ')} | {time_text(row['seconds'])} | {rate} |")
+
+
+def kept_rows(result):
+    return json.loads(place(processor()).read_text())["results"][result]["rows"]
+
+
+def time_text(seconds):
+    if seconds is None:
+        return ""
+    factor, unit = next(scale for scale in [(1, "s"), (1e3, "ms"), (1e6, "us"), (1e9, "ns")]
+                        if seconds * scale[0] >= 1 or scale[1] == "ns")
+    return f"{seconds * factor:.3g} {unit}"
 
 
 def table(path):
@@ -79,7 +131,13 @@ def ratios(rows, who):
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--table"]:
-        table(pathlib.Path(sys.argv[2]) if sys.argv[2:] else place(processor()))
-    else:
-        keep()
+    tables = {"plan": plan_table, "geometry": geometry_table}
+    match sys.argv[1:]:
+        case []:
+            keep()
+        case ["--table"]:
+            table(place(processor()))
+        case ["--table", name]:
+            tables.get(name, lambda: table(pathlib.Path(name)))()
+        case _:
+            sys.exit(__doc__)

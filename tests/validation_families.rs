@@ -90,14 +90,41 @@ fn nested_grids_of_unequal_cells_are_told_apart_from_their_neighbours() {
 }
 
 #[test]
+fn rows_with_columns_of_their_own_are_told_apart_from_their_neighbours() {
+    let mut random = Random::new(8);
+    for (rows, columns) in [(100, 150), (2, 9000), (9000, 2)] {
+        let Cut { sizes, boxes } = families::ragged(rows, columns, &mut random);
+        assert_told_apart_from_its_neighbours(&with_dims_in_order(&sizes, &boxes, &[1, 0]));
+        assert_told_apart_from_its_neighbours(&Cut { sizes, boxes });
+    }
+}
+
+/// The same boxes, whose dimension `dim` is another one, `order[dim]`.
+fn with_dims_in_order(sizes: &[i64], boxes: &Boxes, order: &[usize]) -> Cut {
+    let moved = |row: &[i64]| order.iter().map(|&dim| row[dim]).collect::<Vec<_>>();
+    let mut turned = Boxes::new(order.len());
+    for index in 0..boxes.len() {
+        turned.push(&moved(boxes.offsets(index)), &moved(boxes.sizes(index)));
+    }
+    Cut { sizes: moved(sizes), boxes: turned }
+}
+
+#[test]
+fn loops_and_cuts_in_any_order_of_dimensions_are_told_apart_from_their_neighbours() {
+    let mut random = Random::new(6);
+    let grid = families::grid(&[20, 30, 25], &[3, 1000, 1 << 30]);
+    let cut = families::partition(&[1 << 20; 3], 15_000, &mut random);
+    for Cut { sizes, boxes } in [grid, cut] {
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            assert_told_apart_from_its_neighbours(&with_dims_in_order(&sizes, &boxes, &order));
+        }
+    }
+}
+
+#[test]
 fn slabs_that_all_meet_in_one_dimension_are_told_apart_from_their_neighbours() {
     let Cut { sizes, boxes } = families::slabs(10_000);
-    let mut turned = Boxes::new(2);
-    for index in 0..boxes.len() {
-        let flip = |pair: &[i64]| [pair[1], pair[0]];
-        turned.push(&flip(boxes.offsets(index)), &flip(boxes.sizes(index)));
-    }
-    assert_told_apart_from_its_neighbours(&Cut { sizes: vec![sizes[1], sizes[0]], boxes: turned });
+    assert_told_apart_from_its_neighbours(&with_dims_in_order(&sizes, &boxes, &[1, 0]));
     assert_told_apart_from_its_neighbours(&Cut { sizes, boxes });
 }
 

@@ -174,7 +174,7 @@ impl PlaceSet {
 mod tests {
     use super::*;
     use crate::common::Random;
-    use crate::geometry::ranks::RankSpan;
+    use crate::geometry::rank_span::RankSpan;
 
     #[test]
     fn a_sweep_says_what_comparing_every_pair_says() {

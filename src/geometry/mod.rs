@@ -23,6 +23,7 @@ mod joined;
 mod loop_nest;
 mod loop_order;
 pub(crate) mod overlap;
+mod rank_span;
 mod ranks;
 pub mod region;
 pub mod rtree;

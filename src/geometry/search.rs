@@ -33,7 +33,8 @@
 
 use std::ops::{ControlFlow, Range};
 
-use super::ranks::{RankSpan, Ranked};
+use super::rank_span::RankSpan;
+use super::ranks::Ranked;
 use super::separate::{Separated, separate};
 use crate::geometry::box_list::BoxList;
 use crate::geometry::steps;

@@ -16,7 +16,8 @@
 
 use std::ops::Range;
 
-use super::ranks::{RankSpan, by_start};
+use super::rank_span::RankSpan;
+use super::ranks::by_start;
 use crate::geometry::steps;
 use crate::memory::{self, Memory, TryVec};
 

@@ -11,7 +11,7 @@
               boxes are not negative"
 )]
 
-use super::ranks::RankSpan;
+use super::rank_span::RankSpan;
 use super::steps;
 use crate::memory::{self, Memory};
 

@@ -1,5 +1,7 @@
 //! How to copy.
 
+pub use crate::memory::PrefetchInto;
+
 /// Which stores a copy uses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Stores {
@@ -31,15 +33,6 @@ pub struct Prefetch {
     pub ahead: usize,
     /// Into which cache.
     pub into: PrefetchInto,
-}
-
-/// The cache into which lines are prefetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PrefetchInto {
-    /// The first-level cache of the processor that copies.
-    FirstLevel,
-    /// Its second-level cache, which leaves the few line fill buffers of the first level to loads.
-    SecondLevel,
 }
 
 /// How to copy. Nothing here changes what is copied.

@@ -9,34 +9,7 @@
 
 use super::cpu::LINE;
 use super::options::PrefetchInto;
-
-/// Prefetches the line at `place`. No memory need be there.
-#[inline(always)]
-pub(super) fn prefetch(place: *const u8, into: PrefetchInto) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: `_mm_prefetch` is SSE, which every x86-64 has, and never faults, whatever the `place`
-    // is.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
-        match into {
-            PrefetchInto::FirstLevel => _mm_prefetch::<_MM_HINT_T0>(place.cast()),
-            PrefetchInto::SecondLevel => _mm_prefetch::<_MM_HINT_T1>(place.cast()),
-        }
-    }
-    #[cfg(target_arch = "aarch64")]
-    // SAFETY: a prefetch never faults, whatever the `place` is, and changes nothing that a program
-    // can see.
-    unsafe {
-        match into {
-            PrefetchInto::FirstLevel => std::arch::asm!("prfm pldl1keep, [{place}]",
-                place = in(reg) place, options(nostack, readonly, preserves_flags)),
-            PrefetchInto::SecondLevel => std::arch::asm!("prfm pldl2keep, [{place}]",
-                place = in(reg) place, options(nostack, readonly, preserves_flags)),
-        }
-    }
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    let _ = (place, into);
-}
+pub(super) use crate::memory::prefetch;
 
 /// A contiguous range of memory that is read later.
 #[derive(Debug, Clone, Copy)]

@@ -3,13 +3,11 @@
 use std::alloc::{Layout, alloc, dealloc};
 use std::ptr::NonNull;
 
+use super::huge_pages::{HUGE_PAGE, advise};
 use super::{Memory, OutOfMemory};
 
 /// Every buffer starts at a multiple of this: with a cache line, and where any vector may start.
 const ALIGNMENT: usize = 64;
-/// The huge page of x86-64 and of most aarch64 systems. A buffer of one or more starts with one: a
-/// page fault for each 4 KiB would take longer than the copy into them.
-const HUGE_PAGE: usize = 2 << 20;
 
 /// Uninitialised memory, freed when it is dropped.
 ///
@@ -39,7 +37,7 @@ impl Buffer {
         // byte.
         let start = NonNull::new(unsafe { alloc(layout) }).ok_or_else(refused)?;
         if len >= HUGE_PAGE {
-            advise_huge_pages(start, len);
+            advise(start, len);
         }
         Ok(Self { start, layout, len })
     }
@@ -67,29 +65,6 @@ impl Drop for Buffer {
         unsafe { dealloc(self.start.as_ptr(), self.layout) }
     }
 }
-
-/// Asks the system for huge pages inside of an allocation, where it has at least one. A million boxes take
-/// 32 MiB, and a page fault for each 4 KiB of these takes longer than to check the boxes.
-pub(super) fn advise_huge_pages_inside(start: NonNull<u8>, len: usize) {
-    let before = start.align_offset(HUGE_PAGE);
-    let whole = len.saturating_sub(before) / HUGE_PAGE * HUGE_PAGE;
-    if whole > 0 {
-        // SAFETY: the allocation that begins at `start` has `len` bytes, and `before` is less than that,
-        // as `whole` would be 0 otherwise.
-        advise_huge_pages(unsafe { start.add(before) }, whole);
-    }
-}
-
-/// Asks the system for huge pages. It may not have any: the memory is as good without.
-#[cfg(target_os = "linux")]
-fn advise_huge_pages(start: NonNull<u8>, len: usize) {
-    // SAFETY: `start` begins an allocation of at least `len` bytes that is aligned to a huge page,
-    // and `MADV_HUGEPAGE` changes no contents.
-    unsafe { libc::madvise(start.as_ptr().cast(), len, libc::MADV_HUGEPAGE) };
-}
-
-#[cfg(not(target_os = "linux"))]
-fn advise_huge_pages(_: NonNull<u8>, _: usize) {}
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,8 @@
 //! error. The rest of the crate makes its vectors, boxes and texts by these functions only.
 
 mod buffer;
+mod huge_pages;
+mod prefetch;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -17,6 +19,8 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 pub use buffer::Buffer;
+pub use prefetch::PrefetchInto;
+pub(crate) use prefetch::{prefetch, prefetch_slice};
 pub use shared::{IntoShared, Shared};
 pub use text::Text;
 pub(crate) use text::{Shown, text};
@@ -141,7 +145,7 @@ pub(crate) fn try_with_capacity<T>(len: usize) -> Memory<Vec<T>> {
     let bytes = vec.capacity().saturating_mul(size_of::<T>());
     if bytes >= MIN_HUGE {
         let room = NonNull::from(vec.spare_capacity_mut()).cast();
-        buffer::advise_huge_pages_inside(room, bytes);
+        huge_pages::advise_inside(room, bytes);
     }
     Ok(vec)
 }

@@ -9,6 +9,7 @@
 
 use super::metadata::ShardedTensorMetadata;
 use crate::error::{Error, Result, try_with_capacity};
+use crate::geometry::rtree::MAX_SEARCHES;
 use crate::geometry::unfold::Space;
 use crate::geometry::{Extent, Index, MAX_NDIM};
 use crate::memory::{self, Text, text};
@@ -56,17 +57,42 @@ impl ShardedTensorMetadata {
         check_rows("elements", elements.len(), (count, ndim))?;
         let space = self.shards().space()?;
         let index = space.rows().boxes.index()?;
-        let mut shards = try_with_capacity("shards", count)?;
+        let shards = try_with_capacity("shards", count)?;
         let own = count.saturating_mul(self.shards().ndim());
-        let mut indices = try_with_capacity("indices", own)?;
+        let indices = try_with_capacity("indices", own)?;
+        let mut located = Located { shards, indices };
+        if self.is_plain() && ndim > 0 {
+            self.locate_in_boxes(&index, elements, &mut located)?;
+            return Ok(located);
+        }
         for number in 0..count {
             let element = &elements[number * ndim..(number + 1) * ndim];
             let owner = self.owner_in(&space, &index, "elements", element);
             let owner = owner.map_err(|error| error.at("elements", number))?;
-            self.push_local(owner, element, &mut indices);
-            shards.push(owner);
+            self.push_local(owner, element, &mut located.indices);
+            located.shards.push(owner);
         }
-        Ok(Located { shards, indices })
+        Ok(located)
+    }
+
+    /// The same where each element is in one box, some elements at once.
+    fn locate_in_boxes(
+        &self, index: &Index, elements: &[i64], located: &mut Located,
+    ) -> Result<()> {
+        let (ndim, boxes) = (self.ndim(), self.shards().boxes());
+        for rows in elements.chunks(MAX_SEARCHES * ndim) {
+            let owners = index.owners(rows, ndim);
+            for (element, owner) in rows.chunks_exact(ndim).zip(owners) {
+                let number = located.shards.len();
+                let owner = check_inside("elements", element, self.sizes())
+                    .and_then(|()| owner.ok_or_else(|| nobody(element)));
+                let owner = owner.map_err(|error| error.at("elements", number))? as usize;
+                let starts = &boxes.offsets()[owner * ndim..(owner + 1) * ndim];
+                located.indices.extend(element.iter().zip(starts).map(|(at, start)| at - start));
+                located.shards.push(owner);
+            }
+        }
+        Ok(())
     }
 
     /// The elements at places in shards, as rows of an index for each dimension of the tensor:
@@ -131,9 +157,8 @@ impl ShardedTensorMetadata {
         &self, space: &Space<'_>, index: &Index, argument: &'static str, element: &[i64],
     ) -> Result<usize> {
         check_inside(argument, element, self.sizes())?;
-        // The shards cover the tensor, so this is no more than a way to say so.
-        let nobody = || Error::NotFound { what: text!("no shard owns element {element:?}") };
-        space.owner(index, element, !self.has_replicas())?.ok_or_else(nobody)
+        let owner = space.owner(index, element, !self.has_replicas())?;
+        owner.ok_or_else(|| nobody(element))
     }
 
     #[inline]
@@ -144,6 +169,12 @@ impl ShardedTensorMetadata {
         }
         Err(Error::NdimMismatch { what: Text::copy(what), shard: None, got, expected })
     }
+}
+
+/// The refusal of an element without an owner. Shards cover their tensor, so there is none.
+#[cold]
+fn nobody(element: &[i64]) -> Error {
+    Error::NotFound { what: text!("no shard owns element {element:?}") }
 }
 
 /// Refuses another number of numbers than rows of so many take.

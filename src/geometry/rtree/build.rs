@@ -57,6 +57,7 @@ pub(crate) fn build(
         node_boxes: Vec::new(),
         shards: Vec::new(),
         boxes: Vec::new(),
+        summaries: Vec::new(),
     };
     let Some(&first) = owners.first() else {
         return Ok(index);
@@ -80,6 +81,7 @@ pub(crate) fn build(
     index.shards = owners;
     let ndim = index.dims.len();
     TreeBuilder { ndim, index: &mut index, chooser: CutChooser::default() }.grow()?;
+    index.summarise()?;
     Ok(index)
 }
 

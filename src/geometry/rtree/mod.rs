@@ -2,11 +2,13 @@
 
 mod build;
 mod choose;
+mod owners;
 mod partition;
 mod set;
 mod tree;
 
 pub(crate) use build::build;
+pub(crate) use owners::MAX_SEARCHES;
 pub use tree::Index;
 #[cfg(test)]
 pub(crate) use tree::MAX_DEPTH;

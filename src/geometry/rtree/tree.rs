@@ -7,7 +7,8 @@
 //!
 //! Only dimensions in which shards differ are kept, so a tensor of eight dimensions that is cut
 //! along one costs what a vector costs. A shard takes `16 * d + 4` bytes, a node `16 * d + 8`, where
-//! `d` counts those dimensions; there is about a node for each five shards.
+//! `d` counts those dimensions, and 64 or 128 bytes more for its summary; there is about a node for each
+//! five shards.
 
 #![allow(
     clippy::indexing_slicing,
@@ -19,7 +20,7 @@
 use std::ops::ControlFlow;
 
 use crate::geometry::{MAX_NDIM, steps};
-use crate::memory::{Memory, OutOfMemory, TryVec};
+use crate::memory::{Memory, OutOfMemory, TryVec, prefetch_slice};
 
 /// The interval of a box in one dimension: `low..high`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,10 @@ impl AxisSpan {
     pub(super) fn new(offset: i64, size: i64) -> Self {
         // The end of the element to search for may be past 64 bits; it is then past every shard.
         Self { low: offset, high: offset.saturating_add(size) }
+    }
+
+    pub(super) fn has(self, at: i64) -> bool {
+        (self.low <= at) & (at < self.high)
     }
 
     pub(super) fn meets(self, other: Self) -> bool {
@@ -49,6 +54,11 @@ pub(super) struct Node {
     pub(super) is_leaf: bool,
 }
 
+/// A cache line.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+pub(super) struct Line(pub(super) [u64; 8]);
+
 /// An R-tree of shards, with copies of their boxes.
 #[derive(Debug)]
 pub struct Index {
@@ -63,6 +73,8 @@ pub struct Index {
     /// For each place in the tree, a shard and its box.
     pub(super) shards: Vec<u32>,
     pub(super) boxes: Vec<AxisSpan>,
+    /// For each node, what a search for a point needs: [`super::owners`].
+    pub(super) summaries: Vec<Line>,
 }
 
 impl Index {
@@ -91,7 +103,10 @@ impl Index {
     ) {
         let span = |dim: usize| AxisSpan::new(offsets[dim], sizes[dim]);
         let apart = self.common.iter().any(|&(dim, common)| !common.meets(span(dim)));
-        if apart || sizes.contains(&0) || self.nodes.is_empty() {
+        let Some(&root) = self.nodes.first() else {
+            return;
+        };
+        if apart || sizes.contains(&0) {
             return;
         }
         let mut visitor = Visitor {
@@ -101,11 +116,11 @@ impl Index {
         };
         // Loops over a number of dimensions that the compiler knows are several times faster.
         let _ = match self.dims.len() {
-            1 => visitor.visit(0, &self.target::<1>(span)),
-            2 => visitor.visit(0, &self.target::<2>(span)),
-            3 => visitor.visit(0, &self.target::<3>(span)),
-            4 => visitor.visit(0, &self.target::<4>(span)),
-            _ => visitor.visit(0, &self.target::<MAX_NDIM>(span)),
+            1 => visitor.visit(root, &self.target::<1>(span)),
+            2 => visitor.visit(root, &self.target::<2>(span)),
+            3 => visitor.visit(root, &self.target::<3>(span)),
+            4 => visitor.visit(root, &self.target::<4>(span)),
+            _ => visitor.visit(root, &self.target::<MAX_NDIM>(span)),
         };
     }
 
@@ -148,14 +163,46 @@ impl Index {
         first
     }
 
-    /// A shard that owns an element, if there is one.
-    pub fn owner(&self, element: &[i64]) -> Option<usize> {
+    /// A shard that owns an element, if there is one, by the boxes of the nodes.
+    pub(super) fn owner_by_boxes(&self, element: &[i64]) -> Option<usize> {
         let mut owner = None;
         self.visit_box(element, &[1; MAX_NDIM][..element.len()], |shard| {
             owner = Some(shard);
             ControlFlow::Break(())
         });
         owner
+    }
+
+    /// A shard that has a point, of those below a node.
+    pub(super) fn owner_below<const ROOM: usize>(
+        &self, node: usize, point: &[i64; ROOM],
+    ) -> Option<u32> {
+        let mut owner = None;
+        let mut visitor = Visitor {
+            index: self,
+            compared: &mut steps::count,
+            found: &mut |place: usize| {
+                owner = Some(self.shards[place]);
+                ControlFlow::Break(())
+            },
+        };
+        let _ = visitor.visit(self.nodes[node], &point.map(|at| AxisSpan::new(at, 1)));
+        owner
+    }
+
+    /// Prefetches what a search compares below a node.
+    #[inline(always)]
+    pub(super) fn prefetch_children(&self, node: Node) {
+        let ndim = self.dims.len();
+        let children = node.first as usize..node.first as usize + usize::from(node.count);
+        let boxes = children.start * ndim..children.end * ndim;
+        if node.is_leaf {
+            prefetch_slice(&self.boxes[boxes]);
+            prefetch_slice(&self.shards[children]);
+        } else {
+            prefetch_slice(&self.node_boxes[boxes]);
+            prefetch_slice(&self.nodes[children]);
+        }
     }
 
     /// A coordinate of the corners of the shard at a place: its lows, then its highs.
@@ -194,19 +241,21 @@ impl<L: FnMut(usize), F: FnMut(usize) -> ControlFlow<()>> Visitor<'_, L, F> {
     /// Visits the places that meet `target` below a node, which has at most 56 levels below it.
     /// `ROOM` is the number of dimensions, or [`MAX_NDIM`] where that is unknown at compile time.
     fn visit<const ROOM: usize>(
-        &mut self, node: usize, target: &[AxisSpan; ROOM],
+        &mut self, node: Node, target: &[AxisSpan; ROOM],
     ) -> ControlFlow<()> {
         let index = self.index;
+        // What the next level needs as well, so that its search waits for memory once and not twice.
+        index.prefetch_children(node);
         let ndim = if ROOM == MAX_NDIM { index.dims.len() } else { ROOM };
         let target_spans = &target[..ndim];
-        let Node { first, count, is_leaf } = index.nodes[node];
+        let Node { first, count, is_leaf } = node;
         let all = if is_leaf { &index.boxes } else { &index.node_boxes };
         (self.compared)(usize::from(count));
         for child in first as usize..first as usize + usize::from(count) {
             let spans = all[child * ndim..(child + 1) * ndim].iter();
             let meets = spans.zip(target_spans).fold(true, |all, (a, b)| all & a.meets(*b));
             if meets {
-                if is_leaf { (self.found)(child)? } else { self.visit(child, target)? }
+                if is_leaf { (self.found)(child)? } else { self.visit(index.nodes[child], target)? }
             }
         }
         ControlFlow::Continue(())
