@@ -130,6 +130,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_locate(
         let shards = optional_out_slice("shards", shards, element_count)?;
         let own = element_count.saturating_mul(metadata.shards().ndim());
         let local_indices = optional_out_slice("local_indices", local_indices, own)?;
+        if local_indices.is_none() {
+            fill(shards, &metadata.shards_of_elements(elements, element_count)?);
+            return Ok(());
+        }
         let located = metadata.locate(elements, element_count)?;
         fill(shards, &located.shards);
         fill(local_indices, &located.indices);

@@ -53,43 +53,57 @@ impl ShardedTensorMetadata {
     /// Where elements are, given as rows of an index for each dimension. `count` says how many they
     /// are, as a tensor may have no dimensions.
     pub fn locate(&self, elements: &[i64], count: usize) -> Result<Located> {
+        let own = count.saturating_mul(self.shards().ndim());
+        let mut indices = try_with_capacity("indices", own)?;
+        let shards = self.locate_each(elements, count, Some(&mut indices))?;
+        Ok(Located { shards, indices })
+    }
+
+    /// The shards that own elements: those of [`Self::locate`].
+    pub fn shards_of_elements(&self, elements: &[i64], count: usize) -> Result<Vec<usize>> {
+        self.locate_each(elements, count, None)
+    }
+
+    fn locate_each(
+        &self, elements: &[i64], count: usize, mut indices: Option<&mut Vec<i64>>,
+    ) -> Result<Vec<usize>> {
         let ndim = self.ndim();
         check_rows("elements", elements.len(), (count, ndim))?;
         let space = self.shards().space()?;
         let index = space.rows().boxes.index()?;
-        let shards = try_with_capacity("shards", count)?;
-        let own = count.saturating_mul(self.shards().ndim());
-        let indices = try_with_capacity("indices", own)?;
-        let mut located = Located { shards, indices };
+        let mut shards = try_with_capacity("shards", count)?;
         if self.is_plain() && ndim > 0 {
-            self.locate_in_boxes(&index, elements, &mut located)?;
-            return Ok(located);
+            self.locate_in_boxes(&index, elements, &mut shards, indices)?;
+            return Ok(shards);
         }
         for number in 0..count {
             let element = &elements[number * ndim..(number + 1) * ndim];
             let owner = self.owner_in(&space, &index, "elements", element);
             let owner = owner.map_err(|error| error.at("elements", number))?;
-            self.push_local(owner, element, &mut located.indices);
-            located.shards.push(owner);
+            if let Some(indices) = &mut indices {
+                self.push_local(owner, element, indices);
+            }
+            shards.push(owner);
         }
-        Ok(located)
+        Ok(shards)
     }
 
     /// The same where each element is in one box, some elements at once.
     fn locate_in_boxes(
-        &self, index: &Index, elements: &[i64], located: &mut Located,
+        &self, index: &Index, elements: &[i64], shards: &mut Vec<usize>,
+        mut indices: Option<&mut Vec<i64>>,
     ) -> Result<()> {
-        let (ndim, boxes) = (self.ndim(), self.shards().boxes());
+        let ndim = self.ndim();
         for rows in elements.chunks(MAX_SEARCHES * ndim) {
-            let owners = index.owners(rows, ndim);
-            for (element, owner) in rows.chunks_exact(ndim).zip(owners) {
-                let number = located.shards.len();
-                let owner = check_inside("elements", element, self.sizes())
-                    .and_then(|()| owner.ok_or_else(|| nobody(element)));
-                let owner = owner.map_err(|error| error.at("elements", number))? as usize;
-                let starts = &boxes.offsets()[owner * ndim..(owner + 1) * ndim];
-                located.indices.extend(element.iter().zip(starts).map(|(at, start)| at - start));
-                located.shards.push(owner);
+            let places = index.places_of(rows, ndim);
+            for (element, place) in rows.chunks_exact(ndim).zip(places) {
+                let place = check_inside("elements", element, self.sizes())
+                    .and_then(|()| place.ok_or_else(|| nobody(element)))
+                    .map_err(|error| error.at("elements", shards.len()))?;
+                if let Some(indices) = &mut indices {
+                    index.push_local(place, element, indices);
+                }
+                shards.push(index.shard_of_place(place));
             }
         }
         Ok(())

@@ -72,44 +72,61 @@ impl Index {
 
     /// A shard that owns an element, if there is one.
     pub fn owner(&self, element: &[i64]) -> Option<usize> {
-        let owner = match self.dims.len() {
-            1 => self.owners_in::<1, 1>(element, element.len())[0],
-            2 => self.owners_in::<2, 1>(element, element.len())[0],
-            3 => self.owners_in::<3, 1>(element, element.len())[0],
-            4 => self.owners_in::<4, 1>(element, element.len())[0],
-            5 => self.owners_in::<5, 1>(element, element.len())[0],
-            _ => return self.owner_by_boxes(element),
+        let place = match self.dims.len() {
+            1 => self.places_in::<1, 1>(element, element.len())[0],
+            2 => self.places_in::<2, 1>(element, element.len())[0],
+            3 => self.places_in::<3, 1>(element, element.len())[0],
+            4 => self.places_in::<4, 1>(element, element.len())[0],
+            5 => self.places_in::<5, 1>(element, element.len())[0],
+            _ => self.place_by_boxes(element),
         };
-        owner.map(|owner| owner as usize)
+        place.map(|place| self.shard_of_place(place))
     }
 
-    /// For each of at most [`MAX_SEARCHES`] elements, given as rows of `ndim` numbers, what
-    /// [`Self::owner`] says of it.
-    pub(crate) fn owners(&self, elements: &[i64], ndim: usize) -> [Option<u32>; MAX_SEARCHES] {
+    /// The shard at a place of the tree.
+    #[inline(always)]
+    pub(crate) fn shard_of_place(&self, place: u32) -> usize {
+        self.shards[place as usize] as usize
+    }
+
+    /// Adds an element's index in the buffer of the shard at a place that has it.
+    #[inline(always)]
+    pub(crate) fn push_local(&self, place: u32, element: &[i64], indices: &mut Vec<i64>) {
+        let start = indices.len();
+        indices.extend_from_slice(element);
+        let (local, ndim) = (&mut indices[start..], self.dims.len());
+        let spans = &self.boxes[place as usize * ndim..(place as usize + 1) * ndim];
+        self.dims.iter().zip(spans).for_each(|(&dim, span)| local[dim] -= span.low);
+        self.common.iter().for_each(|(dim, span)| local[*dim] -= span.low);
+    }
+
+    /// For each of at most [`MAX_SEARCHES`] elements, given as rows of `ndim` numbers, the place in the tree
+    /// of a shard that owns it, if there is one.
+    pub(crate) fn places_of(&self, elements: &[i64], ndim: usize) -> [Option<u32>; MAX_SEARCHES] {
         match self.dims.len() {
-            1 => self.owners_in::<1, MAX_SEARCHES>(elements, ndim),
-            2 => self.owners_in::<2, MAX_SEARCHES>(elements, ndim),
-            3 => self.owners_in::<3, MAX_SEARCHES>(elements, ndim),
-            4 => self.owners_in::<4, MAX_SEARCHES>(elements, ndim),
-            5 => self.owners_in::<5, MAX_SEARCHES>(elements, ndim),
+            1 => self.places_in::<1, MAX_SEARCHES>(elements, ndim),
+            2 => self.places_in::<2, MAX_SEARCHES>(elements, ndim),
+            3 => self.places_in::<3, MAX_SEARCHES>(elements, ndim),
+            4 => self.places_in::<4, MAX_SEARCHES>(elements, ndim),
+            5 => self.places_in::<5, MAX_SEARCHES>(elements, ndim),
             _ => {
-                let mut owners = [None; MAX_SEARCHES];
+                let mut places = [None; MAX_SEARCHES];
                 let rows = elements.chunks_exact(ndim.max(1));
-                for (owner, element) in owners.iter_mut().zip(rows) {
-                    *owner = self.owner_by_boxes(element).map(|owner| owner as u32);
+                for (place, element) in places.iter_mut().zip(rows) {
+                    *place = self.place_by_boxes(element);
                 }
-                owners
+                places
             }
         }
     }
 
     #[inline]
-    fn owners_in<const NDIM: usize, const COUNT: usize>(
+    fn places_in<const NDIM: usize, const COUNT: usize>(
         &self, elements: &[i64], ndim: usize,
     ) -> [Option<u32>; COUNT] {
-        let mut owners = [None; COUNT];
+        let mut places = [None; COUNT];
         if self.nodes.is_empty() {
-            return owners;
+            return places;
         }
         // Node 0 is the root.
         let unused = PointSearch { point: [0; NDIM], open: [0; MAX_OPEN], count: 1 };
@@ -129,9 +146,9 @@ impl Index {
             for turn in 0..count {
                 let number = turns[turn];
                 let search = &mut searches[number];
-                owners[number] = self.visit_next(search);
+                places[number] = self.visit_next(search);
                 turns[kept] = number;
-                if owners[number].is_none() && search.count > 0 {
+                if places[number].is_none() && search.count > 0 {
                     kept += 1;
                     if COUNT > 1 {
                         self.prefetch_next(search);
@@ -140,16 +157,16 @@ impl Index {
             }
             count = kept;
         }
-        owners
+        places
     }
 
-    /// Visits the next node or shard of a search. Returns the owner, if that is it.
+    /// Visits the next node or shard of a search. Returns the place of the owner, if that is it.
     #[inline(always)]
     fn visit_next<const NDIM: usize>(&self, search: &mut PointSearch<NDIM>) -> Option<u32> {
         search.count -= 1;
         let next = search.open[search.count];
         if next >= PLACE {
-            return self.owner_at((next - PLACE) as usize, &search.point);
+            return self.place_with((next - PLACE) as usize, &search.point);
         }
         let summary = &self.summaries[next as usize * lines_of(NDIM)..][..lines_of(NDIM)];
         let (head, mut hits) = hits_of(summary, &search.point);
@@ -164,27 +181,25 @@ impl Index {
                 search.count += 1;
                 continue;
             }
-            let owner = if child >= PLACE {
-                self.owner_at((child - PLACE) as usize, &search.point)
+            let place = if child >= PLACE {
+                self.place_with((child - PLACE) as usize, &search.point)
             } else {
-                self.owner_below(child as usize, &search.point)
+                self.place_below(child as usize, &search.point)
             };
-            if owner.is_some() {
-                return owner;
+            if place.is_some() {
+                return place;
             }
         }
         None
     }
 
-    /// The shard at a place, if it has a point.
+    /// A place, if its shard has a point.
     #[inline(always)]
-    fn owner_at<const NDIM: usize>(&self, place: usize, point: &[i64; NDIM]) -> Option<u32> {
+    fn place_with<const NDIM: usize>(&self, place: usize, point: &[i64; NDIM]) -> Option<u32> {
         steps::count(1);
         let spans = &self.boxes[place * NDIM..(place + 1) * NDIM];
         let has = spans.iter().zip(point).fold(true, |all, (span, &at)| all & span.has(at));
-        // It is read in any case, so that the memory is asked for both at the same time.
-        let shard = self.shards[place];
-        has.then_some(shard)
+        has.then_some(place as u32)
     }
 
     #[inline(always)]
@@ -286,7 +301,7 @@ mod tests {
                         false => random.range(0, sizes[dim]),
                     }));
                 }
-                let owners = index.owners(&elements, ndim);
+                let places = index.places_of(&elements, ndim);
                 for (number, element) in elements.chunks(ndim).enumerate() {
                     let owner = list.iter().position(|one| {
                         let spans = one.offsets.iter().zip(one.sizes).zip(element);
@@ -295,9 +310,17 @@ mod tests {
                             .all(|((&low, &size), &at)| (low..low + size).contains(&at))
                     });
                     assert_eq!(index.owner(element), owner);
-                    assert_eq!(owners[number].map(|owner| owner as usize), owner);
+                    let place = places[number];
+                    assert_eq!(place.map(|place| index.shard_of_place(place)), owner);
+                    // Sticks leave gaps.
+                    let (Some(place), Some(owner)) = (place, owner) else { continue };
+                    let mut local = vec![7];
+                    index.push_local(place, element, &mut local);
+                    let start = &list.offsets()[owner * ndim..];
+                    let expected = element.iter().zip(start).map(|(at, start)| at - start);
+                    assert_eq!(local[1..], expected.collect::<Vec<_>>());
                 }
-                assert!(owners[rows..].iter().all(Option::is_none));
+                assert!(places[rows..].iter().all(Option::is_none));
             }
         }
     }

@@ -98,6 +98,15 @@ impl Index {
     /// [`Self::visit_box`], which calls `compared` with the number of boxes that it compares.
     #[inline]
     fn visit_box_by(
+        &self, offsets: &[i64], sizes: &[i64], compared: impl FnMut(usize),
+        mut found: impl FnMut(usize) -> ControlFlow<()>,
+    ) {
+        self.visit_places(offsets, sizes, compared, |place| found(self.shards[place] as usize));
+    }
+
+    /// The same with places in the tree instead of shards.
+    #[inline]
+    fn visit_places(
         &self, offsets: &[i64], sizes: &[i64], mut compared: impl FnMut(usize),
         mut found: impl FnMut(usize) -> ControlFlow<()>,
     ) {
@@ -109,11 +118,7 @@ impl Index {
         if apart || sizes.contains(&0) {
             return;
         }
-        let mut visitor = Visitor {
-            index: self,
-            compared: &mut compared,
-            found: &mut |place: usize| found(self.shards[place] as usize),
-        };
+        let mut visitor = Visitor { index: self, compared: &mut compared, found: &mut found };
         // Loops over a number of dimensions that the compiler knows are several times faster.
         let _ = match self.dims.len() {
             1 => visitor.visit(root, &self.target::<1>(span)),
@@ -163,31 +168,31 @@ impl Index {
         first
     }
 
-    /// A shard that owns an element, if there is one, by the boxes of the nodes.
-    pub(super) fn owner_by_boxes(&self, element: &[i64]) -> Option<usize> {
-        let mut owner = None;
-        self.visit_box(element, &[1; MAX_NDIM][..element.len()], |shard| {
-            owner = Some(shard);
+    /// The place of a shard that owns an element, if there is one, by the boxes of the nodes.
+    pub(super) fn place_by_boxes(&self, element: &[i64]) -> Option<u32> {
+        let mut found = None;
+        self.visit_places(element, &[1; MAX_NDIM][..element.len()], steps::count, |place| {
+            found = Some(place as u32);
             ControlFlow::Break(())
         });
-        owner
+        found
     }
 
-    /// A shard that has a point, of those below a node.
-    pub(super) fn owner_below<const ROOM: usize>(
+    /// The place of a shard that has a point, of those below a node.
+    pub(super) fn place_below<const ROOM: usize>(
         &self, node: usize, point: &[i64; ROOM],
     ) -> Option<u32> {
-        let mut owner = None;
+        let mut found = None;
         let mut visitor = Visitor {
             index: self,
             compared: &mut steps::count,
             found: &mut |place: usize| {
-                owner = Some(self.shards[place]);
+                found = Some(place as u32);
                 ControlFlow::Break(())
             },
         };
         let _ = visitor.visit(self.nodes[node], &point.map(|at| AxisSpan::new(at, 1)));
-        owner
+        found
     }
 
     /// Prefetches what a search compares below a node.
