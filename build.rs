@@ -165,6 +165,7 @@ fn files_of(section: &str) -> Vec<String> {
         "plan" => {
             vec![own, "src/ffi/plan_nodes.rs".into(), "src/ffi/plan_execute.rs".into()]
         }
+        "traffic" => vec![own, "src/ffi/plan_reads.rs".into()],
         "checkpoint" => {
             let parts = ["_read_options", "_read", "_readers", "_collective"];
             let parts = parts.map(|part| format!("src/ffi/checkpoint{part}.rs"));

@@ -29,6 +29,11 @@ const INITS: &[(&str, &str, &str)] = &[
     ("shardspec_comm_tensor", "Initialises a tensor without a layout", "tensor"),
     ("shardspec_op_arguments", "Initialises a list of no arguments", "arguments"),
     ("shardspec_op_options", "Initialises options without flags", "options"),
+    (
+        "shardspec_merge_options",
+        "Initialises options with which the library chooses what to read at once",
+        "options",
+    ),
     ("shardspec_checkpoint_item", "Initialises an item without a tensor", "item"),
     ("shardspec_checkpoint_read_options", "Initialises options with the defaults", "options"),
     ("shardspec_checkpoint_read_report", "Initialises a report", "report"),

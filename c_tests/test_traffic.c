@@ -184,6 +184,62 @@ static void runs_are_counted_without_being_made(void) {
   CHECK_OK(shardspec_shards_free(destination, &err));
 }
 
+/* What a program does with reads: each gets bytes of its own, and its runs say where they go. */
+static void read_and_place(const shardspec_read *reads, size_t read_count, const shardspec_run *runs,
+                           unsigned char *const *from, unsigned char *const *to) {
+  unsigned char got[4 * ROWS * COLUMNS];
+  for (const shardspec_read *read = reads; read < reads + read_count; read++) {
+    memcpy(got, from[read->source] + read->offset, (size_t)read->length);
+    for (const shardspec_run *run = runs + read->first_run; run < runs + read->first_run + read->run_count; run++)
+      for (int64_t b = 0; b < run->block_count; b++)
+        memcpy(to[run->destination] + run->destination_offset + b * run->destination_stride,
+               got + run->source_offset + b * run->source_stride, (size_t)run->block_length);
+  }
+}
+
+static void near_bytes_are_read_at_once(void) {
+  static const struct {
+    shardspec_merge_options options;
+    size_t reads, runs;
+    int64_t bytes;
+  } cases[] = {{{.struct_size = sizeof(shardspec_merge_options)}, 1, 1, 40},
+               {{sizeof(shardspec_merge_options), -1, 1.0, 0}, 2, 2, 16},
+               {{sizeof(shardspec_merge_options), 23, 1.0, 0}, 2, 2, 16},
+               {{sizeof(shardspec_merge_options), 24, 1.0, 0}, 1, 1, 40},
+               {{sizeof(shardspec_merge_options), -1, 2.5, 0}, 1, 1, 40},
+               {{sizeof(shardspec_merge_options), 0, 0, 39}, 2, 2, 16}};
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  shardspec_plan *plan = rows_to_columns(NULL);
+  shardspec_read reads[24];
+  shardspec_run runs[24];
+  unsigned char rows[RANKS][64], columns[RANKS][48] = {{0}}, *from[RANKS], *to[RANKS];
+  size_t read_count, run_count;
+  for (size_t i = 0; i < RANKS; i++) from[i] = rows[i], to[i] = columns[i];
+  for (size_t i = 0; i < sizeof rows; i++) rows[i / 64][i % 64] = (unsigned char)i;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    int64_t bytes = 0;
+    CHECK_OK(shardspec_plan_shard_reads(plan, 1, 2, 4, &cases[i].options, NULL, 0, NULL, 0, &read_count,
+                                        &run_count, &err));
+    CHECK(read_count == cases[i].reads && run_count == cases[i].runs);
+    CHECK_OK(shardspec_plan_rank_reads(plan, 1, 2, 4, &cases[i].options, reads, read_count, runs, run_count,
+                                       NULL, NULL, &err));
+    for (size_t read = 0; read < read_count; read++) bytes += reads[read].length;
+    CHECK_EQUAL(bytes, cases[i].bytes);
+    memset(columns, 0, sizeof columns);
+    read_and_place(reads, read_count, runs, from, to);
+    CHECK(memcmp(columns[2] + 16, rows[1] + 16, 8) == 0 && memcmp(columns[2] + 24, rows[1] + 48, 8) == 0);
+  }
+  CHECK_OK(shardspec_plan_shard_reads(plan, 1, 2, 4, NULL, reads, 1, NULL, 0, &read_count, NULL, &err));
+  CHECK(read_count == 1 && reads[0].offset == 16 && reads[0].length == 40 && reads[0].run_count == 1);
+  reads[0].length = 77, read_count = 77;
+  CHECK_STATUS(shardspec_plan_shard_reads(plan, 1, 2, 4, NULL, reads, 1, runs, 0, &read_count, NULL, &err),
+               SHARDSPEC_BUFFER_TOO_SMALL);
+  CHECK(reads[0].length == 77 && read_count == 77 && err.limit == 1);
+  CHECK_OK(shardspec_plan_rank_reads(plan, 9, 2, 4, NULL, NULL, 0, NULL, 0, &read_count, &run_count, &err));
+  CHECK(read_count == 0 && run_count == 0);
+  CHECK_OK(shardspec_plan_free(plan, &err));
+}
+
 static void a_layout_that_differs_by_its_labels_moves_nothing(void) {
   static const char *const turned[] = {"rank:1", "rank:2", "rank:3", "rank:0"};
   shardspec_error err = SHARDSPEC_ERROR_INIT;
@@ -234,6 +290,7 @@ int main(void) {
   runs_are_as_few_as_it_takes();
   packed_elements_have_runs_of_whole_bytes();
   runs_are_counted_without_being_made();
+  near_bytes_are_read_at_once();
   a_layout_that_differs_by_its_labels_moves_nothing();
   owners_that_are_no_ranks_are_minus_one();
   return 0;

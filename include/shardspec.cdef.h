@@ -20,6 +20,8 @@ typedef struct shardspec_mesh_layout shardspec_mesh_layout;
 typedef struct shardspec_stretch shardspec_stretch;
 typedef struct shardspec_plan shardspec_plan;
 typedef struct shardspec_run shardspec_run;
+typedef struct shardspec_merge_options shardspec_merge_options;
+typedef struct shardspec_read shardspec_read;
 typedef struct shardspec_draw_options shardspec_draw_options;
 typedef struct shardspec_checkpoint shardspec_checkpoint;
 typedef struct shardspec_checkpoint_read_options shardspec_checkpoint_read_options;
@@ -343,6 +345,19 @@ struct shardspec_run {
   int64_t destination_stride;
   int64_t block_length;
   int64_t block_count;
+};
+struct shardspec_merge_options {
+  uint64_t struct_size;
+  int64_t max_gap;
+  double over_read;
+  int64_t max_read;
+};
+struct shardspec_read {
+  size_t source;
+  int64_t offset;
+  int64_t length;
+  size_t first_run;
+  size_t run_count;
 };
 struct shardspec_draw_options {
   uint64_t struct_size;
@@ -963,6 +978,16 @@ shardspec_status shardspec_plan_suggest_placements(
 shardspec_status shardspec_metadata_relabel(
     const shardspec_metadata *metadata, const uint32_t *placement_indices, size_t placement_count,
     shardspec_metadata **out, shardspec_error *err);
+shardspec_status shardspec_plan_shard_reads(
+    const shardspec_plan *plan, size_t source, size_t destination, int64_t itemsize,
+    const shardspec_merge_options *options, shardspec_read *reads, size_t read_capacity,
+    shardspec_run *runs, size_t run_capacity, size_t *needed_reads, size_t *needed_runs,
+    shardspec_error *err);
+shardspec_status shardspec_plan_rank_reads(
+    const shardspec_plan *plan, int64_t source_rank, int64_t destination_rank, int64_t itemsize,
+    const shardspec_merge_options *options, shardspec_read *reads, size_t read_capacity,
+    shardspec_run *runs, size_t run_capacity, size_t *needed_reads, size_t *needed_runs,
+    shardspec_error *err);
 shardspec_status shardspec_metadata_draw(
     const shardspec_metadata *metadata, const shardspec_draw_options *options, char *buffer,
     size_t capacity, size_t *needed, shardspec_error *err);

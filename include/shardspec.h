@@ -4439,7 +4439,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_fingerprints(
  * number of blocks of bytes at equal distances. The runs of a source and a destination describe
  * all bytes that move between the two, in the same order on both sides. A sender packs all blocks
  * of its runs in their order. The receiver unpacks the blocks of the same runs in the same order.
- * Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA.
+ * Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA. Reads suit sources in files: one read
+ * gets bytes that are near each other, and the gaps between the bytes.
  *
  * Ranks in the functions of this section are ranks of placements. Rank -1 stands for all
  * placements without a rank.
@@ -4616,6 +4617,112 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_suggest_placem
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_relabel(
     const shardspec_metadata *metadata, const uint32_t *placement_indices, size_t placement_count,
     shardspec_metadata **out, shardspec_error *err);
+
+typedef struct shardspec_merge_options shardspec_merge_options;
+
+/**
+ * How reads are merged. Zeros are the defaults, which are those of `shardspec_checkpoint_read`. No
+ * option changes which bytes are needed.
+ */
+struct shardspec_merge_options {
+  /** `sizeof(shardspec_merge_options)`. */
+  uint64_t struct_size;
+  /**
+   * If the gap between two needed parts of a source has at most this many bytes, one read gets
+   * both parts and the gap. 0 means 4096. A negative number means that only `over_read` decides.
+   */
+  int64_t max_gap;
+  /**
+   * A read also includes a larger gap if the whole read then has at most this number times the
+   * bytes that are needed. 0 means 2.0. With 1.0, only `max_gap` decides.
+   */
+  double over_read;
+  /** Maximum number of bytes of a read that gets several blocks. 0 means 2 MiB. */
+  int64_t max_read;
+};
+
+/**
+ * Initialises options with which the library chooses what to read at once: `shardspec_merge_options options = SHARDSPEC_MERGE_OPTIONS_INIT;`
+ */
+#define SHARDSPEC_MERGE_OPTIONS_INIT { sizeof(shardspec_merge_options), 0, 0, 0 }
+
+typedef struct shardspec_read shardspec_read;
+
+/** A read: contiguous bytes of a source shard's buffer, and the runs that need them. */
+struct shardspec_read {
+  /** The source shard's index. */
+  size_t source;
+  /** Offset of the first byte in the source shard's buffer. */
+  int64_t offset;
+  /** Number of bytes, at least 1. */
+  int64_t length;
+  /** The index of the first run of this read in the array of runs. */
+  size_t first_run;
+  /** Number of runs of this read, at least 1. */
+  size_t run_count;
+};
+
+/**
+ * Writes the reads that get the bytes of `shardspec_plan_shard_runs`, for a source shard in a file
+ * or far away. One read gets bytes that are near each other.
+ *
+ * Reads are ordered by their offsets. `runs` receives the runs of all reads, one read after the
+ * other. The `source_offset` of a run counts from the first byte of its read. A long run is divided
+ * between several reads. `options` may be NULL for the defaults. `itemsize` is the number of bytes
+ * of an element. With 0, the element type of the plan's layouts decides.
+ *
+ * `*needed_reads` becomes the number of reads, and `*needed_runs` becomes the number of runs. Each
+ * of the two may be NULL. Each of the two arrays may be NULL. The capacity of a NULL array is
+ * ignored.
+ *
+ * Memory: for all runs, even if both arrays are NULL.
+ * Time: n * log(n) for n runs.
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE if a shard does not exist; UNSUPPORTED if elements are packed and a
+ * run would start or end inside of a byte; INVALID_ARGUMENT if an option is out of range, or if
+ * `itemsize` is negative, differs from the size of the stated element type, or is 0 and no element
+ * type is stated; BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_reads(
+    const shardspec_plan *plan, size_t source, size_t destination, int64_t itemsize,
+    const shardspec_merge_options *options, shardspec_read *reads, size_t read_capacity,
+    shardspec_run *runs, size_t run_capacity, size_t *needed_reads, size_t *needed_runs,
+    shardspec_error *err);
+
+/**
+ * Writes the reads that get the bytes of `shardspec_plan_rank_runs`, for sources in files or far
+ * away. One read gets bytes of one source shard that are near each other.
+ *
+ * Reads are ordered by source shard, then by their offsets. `runs` receives the runs of all reads,
+ * one read after the other. The `source_offset` of a run counts from the first byte of its read. A
+ * long run is divided between several reads. `options` may be NULL for the defaults. `itemsize` is
+ * the number of bytes of an element. With 0, the element type of the plan's layouts decides.
+ *
+ * `*needed_reads` becomes the number of reads, and `*needed_runs` becomes the number of runs. Each
+ * of the two may be NULL. Each of the two arrays may be NULL. The capacity of a NULL array is
+ * ignored.
+ *
+ * Memory: for all runs, even if both arrays are NULL.
+ * Time: n * log(n) for n runs.
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT if a rank is below -1; UNSUPPORTED if elements are packed and a run
+ * would start or end inside of a byte; INVALID_ARGUMENT if an option is out of range, or if
+ * `itemsize` is negative, differs from the size of the stated element type, or is 0 and no element
+ * type is stated; BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_reads(
+    const shardspec_plan *plan, int64_t source_rank, int64_t destination_rank, int64_t itemsize,
+    const shardspec_merge_options *options, shardspec_read *reads, size_t read_capacity,
+    shardspec_run *runs, size_t run_capacity, size_t *needed_reads, size_t *needed_runs,
+    shardspec_error *err);
 
 /* ================================================================================================
  * Pictures of layouts and plans.

@@ -23,13 +23,16 @@ use shardspec::model::{
     ChunkShardingSpec, DataType, Placement, ShardMetadata, ShardedTensorMetadata, ShardingDim,
     ShardingSpec, Shards, TensorProperties, TensorShape,
 };
+use shardspec::plan::{MergeOptions, ReshardPlan};
 use shardspec::transfer::{CopyOptions, HostTransfer, HostView, LocalShards};
 
 const F32: DataType = DataType::FLOAT32;
 
 /// Few bytes at once, and none that are not needed.
-const STRICT: ReadOptions =
-    ReadOptions { max_threads: 3, max_gap: 0, over_read: 1.0, max_read: 64 };
+const STRICT: ReadOptions = ReadOptions {
+    max_threads: 3,
+    merge: MergeOptions { max_gap: 0, over_read: 1.0, max_read: 64 },
+};
 
 /// A layout by chunks along a dimension.
 fn chunks(sizes: &[i64], dim: i64, count: i64) -> ShardedTensorMetadata {
@@ -120,7 +123,7 @@ fn check_layout(
     for &index in &all {
         let (buffers, report) = read(set, name, layout, &[index], dtype, options).unwrap();
         assert_eq!(buffers[0], expected[index], "{name}: shard {index} of {layout:?}");
-        if options.max_gap == 0 && options.over_read == 1.0 {
+        if options.merge.max_gap == 0 && options.merge.over_read == 1.0 {
             assert_eq!(report.bytes_read, report.bytes_needed, "{layout:?} {index}");
         }
     }
@@ -339,19 +342,26 @@ fn near_parts_are_read_at_once_and_far_ones_are_not() {
     write_safetensors(&path, &[Stored::new("w", "F32", &[4096, 128], &full)], &[]);
     let (set, layout) = (open(&path).unwrap(), chunks(&[4096, 128], 1, 2));
     let expected = extracted(&layout, 1, &full, F32);
+    let plan = ReshardPlan::new(&chunks(&[4096, 128], 0, 1), &layout).unwrap();
     let one = |options: ReadOptions| {
         let (buffers, report) = read(&set, "w", &layout, &[1], F32, &options).unwrap();
         assert!(buffers[0] == expected);
+        // The plan's own reads, of the same bytes.
+        let planned = plan.reads_of_bits(plan.pieces_into(1), 32, &options.merge).unwrap().reads;
+        assert_eq!(planned.len() as u64, report.reads);
+        assert_eq!(planned.iter().map(|read| read.length as u64).sum::<u64>(), report.bytes_read);
         (report.reads, report.bytes_read, report.bytes_needed)
     };
     let needed = 1u64 << 20;
     assert_eq!(one(ReadOptions::default()), (1, (2 << 20) - 256, needed));
-    let no_gaps = ReadOptions { max_gap: 0, over_read: 1.9, ..ReadOptions::default() };
+    let merged = |merge: MergeOptions| ReadOptions { max_threads: 0, merge };
+    let few_gaps = MergeOptions { max_gap: 0, over_read: 1.9, ..MergeOptions::default() };
+    let no_gaps = merged(few_gaps);
     let (reads, bytes_read, _) = one(no_gaps);
     assert!(reads > 1 && bytes_read as f64 <= 1.9 * needed as f64, "{reads} {bytes_read}");
-    assert_eq!(one(ReadOptions { over_read: 1.0, ..no_gaps }), (4096, needed, needed));
-    let small = ReadOptions { max_read: 64 << 10, ..ReadOptions::default() };
-    assert_eq!(one(small).0, 32);
+    assert_eq!(one(merged(MergeOptions { over_read: 1.0, ..few_gaps })), (4096, needed, needed));
+    let small = MergeOptions { max_read: 64 << 10, ..MergeOptions::default() };
+    assert_eq!(one(merged(small)).0, 32);
     let both = read(&set, "w", &layout, &[0, 1], F32, &no_gaps).unwrap().1;
     assert_eq!((both.bytes_read, both.bytes_needed), (2 << 20, 2 << 20));
 }
@@ -390,8 +400,8 @@ fn many_small_reads_arrive_from_the_disk_and_the_cache_and_files_that_have_none(
                 if is_dropped {
                     drop_from_cache(path);
                 }
-                let options =
-                    ReadOptions { max_threads, max_gap, over_read: 1.0, ..ReadOptions::default() };
+                let merge = MergeOptions { max_gap, over_read: 1.0, ..MergeOptions::default() };
+                let options = ReadOptions { max_threads, merge };
                 let (buffers, report) = read(&set, "w", &layout, &[1], F32, &options).unwrap();
                 assert!(buffers[0] == expected, "{path} {options:?}");
                 let reads = if max_gap == 0 { 4096 } else { 1 };
@@ -422,8 +432,8 @@ fn a_file_that_shrinks_during_a_read_is_named_and_what_was_read_is_counted() {
         layout: &layouts[at],
         shards: buffers[at].shards.clone(),
     });
-    let options =
-        ReadOptions { max_threads: 1, max_gap: 0, over_read: 1.0, ..ReadOptions::default() };
+    let merge = MergeOptions { max_gap: 0, over_read: 1.0, ..MergeOptions::default() };
+    let options = ReadOptions { max_threads: 1, merge };
     let read = CheckpointRead::new(&set, &items, &options).unwrap();
     // The last read of the batch that ends behind the middle finds nothing more.
     let end = std::fs::metadata(&path).unwrap().len() / 2 + 100;
@@ -456,7 +466,8 @@ fn a_refused_progress_cancels_the_read_and_says_what_is_whole() {
     let buffers = [Buffers::new(&layout, &[0], F32), Buffers::new(&layout, &[0], F32)];
     let item = |name, own: &Buffers| ReadItem { name, layout: &layout, shards: own.shards.clone() };
     let items = [item("a", &buffers[0]), item("b", &buffers[1])];
-    let options = ReadOptions { max_threads: 1, max_gap: 0, over_read: 1.0, max_read: 2048 };
+    let merge = MergeOptions { max_gap: 0, over_read: 1.0, max_read: 2048 };
+    let options = ReadOptions { max_threads: 1, merge };
     let read = CheckpointRead::new(&set, &items, &options).unwrap();
     let mut calls = 0;
     // SAFETY: the buffers are this function's.

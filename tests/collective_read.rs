@@ -24,13 +24,15 @@ use shardspec::memory::Shared;
 use shardspec::model::{
     DataType, Placement, ShardMetadata, ShardedTensorMetadata, Shards, TensorProperties,
 };
+use shardspec::plan::MergeOptions;
 use shardspec::transfer::{CopyOptions, HostTransfer, HostView, LocalShards};
 
 const F32: DataType = DataType::FLOAT32;
 
 /// No byte that is not needed, and an agreement after each tensor.
 fn strict() -> CollectiveReadOptions {
-    let read = ReadOptions { max_threads: 2, max_gap: 0, over_read: 1.0, max_read: 64 };
+    let merge = MergeOptions { max_gap: 0, over_read: 1.0, max_read: 64 };
+    let read = ReadOptions { max_threads: 2, merge };
     CollectiveReadOptions { read, group_bytes: 1, ..CollectiveReadOptions::default() }
 }
 

@@ -216,6 +216,8 @@ static void every_call_on_an_empty_handle_is_refused() {
   CHECK(status_of(plan.rank_traffic({}, quiet)) == missing);
   CHECK(status_of(plan.shard_runs(0, 0, 1, quiet)) == missing);
   CHECK(status_of(plan.rank_runs(0, 0, {}, quiet)) == missing);
+  CHECK(status_of(plan.shard_reads(0, 0, 1, {}, quiet)) == missing);
+  CHECK(status_of(plan.rank_reads(0, 0, 1, {}, quiet)) == missing);
   CHECK(status_of(plan.suggest_placements(quiet)) == missing);
   CHECK(status_of(plan.draw({}, quiet)) == missing && status_of(list.draw({1}, {}, quiet)) == missing);
   CHECK(status_of(metadata.draw({}, quiet)) == missing);

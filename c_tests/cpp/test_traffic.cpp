@@ -90,6 +90,23 @@ static void a_transport_needs_nothing_but_the_runs() {
   CHECK(to == wanted);
 }
 
+static void near_bytes_are_read_at_once() {
+  const auto floats = rows_to_columns(ss::dtype::of<float>());
+  const auto table = floats.shard_reads(1, 2);
+  CHECK(table.reads.size() == 1 && table.runs.size() == 1 && table.runs[0].block_count == 2);
+  CHECK(table.reads[0].offset == 16 && table.reads[0].length == 40 && table.runs[0].source_offset == 0);
+  ss::merge_options exact;
+  exact.max_gap = -1;
+  exact.over_read = 1;
+  const auto apart = floats.rank_reads(1, 2, 4, exact);
+  CHECK(apart.reads.size() == 2 && apart.reads[1].offset == 48 && apart.reads[1].length == 8);
+  CHECK(apart.reads[1].first_run == 1 && apart.runs[1].block_count == 1);
+  CHECK(floats.shard_reads(3, 2).reads.empty() && floats.rank_reads(9, 2).runs.empty());
+  exact.over_read = 0.5;
+  CHECK_REFUSED(INVALID_ARGUMENT, floats.shard_reads(1, 2, 0, exact));
+  CHECK_REFUSED(INDEX_OUT_OF_RANGE, floats.shard_reads(4, 0));
+}
+
 static void a_layout_that_differs_by_its_labels_moves_nothing() {
   const auto source = layout(1, NAMES);
   const auto destination = layout(1, {"rank:1", "rank:2", "rank:3", "rank:0"});
@@ -116,6 +133,7 @@ int main() {
   runs_are_as_few_as_it_takes();
   more_runs_than_are_expected_are_all_told();
   a_transport_needs_nothing_but_the_runs();
+  near_bytes_are_read_at_once();
   a_layout_that_differs_by_its_labels_moves_nothing();
   owners_that_are_no_ranks_are_minus_one();
 }

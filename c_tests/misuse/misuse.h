@@ -30,6 +30,7 @@ typedef struct outputs {
   shardspec_mesh *mesh;
   shardspec_plan *plan;
   shardspec_run runs[4];
+  shardspec_read reads[4];
   shardspec_stretch stretches[4];
   shardspec_tensor_view view;
   float data[16];

@@ -1,6 +1,8 @@
 /* What a plan moves. */
 #include "misuse.h"
 
+#include <math.h>
+
 void misuse_traffic(void) {
   static const uint32_t same[] = {0, 1}, past_end[] = {0, 2};
   shardspec_plan *plan, *freed;
@@ -35,6 +37,26 @@ void misuse_traffic(void) {
   MISUSE(INDEX_OUT_OF_RANGE, "destination 2 of 2", shardspec_plan_shard_runs, plan, 0, 2, 4, out.runs, 4, &out.needed);
   MISUSE(INVALID_ARGUMENT, "rank -2", shardspec_plan_rank_runs, plan, -2, 0, 4, out.runs, 4, &out.needed);
   MISUSE(INVALID_ARGUMENT, "rank INT64_MIN", shardspec_plan_rank_runs, plan, 0, INT64_MIN, 4, out.runs, 4, &out.needed);
+
+#define READS(function)                                                                            \
+  WRONG_HANDLE(shardspec_plan, NULL_ARGUMENT, function, H, 0, 0, 4, NULL, out.reads, 4, out.runs, 4, &out.needed, &out.size); \
+  MISUSE(INVALID_ARGUMENT, "no type is stated", function, plan, 0, 0, 0, NULL, out.reads, 4, out.runs, 4, &out.needed, &out.size); \
+  MISUSE(INVALID_ARGUMENT, "itemsize -1", function, plan, 0, 0, -1, NULL, out.reads, 4, out.runs, 4, &out.needed, &out.size); \
+  MISUSE(OVERFLOW, "itemsize INT64_MAX", function, plan, 0, 0, INT64_MAX, NULL, out.reads, 4, out.runs, 4, &out.needed, &out.size); \
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)                                        \
+    MISUSE(INVALID_ARGUMENT, "wrong options", function, plan, 0, 0, 4, &wrong[i], out.reads, 4, out.runs, 4, &out.needed, &out.size); \
+  MISUSE(BUFFER_TOO_SMALL, "no room for reads", function, plan, 0, 0, 4, NULL, out.reads, 0, out.runs, 4, &out.needed, &out.size); \
+  MISUSE(BUFFER_TOO_SMALL, "no room for runs", function, plan, 0, 0, 4, NULL, out.reads, 4, out.runs, 0, &out.needed, &out.size); \
+  MISUSE(INVALID_ARGUMENT, "capacity SIZE_MAX", function, plan, 0, 0, 4, NULL, out.reads, SIZE_MAX, out.runs, 4, &out.needed, &out.size); \
+  MISUSE(INVALID_ARGUMENT, "reads not aligned", function, plan, 0, 0, 4, NULL, (shardspec_read *)(void *)((char *)out.reads + 1), 4, out.runs, 4, &out.needed, &out.size); \
+  WRONG_ERROR(function, plan, 0, 0, 4, NULL, out.reads, 4, out.runs, 4, &out.needed, &out.size)
+  static const shardspec_merge_options wrong[] = {
+    {0}, {.struct_size = 8}, {sizeof *wrong, 0, 0.5, 0}, {sizeof *wrong, 0, -1, 0}, {sizeof *wrong, 0, HUGE_VAL, 0},
+    {sizeof *wrong, 0, 0, -1}};
+  READS(shardspec_plan_shard_reads);
+  READS(shardspec_plan_rank_reads);
+  MISUSE(INDEX_OUT_OF_RANGE, "source SIZE_MAX", shardspec_plan_shard_reads, plan, SIZE_MAX, 0, 4, NULL, out.reads, 4, out.runs, 4, &out.needed, &out.size);
+  MISUSE(INVALID_ARGUMENT, "rank -2", shardspec_plan_rank_reads, plan, 0, -2, 4, NULL, out.reads, 4, out.runs, 4, &out.needed, &out.size);
 
   WRONG_HANDLE(shardspec_plan, NULL_ARGUMENT, shardspec_plan_suggest_placements, H, out.u32s, 8, &out.needed, &out.i64, &out.second_i64);
   MISUSE(BUFFER_TOO_SMALL, "capacity 1", shardspec_plan_suggest_placements, plan, out.u32s, 1, &out.needed, &out.i64, &out.second_i64);

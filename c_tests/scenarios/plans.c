@@ -168,6 +168,8 @@ void plans_are_executed(void) {
 }
 
 void traffic_and_runs(void) {
+  static const shardspec_merge_options exact = {
+    .struct_size = sizeof exact, .max_gap = -1, .over_read = 1.0};
   shardspec_metadata *source = rows(3, 7), *destination = columns(4, 7);
   shardspec_plan *plan;
   CHECK_OK(shardspec_plan_new(source, destination, &plan, &err));
@@ -183,6 +185,14 @@ void traffic_and_runs(void) {
   CALL(INDEX_OUT_OF_RANGE, shardspec_plan_shard_runs, plan, 1, 9, 4, out.runs, 16, &out.size);
   CALL(OK, shardspec_plan_rank_runs, plan, 1, 2, 4, out.runs, 16, &out.size);
   CALL(INVALID_ARGUMENT, shardspec_plan_rank_runs, plan, -7, 2, 4, out.runs, 16, &out.size);
+  CALL(OK, shardspec_plan_shard_reads, plan, 1, 2, 4, &exact, out.reads, 16, out.runs, 16, &out.size, &out.other_size);
+  CHECK(out.size == 3 && out.reads[2].first_run == 2);
+  CALL(BUFFER_TOO_SMALL, shardspec_plan_shard_reads, plan, 1, 2, 4, &exact, out.reads, 2, out.runs, 16, &out.size,
+       &out.other_size);
+  CALL(OK, shardspec_plan_rank_reads, plan, 1, 2, 4, NULL, out.reads, 16, out.runs, 16, &out.size, &out.other_size);
+  CHECK_EQUAL(out.size, 1);
+  CALL(INVALID_ARGUMENT, shardspec_plan_rank_reads, plan, -7, 2, 4, NULL, out.reads, 16, out.runs, 16, &out.size,
+       &out.other_size);
   FREE(shardspec_plan_free, plan);
   drop_metadata(source), drop_metadata(destination);
 }

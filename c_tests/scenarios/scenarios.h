@@ -37,6 +37,7 @@ typedef struct outputs {
   shardspec_mesh *mesh;
   shardspec_plan *plan;
   shardspec_run runs[16];
+  shardspec_read reads[16];
   shardspec_tensor_view view;
   void *pointer;
 } outputs;

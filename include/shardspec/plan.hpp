@@ -38,6 +38,20 @@ struct plan_ndims {
   std::size_t source, destination, piece;
 };
 
+/// How reads are merged. Zeros are the defaults of `shardspec_merge_options`.
+struct merge_options {
+  std::int64_t max_gap = 0;
+  double over_read = 0;
+  std::int64_t max_read = 0;
+};
+
+/// Reads, and the runs of all of them: `reads[i].first_run` is an index in `runs`. The source offset of a
+/// run counts from the first byte of its read.
+struct read_table {
+  std::vector<shardspec_read> reads;
+  std::vector<shardspec_run> runs;
+};
+
 /// The steps of pieces through buffers. For each dimension of pieces: the buffer's dimension. For
 /// each piece: a row of step lengths in the buffer.
 struct step_table {
@@ -273,6 +287,20 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
     return detail::array<shardspec_run, P>(shardspec_plan_rank_runs, get(), source_rank,
                                            destination_rank, itemsize);
   }
+  /// The reads that get the bytes of `shard_runs`, for a source shard in a file or far away. One read gets
+  /// bytes that are near each other.
+  template <class P = default_policy>
+  answer<read_table, P> shard_reads(std::size_t source, std::size_t destination, std::int64_t itemsize = 0,
+                                    const merge_options &options = {}, P = P()) const {
+    return reads<P>(shardspec_plan_shard_reads, source, destination, itemsize, options);
+  }
+  /// The reads that get the bytes of `rank_runs`, by source shard.
+  template <class P = default_policy>
+  answer<read_table, P> rank_reads(std::int64_t source_rank, std::int64_t destination_rank,
+                                   std::int64_t itemsize = 0, const merge_options &options = {},
+                                   P = P()) const {
+    return reads<P>(shardspec_plan_rank_reads, source_rank, destination_rank, itemsize, options);
+  }
   /// Suggests a permutation of the destination's placements with which the fewest elements move.
   /// `metadata::relabel` of the destination accepts it.
   template <class P = default_policy>
@@ -286,6 +314,23 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
   }
 
  private:
+  template <class P, class F, class Number>
+  answer<read_table, P> reads(F &&function, Number source, Number destination, std::int64_t itemsize,
+                              const merge_options &options) const {
+    return detail::run<read_table, P>([&](read_table &out, shardspec_error *err) {
+      const shardspec_merge_options how = {sizeof how, options.max_gap, options.over_read,
+                                           options.max_read};
+      std::size_t read_count = 0, run_count = 0;
+      const auto call = [&](shardspec_read *reads, shardspec_run *runs) {
+        return function(get(), source, destination, itemsize, &how, reads, read_count, runs, run_count,
+                        &read_count, &run_count, err);
+      };
+      if (const auto status = call(nullptr, nullptr)) return status;
+      out.reads.resize(read_count);
+      out.runs.resize(run_count);
+      return call(out.reads.data(), out.runs.data());
+    });
+  }
   static void make_room(piece_table &out, std::size_t count) {
     out.sources.resize(count);
     out.destinations.resize(count);

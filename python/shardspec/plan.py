@@ -14,13 +14,12 @@ from ._library import lib
 from ._views import Views, alike, views
 from .extents import Extents
 from .metadata import ShardedTensorMetadata, metadata_of
-from .reads import MAX_GAP, MAX_READ, OVER_READ, Read, Run, merged
+from .reads import Read, Run, RunStruct, options, reads_of, runs_of
 from .shard import Packed, ShardMetadata
 from .shard_list import Layout, ShardList, are_boxes, extents_of, layout_of, ndim_of
 from .sharded_tensor import ShardedTensor
 from .tensor import new
 
-RunStruct = lib.header.type("run")
 BLOCK = 4096
 """Pieces that are read from the library at once."""
 
@@ -297,33 +296,35 @@ class Plan(Handle):
         """Returns the runs of bytes that move from one rank to another, or stay on one rank."""
         return self._runs(lib.plan_rank_runs, source_rank, destination_rank, itemsize)
 
-    def shard_reads(self, source: int, destination: int, itemsize: int = 0, *, max_gap: int = MAX_GAP,
-                    over_read: float = OVER_READ, max_read: int = MAX_READ) -> list[Read]:
+    def shard_reads(self, source: int, destination: int, itemsize: int = 0, *, max_gap: int | None = None,
+                    over_read: float = 0.0, max_read: int = 0) -> list[Read]:
         """Returns the reads that get the bytes of `shard_runs`, for a source in a file or far away.
 
-        One read gets bytes that are near each other. A gap of at most `max_gap` bytes is part of the
-        read. A larger gap is part of the read if the whole read stays within `over_read` times the
-        needed bytes. A read of several blocks has at most `max_read` bytes.
+        One read gets bytes that are near each other. A gap of at most `max_gap` bytes (default: 4096) is
+        part of the read. A larger gap is part of the read if the whole read stays within `over_read` times
+        the needed bytes (0: 2.0). A read of several blocks has at most `max_read` bytes (0: 2 MiB).
 
         >>> columns = [ShardMetadata([0, 0], [4096, 64], "rank:0")]
         >>> plan = Plan([ShardMetadata([0, 0], [4096, 128], "rank:0")], columns)
         >>> [(read.length, len(read.runs)) for read in plan.shard_reads(0, 0, itemsize=4)]
         [(2096896, 1)]
         """
-        return merged(self.shard_runs(source, destination, itemsize), max_gap, over_read, max_read)
+        return reads_of(lib.plan_shard_reads, self, source, destination, itemsize,
+                        options(max_gap, over_read, max_read))
 
-    def rank_reads(self, source_rank: int, destination_rank: int, itemsize: int = 0, *, max_gap: int = MAX_GAP,
-                   over_read: float = OVER_READ, max_read: int = MAX_READ) -> list[Read]:
+    def rank_reads(self, source_rank: int, destination_rank: int, itemsize: int = 0, *,
+                   max_gap: int | None = None, over_read: float = 0.0, max_read: int = 0) -> list[Read]:
         """Returns the reads that get the bytes of `rank_runs`. `shard_reads` explains the
         options."""
-        return merged(self.rank_runs(source_rank, destination_rank, itemsize), max_gap, over_read, max_read)
+        return reads_of(lib.plan_rank_reads, self, source_rank, destination_rank, itemsize,
+                        options(max_gap, over_read, max_read))
 
     def _runs(self, function: Any, source: int, destination: int, itemsize: int) -> list[Run]:
         needed = ctypes.c_size_t()
         function(self, source, destination, itemsize, None, 0, ctypes.byref(needed))
         runs = (RunStruct * needed.value)()
         function(self, source, destination, itemsize, runs, needed.value, None)
-        return [Run(*(getattr(run, name) for name, _ in RunStruct._fields_)) for run in runs]
+        return runs_of(runs)
 
     def suggest_placements(self) -> tuple[list[int], int, int]:
         """Suggests a permutation of the destination's placements, so that the fewest elements move.

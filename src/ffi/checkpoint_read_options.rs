@@ -6,8 +6,8 @@ use crate::ffi::border::callback::{self, Success};
 use crate::ffi::border::guard::Outcome;
 use crate::ffi::border::sized::{Grows, sized};
 use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::plan_reads::over_read_argument;
 use crate::files::ReadOptions;
-use crate::memory::text;
 use crate::model::Error;
 
 /// Receives the number of needed bytes that have been read so far. The callback returns its status
@@ -87,18 +87,12 @@ pub(crate) unsafe fn options_argument(
     let given = sized("options", options)?;
     read.max_threads = given.max_threads as usize;
     if given.max_gap != 0 {
-        read.max_gap = given.max_gap;
+        read.merge.max_gap = given.max_gap;
     }
     if given.max_read != 0 {
-        read.max_read = given.max_read;
+        read.merge.max_read = given.max_read;
     }
-    if given.over_read != 0.0 {
-        if !(given.over_read >= 1.0 && given.over_read.is_finite()) {
-            let problem = text!("{} is no factor; pass 1.0 or more, or 0", given.over_read);
-            return Err(Error::invalid("options.over_read", problem).into());
-        }
-        read.over_read = given.over_read;
-    }
+    read.merge.over_read = over_read_argument(given.over_read, read.merge.over_read)?;
     let success = Success::of(given.success_status, 0)?;
     let (function, ctx) = (given.progress, given.progress_ctx);
     Ok((read, ProgressCallback { function, ctx, success }))

@@ -66,6 +66,7 @@ pub mod placement;
 pub mod plan;
 pub mod plan_execute;
 pub mod plan_nodes;
+pub mod plan_reads;
 pub mod properties;
 pub mod request;
 pub mod scalapack;

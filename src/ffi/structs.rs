@@ -37,6 +37,7 @@ use crate::ffi::mesh_layout::{
 };
 use crate::ffi::op::shardspec_op_options;
 use crate::ffi::op_value::{shardspec_op_arguments, shardspec_value};
+use crate::ffi::plan_reads::{shardspec_merge_options, shardspec_read};
 use crate::ffi::properties::shardspec_tensor_properties;
 use crate::ffi::shard_metadata::shardspec_shard_metadata;
 use crate::ffi::tensor::shardspec_copy_options;
@@ -133,6 +134,8 @@ const STRUCTS: &[Known] = &[
     Known::growing::<shardspec_op_options>(),
     Known::fixed::<shardspec_stretch>("shardspec_stretch"),
     Known::fixed::<shardspec_run>("shardspec_run"),
+    Known::growing::<shardspec_merge_options>(),
+    Known::fixed::<shardspec_read>("shardspec_read"),
     Known::growing::<shardspec_checkpoint_item>(),
     Known::growing::<shardspec_checkpoint_read_options>(),
     Known::growing::<shardspec_checkpoint_read_report>(),

@@ -4,7 +4,8 @@
 //! number of blocks of bytes at equal distances. The runs of a source and a destination describe
 //! all bytes that move between the two, in the same order on both sides. A sender packs all blocks
 //! of its runs in their order. The receiver unpacks the blocks of the same runs in the same order.
-//! Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA.
+//! Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA. Reads suit sources in files: one read
+//! gets bytes that are near each other, and the gaps between the bytes.
 //!
 //! Ranks in the functions of this section are ranks of placements. Rank -1 stands for all
 //! placements without a rank.
@@ -66,7 +67,7 @@ impl From<&Run> for shardspec_run {
 }
 
 /// The bits of an element: those of so many bytes, or where that is 0 what the plan's layouts state.
-fn bits_argument(plan: &ReshardPlan, itemsize: i64) -> Outcome<i64> {
+pub(super) fn bits_argument(plan: &ReshardPlan, itemsize: i64) -> Outcome<i64> {
     // At most 255 bits and 65535 lanes.
     let stated = plan.dtype().map(|dtype| (dtype, dtype.element_bits() as i64));
     if itemsize < 0 {
@@ -102,7 +103,7 @@ fn too_many_bytes() -> Error {
 }
 
 /// The rank of an argument or an answer: -1 is none.
-fn rank_argument(argument: &'static str, rank: i64) -> Outcome<Option<i64>> {
+pub(super) fn rank_argument(argument: &'static str, rank: i64) -> Outcome<Option<i64>> {
     match rank {
         -1 => Ok(None),
         rank if rank < 0 => Err(Error::TooSmall { argument, value: rank, least: -1 }.into()),

@@ -11,6 +11,7 @@ use std::ops::Range;
 use super::file_copies::{FileCopies, FileCopy};
 use crate::geometry::{Loop, offsets_of_turn, turns};
 use crate::memory::{Memory, TryVec};
+use crate::plan::{MergeOptions, ReadSpan};
 
 /// Bytes that go to one place in memory are read straight to it, if they are so many; fewer are read
 /// together with their neighbours.
@@ -25,32 +26,14 @@ const MAX_BATCH: u64 = 256;
 /// As far as there are so many batches for each thread: the last one is not long alone.
 const BATCHES_PER_THREAD: u64 = 4;
 
-/// How reads are merged, and who reads.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// How reads are merged, and who reads. Each thread has memory for one read whose parts go to several
+/// places.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ReadOptions {
     /// Most threads to use, the caller's included; 0: a few.
     pub max_threads: usize,
-    /// Bytes between two needed parts of a file that are always read through.
-    pub max_gap: u64,
-    /// More bytes are read through, as long as a read has no more bytes than this times the bytes that
-    /// are needed of it.
-    pub over_read: f64,
-    /// The most bytes of a read whose parts go to several places: each thread has memory for one.
-    pub max_read: u64,
-}
-
-impl Default for ReadOptions {
-    fn default() -> Self {
-        Self { max_threads: 0, max_gap: 4 << 10, over_read: 2.0, max_read: 2 << 20 }
-    }
-}
-
-impl ReadOptions {
-    /// Whether a gap of so many bytes is read through, in a read of `span` bytes of which `needed` are
-    /// needed.
-    fn bridges(&self, gap: u64, span: u64, needed: u64) -> bool {
-        gap <= self.max_gap || span as f64 <= self.over_read * needed as f64
-    }
+    /// Which parts of a file are read at once.
+    pub merge: MergeOptions,
 }
 
 /// A part of a copy that one read has the bytes of.
@@ -94,8 +77,8 @@ pub(super) struct Reads {
 }
 
 impl ReadBlock {
-    fn end(&self) -> u64 {
-        self.first_byte + self.span
+    fn read_span(&self) -> ReadSpan {
+        ReadSpan { first_byte: self.first_byte, bytes: self.span, needed: self.needed }
     }
 
     /// Whether its bytes are contiguous in the file and in memory.
@@ -141,25 +124,22 @@ impl Reads {
         let file = |block: &ReadBlock| copies.copies[block.copy as usize].file;
         blocks.sort_unstable_by_key(|block| (file(block), block.first_byte, block.span));
         let mut reads: Vec<FileRead> = Vec::new();
-        // Bytes that the last read needs.
-        let mut needed = 0;
+        let mut last_span = ReadSpan { first_byte: 0, bytes: 0, needed: 0 };
         for (at, block) in blocks.iter().enumerate() {
-            let joined = reads.last_mut().filter(|read| {
+            let joined = reads.last_mut().and_then(|read| {
                 let alone = block.is_alone() || blocks[read.blocks.start].is_alone();
-                let end = block.end().max(read.first_byte + read.span);
-                let gap = block.first_byte.saturating_sub(read.first_byte + read.span);
-                let span = end - read.first_byte;
-                let fits = span <= options.max_read.max(read.span);
-                let is_near = options.bridges(gap, span, needed + block.needed);
-                !alone && file(block) == read.file && fits && is_near
+                let can_join = !alone && file(block) == read.file;
+                let span =
+                    can_join.then(|| options.merge.joined(last_span, block.read_span()))??;
+                Some((read, span))
             });
-            if let Some(read) = joined {
-                read.span = block.end().max(read.first_byte + read.span) - read.first_byte;
+            if let Some((read, span)) = joined {
+                last_span = span;
+                read.span = span.bytes;
                 read.blocks.end = at + 1;
-                needed += block.needed;
                 continue;
             }
-            needed = block.needed;
+            last_span = block.read_span();
             let (first_byte, span, blocks) = (block.first_byte, block.span, at..at + 1);
             reads.try_push(FileRead { file: file(block), first_byte, span, blocks })?;
         }
@@ -214,23 +194,14 @@ impl Split {
             let level = loops[at];
             let step = level.destination_step.unsigned_abs() as u64;
             let all = level.count as u64;
-            let (whole, all_needed) = (span + (all - 1) * step, needed * all);
-            if span > options.max_read
-                || !options.bridges(step.saturating_sub(span), whole, all_needed)
-            {
-                break;
-            }
-            let of_block = if whole <= options.max_read {
-                all
-            } else {
-                (options.max_read - span).checked_div(step).unwrap_or(all) + 1
-            };
+            let turn = ReadSpan { first_byte: 0, bytes: span, needed };
+            let Some(of_block) = options.merge.turns_of_a_read(turn, step, all) else { break };
             let steps = [level.destination_step as i64, level.source_step as i64];
             split = Self { from: at, all, of_block, steps, of_turn: [span, needed] };
             if of_block < all {
                 break;
             }
-            (span, needed) = (whole, all_needed);
+            (span, needed) = (span + (all - 1) * step, needed * all);
         }
         split
     }

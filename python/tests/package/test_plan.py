@@ -361,5 +361,5 @@ def test_half_of_the_columns_of_a_file_are_one_read():
     assert plan.rank_reads(0, 0, 4) == plan.shard_reads(0, 0, 4)
     assert len(plan.shard_reads(0, 0, 4, max_gap=0, over_read=1.0)) == 4096
     assert len(plan.shard_reads(0, 0, 4, max_read=1 << 20)) == 2
-    with pytest.raises(ArgumentError, match="over_read: 0.5 is below 1"):
+    with pytest.raises(ArgumentError, match="over_read: 0.5 is no factor; pass 1.0 or more, or 0"):
         plan.shard_reads(0, 0, 4, over_read=0.5)
