@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections import deque
+from functools import partial
 from typing import Any
 
 from ._lease import Lease
@@ -47,20 +48,8 @@ def capsule_of(tensor: Any) -> Any:
     return tensor.__dlpack__()
 
 
-def read(capsule: Any) -> tuple[Any, int | None]:
-    """The tensor in a capsule, and its flags, which only the versioned form has.
-
-    It is valid until somebody takes it out of the capsule, or until the capsule is freed.
-    """
-    if _is_valid(capsule, VERSIONED):
-        managed = Managed.from_address(_pointer(capsule, VERSIONED))
-        if managed.major != VERSION[0]:
-            raise BufferError(f"the capsule has DLPack version {managed.major}.{managed.minor}, "
-                              f"but only {VERSION[0]} is understood")
-        return managed.tensor, managed.flags
-    if _is_valid(capsule, LEGACY):
-        return LegacyManaged.from_address(_pointer(capsule, LEGACY)).tensor, None
-    raise BufferError(f"{capsule!r} is no DLPack capsule, or its tensor was taken before")
+FORMS = ((Managed, VERSIONED, USED_VERSIONED), (LegacyManaged, LEGACY, USED_LEGACY))
+"""The forms of a capsule: the struct in it, and its names before and after that was taken."""
 
 
 class Taken:
@@ -70,11 +59,31 @@ class Taken:
     __slots__ = ("_capsule", "_managed")
 
     def __init__(self, capsule: Any) -> None:
-        versioned = _is_valid(capsule, VERSIONED)
-        kind, name, used = (Managed, VERSIONED, USED_VERSIONED) if versioned else (LegacyManaged, LEGACY, USED_LEGACY)
-        managed = kind.from_address(_pointer(capsule, name))
-        _rename(capsule, used)
-        self._managed, self._capsule = managed, capsule
+        for kind, name, used in FORMS:
+            if not _is_valid(capsule, name):
+                continue
+            try:
+                # The two calls follow each other in C. So no other thread takes the tensor between them.
+                address, _ = map(partial.__call__, (partial(_pointer, capsule, name), partial(_rename, capsule, used)))
+            except ValueError:
+                continue  # Another thread was faster.
+            self._managed, self._capsule = kind.from_address(address), capsule
+            break
+        else:
+            raise BufferError(f"{capsule!r} is no DLPack capsule, or its tensor was taken before")
+        if self.flags is not None and self._managed.major != VERSION[0]:
+            raise BufferError(f"the capsule has DLPack version {self._managed.major}.{self._managed.minor}, "
+                              f"but only {VERSION[0]} is understood")
+
+    @property
+    def tensor(self) -> Any:
+        """The tensor, whose memory stays for as long as this does."""
+        return self._managed.tensor
+
+    @property
+    def flags(self) -> int | None:
+        """Its flags, which only the versioned form has."""
+        return self._managed.flags if isinstance(self._managed, Managed) else None
 
     def __del__(self, give_back: Any = Deleter, address: Any = ctypes.cast, pointer: Any = ctypes.c_void_p,
                 place: Any = ctypes.addressof) -> None:

@@ -367,9 +367,10 @@ def _of_dlpack(argument: str, tensor: Any) -> View | None:
         return None
     capsule = _dlpack.capsule_of(tensor)
     try:
-        struct, flags = _dlpack.read(capsule)
+        taken = _dlpack.Taken(capsule)
     except BufferError as error:
         raise BufferError(f"{argument}: {error}") from None
+    struct, flags = taken.tensor, taken.flags
     if not 0 <= struct.ndim <= lib.MAX_NDIM or (struct.ndim and not struct.shape):
         raise BufferError(f"{argument}: the capsule of this {type(tensor).__name__} holds {struct.ndim} "
                           f"dimensions{'' if struct.shape else ', but no shape'}; it may have 0 to {lib.MAX_NDIM}")
@@ -388,4 +389,4 @@ def _of_dlpack(argument: str, tensor: Any) -> View | None:
                             "each; pack them, or pass the bytes as uint8")
     if not struct.data and all(shape):
         raise BufferError(f"{argument}: a {type(tensor).__name__} that has no memory")
-    return View(struct, readonly, _dlpack.Taken(capsule))
+    return View(struct, readonly, taken)

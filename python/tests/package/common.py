@@ -7,6 +7,7 @@ import sys
 import threading
 
 import shardspec
+from shardspec import _dlpack
 
 
 def ranks(count):
@@ -21,6 +22,14 @@ def ends_well(program):
                           capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
+
+
+def tensor_in(capsule):
+    """The tensor in a capsule, to change it."""
+    for kind, name, _ in _dlpack.FORMS:
+        if _dlpack._is_valid(capsule, name):
+            return kind.from_address(_dlpack._pointer(capsule, name)).tensor
+    raise AssertionError(capsule)
 
 
 def on_threads(size, work):

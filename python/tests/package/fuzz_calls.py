@@ -15,6 +15,7 @@ import tempfile
 import numpy
 
 import shardspec
+from common import tensor_in
 from test_every_argument import CALLS, EXPECTED, OF_C, ROWS, SHARDS, names_it, shown
 
 WORDS = ["", "rank:0", "rank:1/cuda:0", "cpu", "x", "float32", "S(0)", "\0", "é", "\udc80", "dtensor", "chunk", "*"]
@@ -62,9 +63,7 @@ class Exporter:
         if kind == 1:
             return self.rng.choice([None, 3, "capsule"])
         capsule = shardspec.as_tensor(numpy.zeros((4, 3))).__dlpack__(max_version=(1, 0))
-        from shardspec import _dlpack
-
-        tensor = _dlpack.read(capsule)[0]
+        tensor = tensor_in(capsule)
         if kind == 2:
             tensor.ndim = self.rng.choice([-1, 33, 1 << 30])
         elif kind == 3:

@@ -7,7 +7,7 @@ import weakref
 import numpy
 import pytest
 
-from common import ends_well, ranks
+from common import ends_well, ranks, tensor_in
 from shardspec import ChunkShardingSpec, ViewError, _dlpack, as_tensor, empty
 from shardspec._library import lib
 
@@ -201,7 +201,7 @@ def test_memory_elsewhere_and_strange_capsules_are_refused():
     class OnDevice:
         def __dlpack__(self):
             capsule = empty((4,), "int8").__dlpack__()
-            tensor = _dlpack.read(capsule)[0]
+            tensor = tensor_in(capsule)
             tensor.device.device_type = 2
             return capsule
 

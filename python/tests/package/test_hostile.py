@@ -1,6 +1,7 @@
 """Objects that lie, change or fail while they are used."""
 
 import array
+import contextlib
 import ctypes
 import gc
 import mmap
@@ -11,7 +12,7 @@ import threading
 import numpy
 import pytest
 
-from common import ends_well, ranks
+from common import ends_well, ranks, tensor_in
 from fuzz_calls import fuzz
 from shardspec import (
     Checkpoint,
@@ -22,7 +23,6 @@ from shardspec import (
     ShardedTensor,
     ShardingSpec,
     TensorProperties,
-    _dlpack,
     as_tensor,
     copy,
     custom_sharding_spec_op,
@@ -43,8 +43,7 @@ class Exported:
 
     def __dlpack__(self, **arguments):
         capsule = as_tensor(FULL).__dlpack__(max_version=(1, 0))
-        tensor, _ = _dlpack.read(capsule)
-        self.change(tensor)
+        self.change(tensor_in(capsule))
         return capsule
 
 
@@ -116,19 +115,7 @@ def test_an_interface_that_can_not_be_is_refused_by_what_is_wrong_in_it(changed,
 
 @pytest.mark.parametrize("version", [None, (1, 0)], ids=["legacy", "versioned"])
 def test_an_exporter_can_not_give_the_same_memory_to_two_owners(version):
-    class Repeats:
-        """Gives one capsule to all."""
-
-        def __init__(self):
-            self.capsule = as_tensor(bytearray(b"abcd")).__dlpack__(max_version=version)
-
-        def __dlpack__(self, **arguments):
-            return self.capsule
-
-        def __dlpack_device__(self):
-            return 1, 0
-
-    exporter = Repeats()
+    exporter = Capsule(as_tensor(bytearray(b"abcd")).__dlpack__(max_version=version))
     tensor = as_tensor(exporter)
     for take in (as_tensor, numpy.from_dlpack):
         with pytest.raises((BufferError, ValueError, RuntimeError)):
@@ -136,6 +123,69 @@ def test_an_exporter_can_not_give_the_same_memory_to_two_owners(version):
     del exporter
     gc.collect()
     assert tensor.memory().tobytes() == b"abcd"
+
+
+class Capsule:
+    """Gives one capsule to all."""
+
+    def __init__(self, capsule):
+        self.capsule = capsule
+
+    def __dlpack__(self, **arguments):
+        return self.capsule
+
+    def __dlpack_device__(self):
+        return 1, 0
+
+
+class TakesItself(type):
+    """The type of an exporter whose tensor another takes, if it can, while its module's name is asked for."""
+
+    @property
+    def __module__(cls):
+        given, cls.given = cls.given, None
+        if given is not None:
+            with contextlib.suppress(BufferError, ValueError, RuntimeError):
+                cls.others.append(numpy.from_dlpack(Capsule(given)))
+        return "hostile"
+
+
+@pytest.mark.parametrize("version", [None, (1, 0)], ids=["legacy", "versioned"])
+def test_a_capsule_is_taken_before_anything_else_is_asked(version):
+    class Gives(metaclass=TakesItself):
+        given, others = None, []
+
+        def __dlpack__(self, **arguments):
+            type(self).given = as_tensor(FULL).__dlpack__(max_version=version)
+            return type(self).given
+
+    assert as_tensor(Gives()).tolist() == FULL.tolist() and not Gives.others
+
+
+def test_of_threads_that_take_one_capsule_only_one_gets_it():
+    def take(exporter, taker):
+        try:
+            got.append(taker(exporter))
+        except (BufferError, ValueError, RuntimeError) as refused:
+            assert "called with" not in str(refused) or taker is not as_tensor
+            got.append(None)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for number in range(300):
+            got = []
+            exporter = Capsule(as_tensor(numpy.full(64, number)).__dlpack__(max_version=(1, 0)))
+            threads = [threading.Thread(target=take, args=(exporter, taker)) for taker in (
+                as_tensor, as_tensor, numpy.from_dlpack)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(20)
+            (one,) = [taken for taken in got if taken is not None]
+            assert numpy.asarray(one).tolist() == [number] * 64
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_what_was_taken_out_of_a_capsule_is_given_back_once_when_nothing_uses_it():

@@ -7,7 +7,7 @@ import pickle
 import numpy
 import pytest
 
-from common import ranks
+from common import ranks, tensor_in
 from shardspec import (
     ChunkShardingSpec,
     HandleError,
@@ -278,9 +278,7 @@ def test_what_has_no_memory_of_its_own_says_so():
     class FakeTensor:
         def __dlpack__(self, **arguments):
             capsule = as_tensor(numpy.arange(4.0)).__dlpack__()
-            from shardspec import _dlpack
-
-            _dlpack.read(capsule)[0].data = None
+            tensor_in(capsule).data = None
             return capsule
 
     with pytest.raises(BufferError, match="full: a FakeTensor that has no memory"):
