@@ -105,13 +105,15 @@ def mistaken(names: list[str], arguments: tuple[Any, ...], mistake: BaseExceptio
 
     Its own message has the number of the argument, not its name.
     """
-    number = re.search(r"argument (\d+)", str(mistake))
+    number = re.search(r"argument (\d+)(?:: (KeyboardInterrupt|MemoryError)\b)?", str(mistake))
     if number is None or int(number[1]) > len(arguments):
         return TypeError(str(mistake))
     name, value = names[int(number[1]) - 1], arguments[int(number[1]) - 1]
     reason: tuple[Any, BaseException] | None = _lost.__dict__.pop("reason", None)
     if reason is not None and reason[0] is value:
         return reason[1]
+    if number[2]:  # It came from outside, between two lines, and ctypes has put its own in its place.
+        return KeyboardInterrupt() if number[2] == "KeyboardInterrupt" else MemoryError()
     kind = type(value)
     if hasattr(kind, "_as_parameter_"):
         return TypeError(f"{name}: this {kind.__name__} was not set up: its __init__ has to call "

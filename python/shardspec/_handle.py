@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import weakref
 from types import TracebackType
 from typing import Any, ClassVar, TypeVar
@@ -51,10 +52,9 @@ class Handle:
         made._finalizer = weakref.finalize(made, _leave, handle)
         return made
 
-    @property
-    def _as_parameter_(self) -> int:
-        """What ctypes passes where this object is passed."""
-        return self._handle
+    _as_parameter_ = property(operator.attrgetter("_handle"))
+    """What ctypes passes where this object is passed. It is no function of Python: Ctrl-C in one would be lost,
+    for ctypes raises an error of its own instead."""
 
     def close(self) -> None:
         """Frees the object now. A second call does nothing. Every other use raises HandleError."""

@@ -300,7 +300,7 @@ def names_it(error, text, arguments, name, value):
     # A value that fits by itself may not fit another argument, which is then named, or a shard, or what no shard owns.
     names = "|".join([*(f"{one.removesuffix('s')}s?" for one in arguments), "sends", "local_shards"])
     written = value if isinstance(value, str) else shown(value)
-    return re.search(rf"\b({names}|shard \d+|no shard owns|dim)\b", text) or written in text
+    return re.search(rf"\b({names}|shards? \d+|no shard owns|dim)\b", text) or written in text
 
 
 def shown(value):

@@ -378,6 +378,27 @@ def test_what_interrupts_a_callback_comes_out_of_the_call(call, act, raised, tmp
     assert HALVES.scatter(FULL)[1].tolist() == [2, 3]
 
 
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, MemoryError])
+def test_what_comes_while_an_object_is_passed_is_not_turned_into_a_type_error(raised):
+    def come(frame, event, argument):
+        if frame.f_code.co_name == "_as_parameter_":
+            raise raised
+
+    class Own(ShardingSpec):
+        def build_metadata(self, tensor_sizes, tensor_properties=None):
+            return HALVES
+
+    own, tensor, plan = Own(), ShardedTensor.from_full(ChunkShardingSpec(0, ranks(1)), FULL), Plan(HALVES, HALVES)
+    for call in (lambda: ShardedTensor.from_full(own, FULL), tensor.gather, lambda: plan.rank_runs(0, 0, 8)):
+        sys.settrace(come)
+        try:
+            call()
+        except raised:
+            pass
+        finally:
+            sys.settrace(None)
+
+
 @pytest.mark.parametrize("place", [lambda: array.array("d", FULL), lambda: mapped(32), lambda: bytearray(32)],
                          ids=["array", "mmap", "bytearray"])
 def test_memory_that_is_viewed_can_neither_grow_nor_go(place):
