@@ -366,6 +366,15 @@ def in_an_exporter(act, _):
     return HALVES.scatter(Interrupted())
 
 
+@pytest.fixture
+def ctrl_c():
+    """Python's own handler of Ctrl-C. A process in the background has none."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("call", [in_build_metadata, in_fill_shard, in_an_op, in_an_exchange, in_progress,
                                   in_an_iterator, in_an_exporter])
 @pytest.mark.parametrize("act, raised", [
