@@ -77,7 +77,7 @@ typedef struct {
 typedef struct {
   PyObject *classify;
   PyObject *own_view, *struct_name, *readonly_name, *kind_name, *array_struct_name, *exchange_name;
-  PyObject *is_conj, *is_neg;
+  PyObject *is_conj, *is_neg, *storage_name;
   known_type known[MAX_KNOWN_TYPES];
   int known_count;
 } state;
@@ -252,15 +252,23 @@ static int answers_false(PyObject *object, PyObject *method) {
 static int view_exchanged(call *c, PyObject *object, const exchange_api *api, shardspec_tensor_view *view,
                           Py_ssize_t left) {
   if (!answers_false(object, c->of->is_conj) || !answers_false(object, c->of->is_neg)) return NOT_SIMPLE;
+  /* `tensor.data = other` and `tensor.set_(other)` change the tensor. Its memory is that of this storage. */
+  PyObject *storage = PyObject_CallMethodObjArgs(object, c->of->storage_name, NULL);
+  if (storage == NULL) return FAILED;
   shardspec_tensor_view lent;
   memset(&lent, 0, sizeof lent);
-  if (api->view_of_object(object, &lent)) return FAILED;
-  if (lent.device.device_type != SHARDSPEC_DLPACK_DEVICE_CPU || lent.dtype.lanes != 1 || lent.dtype.bits < 8)
-    return NOT_SIMPLE;
-  *view = lent;
-  /* Its strides count elements already. */
-  int done = set_dims(c, view, lent.ndim, (const Py_ssize_t *)lent.shape, (const Py_ssize_t *)lent.strides, 1, left);
-  return done == DONE && PyList_Append(c->kept, object) ? FAILED : done;
+  int done = api->view_of_object(object, &lent) ? FAILED : DONE;
+  if (done == DONE && (lent.device.device_type != SHARDSPEC_DLPACK_DEVICE_CPU || lent.dtype.lanes != 1 ||
+                       lent.dtype.bits < 8))
+    done = NOT_SIMPLE;
+  if (done == DONE) {
+    *view = lent;
+    /* Its strides count elements already. */
+    done = set_dims(c, view, lent.ndim, (const Py_ssize_t *)lent.shape, (const Py_ssize_t *)lent.strides, 1, left);
+  }
+  if (done == DONE && PyList_Append(c->kept, storage)) done = FAILED;
+  Py_DECREF(storage);
+  return done;
 }
 
 /* How objects of a type are viewed. The Python function answers once for each type. */
@@ -435,7 +443,7 @@ static int execute(PyObject *module) {
       {&of->own_view, "_shardspec_view"},  {&of->struct_name, "struct"},
       {&of->readonly_name, "readonly"},    {&of->kind_name, "kind"},    {&of->array_struct_name, "__array_struct__"},
       {&of->is_conj, "is_conj"},           {&of->is_neg, "is_neg"},
-      {&of->exchange_name, "__dlpack_c_exchange_api__"},
+      {&of->exchange_name, "__dlpack_c_exchange_api__"}, {&of->storage_name, "untyped_storage"},
   };
   for (size_t number = 0; number < sizeof names / sizeof *names; number++)
     if ((*names[number].place = PyUnicode_InternFromString(names[number].text)) == NULL) return -1;
@@ -463,7 +471,7 @@ static int clear(PyObject *module) {
   state *of = PyModule_GetState(module);
   if (of == NULL) return 0;
   PyObject **names[] = {&of->classify,          &of->own_view,      &of->struct_name, &of->readonly_name, &of->kind_name,
-                        &of->array_struct_name, &of->exchange_name, &of->is_conj,     &of->is_neg};
+                        &of->array_struct_name, &of->exchange_name, &of->is_conj,     &of->is_neg,        &of->storage_name};
   for (size_t number = 0; number < sizeof names / sizeof *names; number++) {
     PyObject *name = *names[number];
     *names[number] = NULL;

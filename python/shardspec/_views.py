@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import contextlib
 import ctypes
 import mmap
 import re
@@ -365,6 +366,10 @@ def _of_dlpack(argument: str, tensor: Any) -> View | None:
     """A view of what has `__dlpack__`."""
     if not hasattr(tensor, "__dlpack__"):
         return None
+    # A capsule of torch's follows the tensor to other memory, as after `tensor.data = other`.
+    storage = None
+    with contextlib.suppress(Exception):
+        storage = tensor.untyped_storage()
     capsule = _dlpack.capsule_of(tensor)
     try:
         taken = _dlpack.Taken(capsule)
@@ -379,8 +384,7 @@ def _of_dlpack(argument: str, tensor: Any) -> View | None:
     if not struct.dtype.bits or not struct.dtype.lanes:
         raise TypeError(f"{argument}: the capsule of this {type(tensor).__name__} holds elements of no bits")
     if flags is None:
-        # The older form can't say that memory must not be written. jax has only that, and its
-        # arrays never change.
+        # The older form can't say that memory must not be written. jax has only that, and its arrays never change.
         readonly = type(tensor).__module__.partition(".")[0] in ("jax", "jaxlib")
     else:
         readonly = bool(flags & (lib.DLPACK_FLAG_READ_ONLY | lib.DLPACK_FLAG_IS_COPIED))
@@ -389,4 +393,8 @@ def _of_dlpack(argument: str, tensor: Any) -> View | None:
                             "each; pack them, or pass the bytes as uint8")
     if not struct.data and all(shape):
         raise BufferError(f"{argument}: a {type(tensor).__name__} that has no memory")
-    return View(struct, readonly, taken)
+    # The shape of a capsule of torch's is the tensor's, which may change.
+    sizes = INTEGERS[len(shape)](*shape)
+    steps = INTEGERS[len(shape)](*struct.strides[:len(shape)]) if shape and struct.strides else None
+    own = TensorView(struct.data, struct.device, len(shape), struct.dtype, sizes, steps, struct.byte_offset)
+    return View(own, readonly, (taken, storage), (sizes, steps))

@@ -77,6 +77,36 @@ def test_memory_lent_to_torch_outlives_everything_else(torch):
                   torch.from_dlpack(shardspec.empty((5,), "float32")))
 
 
+@pytest.mark.parametrize("change", [
+    lambda torch, tensor: setattr(tensor, "data", torch.zeros(100)), lambda torch, tensor: tensor.set_(torch.zeros(1)),
+    lambda torch, tensor: tensor.unsqueeze_(0).t_()], ids=["data", "set_", "t_"])
+@pytest.mark.parametrize("made", [lambda torch: torch.arange(4.0), lambda torch: torch.nn.Parameter(torch.arange(4.0)),
+                                  lambda torch: type("Own", (torch.Tensor,), {})(torch.arange(4.0))],
+                         ids=["Tensor", "Parameter", "subclass"])
+def test_memory_stays_where_a_tensor_gets_other_memory_during_a_call(torch, change, made):
+    class Changes(shardspec.ShardingSpec):
+        def build_metadata(self, tensor_sizes, tensor_properties=None):
+            return ChunkShardingSpec(0, ranks(2)).build_metadata(tensor_sizes)
+
+        def fill_shard(self, metadata, index, full, shard):
+            with torch.no_grad():
+                change(torch, tensor)
+            gc.collect()
+            others.extend(torch.full((4,), 9.0) for _ in range(100))
+            super().fill_shard(metadata, index, full, shard)
+
+    tensor, others = made(torch), []
+    spec = Changes()
+    metadata = spec.build_metadata((4,))
+    assert spec.extract_shard(metadata, 1, tensor).tolist() == [2, 3]
+    tensor = made(torch)
+    held = shardspec.as_tensor(tensor)
+    with torch.no_grad():
+        change(torch, tensor)
+    others.extend(torch.full((4,), 9.0) for _ in range(100))
+    assert held.tolist() == [0, 1, 2, 3]
+
+
 def random_boxes(random, sizes):
     """A tensor cut at random, again and again."""
     boxes = [([0] * len(sizes), list(sizes))]
