@@ -28,7 +28,7 @@ dim_maps)
     echo 'pub mod cuts { use shardspec::geometry::*;'
     sed -n '/^pub fn block_cyclic/,/^}/p' tests/common/cuts.rs
     echo '} }'
-    sed '/^mod common;/d; /^#!\[/,/^)\]/d; /^\/\/!/d' tests/geometry_dim_maps.rs
+    sed '/^mod common;/d; /^#!\[/,/^)\]/d; /^\/\/!/d' tests/layouts/geometry_dim_maps.rs
   } > "$work/tests/geometry_dim_maps.rs"
   # Without the library's build script, which makes the header.
   cat > "$work/Cargo.toml" << END

@@ -1,5 +1,5 @@
 //! How the geometry grows: families that are hard for one algorithm or another, at `n` and at `4 * n`,
-//! with steps counted; and all of it on a small stack.
+//! with steps counted.
 
 #![allow(
     clippy::indexing_slicing,
@@ -13,10 +13,11 @@ use proptest::prelude::*;
 
 use super::ReshardPlan;
 use crate::common::families::{self, Cut};
+use crate::common::hard::{FAMILIES, family, slabs};
 use crate::common::plans::{on_random_ranks, on_ranks};
 use crate::common::{Boxes, Random, naive};
 use crate::geometry::steps::counted;
-use crate::model::{Error, ShardedTensorMetadata, Shards, TensorProperties, validate};
+use crate::model::{Error, Shards, validate};
 use crate::plan::PlanError;
 
 /// Asserts that four times as much takes at most as many steps as `n * log(n)` says, with a little
@@ -40,44 +41,6 @@ fn assert_grows_as(name: &str, mut run: impl FnMut(i64) -> (usize, u64), n: i64,
     let each = many_steps as f64 / cost(many);
     assert!(each < 600.0, "{name}: {each:.0} * n * log(n) steps");
 }
-
-fn family(name: &str, n: i64) -> Cut {
-    let mut random = Random::new(4);
-    match name {
-        "peeled, columns first" => families::columns_then_rows(n),
-        "peeled" => families::peeled(3, n),
-        "nested" => families::nested(n),
-        "nested in 3-D" => families::nested_cubes(n),
-        "sticks" => families::sticks(4, n),
-        "random sticks" => families::random_sticks(n, &mut random),
-        "rods" => families::rods(((n / 3) as f64).sqrt() as i64),
-        "gadgets" => families::gadgets(n, &mut random),
-        "pinwheels" => families::pinwheels(&[1 << 15; 4], n as usize, &mut random),
-        "halved" => families::halved(16, n.ilog2()),
-        "partition" => families::partition(&[1 << 15; 4], n as usize, &mut random),
-        "equal" => {
-            let mut boxes = Boxes::new(3);
-            (0..n).for_each(|_| boxes.push(&[4, 5, 6], &[1, 2, 3]));
-            Cut { sizes: vec![9; 3], boxes }
-        }
-        _ => panic!("{name}"),
-    }
-}
-
-const FAMILIES: [&str; 12] = [
-    "peeled, columns first",
-    "peeled",
-    "nested",
-    "nested in 3-D",
-    "sticks",
-    "random sticks",
-    "rods",
-    "gadgets",
-    "pinwheels",
-    "halved",
-    "partition",
-    "equal",
-];
 
 #[test]
 fn an_index_is_built_in_n_log_n_and_an_owner_is_found_in_a_polylog() {
@@ -187,17 +150,6 @@ fn many_replicas_for_many_destinations_are_planned_in_n_log_n() {
     assert_grows_as_n_log_n("replicas and another box", run, 1000);
 }
 
-/// Slab k is one index thick in dimension k, in the middle.
-fn slabs(ndim: usize) -> Cut {
-    let mut boxes = Boxes::new(ndim);
-    for slab in 0..ndim {
-        let (mut offsets, mut sizes) = (vec![0; ndim], vec![3; ndim]);
-        (offsets[slab], sizes[slab]) = (1, 1);
-        boxes.push(&offsets, &sizes);
-    }
-    Cut { sizes: vec![3; ndim], boxes }
-}
-
 #[test]
 fn crossing_slabs_are_planned_without_all_cells_of_their_arrangement() {
     for ndim in [8, 16, 20, 32] {
@@ -263,36 +215,6 @@ fn counting_runs_makes_none_of_them() {
     let (count, steps) = counted(|| plan.count_runs_of_bits(0..2, 32).unwrap());
     assert_eq!((count, steps), (1 + side as usize, 2));
     assert_eq!(plan.runs(1..2, 4).unwrap().len(), side as usize);
-}
-
-#[test]
-fn a_stack_of_64_kib_is_enough() {
-    let ask = || {
-        for name in FAMILIES {
-            let Cut { sizes, boxes } = family(name, 6000);
-            let shards = boxes.shards();
-            let index = shards.boxes().index().unwrap();
-            let mut found = Vec::new();
-            for shard in shards.iter().step_by(101) {
-                assert!(index.owner(shard.offsets).is_some());
-                index.find_box(shard.offsets, shard.sizes, &mut found).unwrap();
-            }
-            let _ = validate::check_non_overlapping(&shards);
-            validate::overlaps(&shards, 10).unwrap();
-            validate::gaps(&shards, &sizes, 10).unwrap();
-            let _ = ShardedTensorMetadata::new(shards.clone(), &sizes, TensorProperties::default());
-            let first = shards.get(0).unwrap();
-            let wanted = Boxes::of(sizes.len(), &[(first.offsets, first.sizes)]).shards();
-            ReshardPlan::from_shards(shards.clone(), wanted).unwrap();
-        }
-        let crossing = slabs(16).boxes.shards();
-        let plan = ReshardPlan::from_shards(crossing.clone(), crossing).unwrap();
-        plan.runs(0..plan.len(), 4).unwrap();
-        drop(plan.routes().unwrap());
-        super::Relabelling::of(&plan).unwrap();
-    };
-    let thread = std::thread::Builder::new().stack_size(64 << 10).spawn(ask).unwrap();
-    thread.join().unwrap();
 }
 
 proptest! {

@@ -14,6 +14,7 @@ pub mod checkpoints;
 pub mod copies;
 pub mod cuts;
 pub mod families;
+pub mod hard;
 pub mod layouts;
 pub mod loaders;
 pub mod meshes;

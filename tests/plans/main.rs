@@ -1,0 +1,10 @@
+//! Plans: what moves from where to where.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod models;
+mod plan_properties;
+mod relabel;
+mod reshard_properties;
+mod stack;
