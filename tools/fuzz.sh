@@ -17,7 +17,7 @@ if [ "${1:-}" = --many ]; then
 fi
 seconds=${1:-60}
 shift || true
-host=$(rustc -vV | sed -n 's/^host: //p')
+source tools/fuzz_flags.sh
 work=${CARGO_TARGET_DIR:-target}/fuzz
 programs=$work/$host/release
 
@@ -36,12 +36,7 @@ build() {
     cargo build "${options[@]}" --profile many --target-dir "$work/many"
     return
   fi
-  # The sanitizer's flag is one of nightly compilers, and stable ones have it too. Naming the target keeps
-  # the flags from what is run while building.
-  local coverage="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4"
-  coverage+=" -Cllvm-args=-sanitizer-coverage-inline-8bit-counters"
-  coverage+=" -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
-  RUSTC_BOOTSTRAP=1 RUSTFLAGS="--cfg fuzzing -Zsanitizer=address $coverage" \
+  RUSTC_BOOTSTRAP=1 RUSTFLAGS="$fuzz_flags" \
     cargo build "${options[@]}" --release --target "$host" --target-dir "$work"
 }
 

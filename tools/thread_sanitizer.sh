@@ -12,6 +12,8 @@ build=target/thread_sanitizer
 
 # Reports name lines.
 export CARGO_PROFILE_CHECKED_DEBUG=line-tables-only
+# It watches each access that is left, and full optimisation takes longer than all that runs here.
+export CARGO_PROFILE_CHECKED_OPT_LEVEL=1
 # Of stable compilers too, the flag is one of nightly ones.
 RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" \
   cargo rustc --lib --crate-type staticlib --profile checked --locked --target "$host" --target-dir "$build"
