@@ -92,8 +92,8 @@ demo: $(BUILD)/build.ninja
 	@echo
 	@$(BUILD)/demo $(FILE) $(RANKS) $(DIM)
 
-# The library is linked on one processor for a minute or more, and the Python tests use one: meanwhile
-# Rust's tests use the others. Cargo counts its jobs itself.
+# The library is compiled on one processor for minutes, and the Python tests use one: meanwhile Rust's tests use
+# the others, and what the first two leave of theirs. Cargo counts its jobs itself.
 test:
 	@$(MAKE) --no-print-directory -j 2 test-rust test-python-in-one-piece
 	@$(MAKE) --no-print-directory test-c
@@ -106,7 +106,7 @@ test-python-in-one-piece:
 	  cat target/test-python.log; exit $$status
 
 test-rust:
-	MAKEFLAGS= $(CHECKED) $(CARGO) test --profile checked --locked --workspace
+	MAKEFLAGS= $(CHECKED) nice $(CARGO) test --profile checked --locked --workspace
 
 # The C tests also run with the library of Rust's tests, which checks what the header declares.
 test-c: build $(BUILD)/build.ninja
