@@ -69,8 +69,7 @@ class Ended:
 
     @property
     def struct(self) -> Any:
-        raise lib.refused("INVALID_HANDLE", "tensor: it was there during the call only that it was "
-                          "an argument of")
+        raise lib.refused("INVALID_HANDLE", "tensor: it was there during the call only that it was an argument of")
 
     readonly = kind = owner = address = struct
 
@@ -366,10 +365,11 @@ def _of_dlpack(argument: str, tensor: Any) -> View | None:
     """A view of what has `__dlpack__`."""
     if not hasattr(tensor, "__dlpack__"):
         return None
-    # A capsule of torch's follows the tensor to other memory, as after `tensor.data = other`.
-    storage = None
-    with contextlib.suppress(Exception):
-        storage = tensor.untyped_storage()
+    # A capsule of torch's follows the tensor to other memory (`tensor.data = other`).
+    storage, torch = None, sys.modules.get("torch")
+    if torch is not None and isinstance(tensor, torch.Tensor):
+        with contextlib.suppress(Exception):  # It is called otherwise before torch 2.
+            storage = getattr(tensor, "untyped_storage", tensor.storage)()
     capsule = _dlpack.capsule_of(tensor)
     try:
         taken = _dlpack.Taken(capsule)

@@ -97,7 +97,7 @@ def op_name(op: Any, argument: str = "op") -> bytes:
         name = getattr(op, "__qualname__", None) or getattr(op, "__name__", None)
         if name is None:
             raise TypeError(f"{argument}: a name or a function, not {described(op)}")
-        op = f"{getattr(op, '__module__', None) or 'builtins'}.{name}"
+        op = f"{getattr(op, '__module__', None) or type(op).__module__}.{name}"
     return text(argument, op)
 
 

@@ -5,6 +5,7 @@ mod common;
 
 mod models;
 mod plan_properties;
+mod reads;
 mod relabel;
 mod reshard_properties;
 mod stack;

@@ -8,10 +8,8 @@
     reason = "tests fail by panicking"
 )]
 
-mod common;
-
-use common::plans::{metadata, on_ranks, random_layout};
-use common::{Boxes, Random};
+use crate::common::plans::{metadata, on_ranks, random_layout};
+use crate::common::{Boxes, Random};
 use shardspec::plan::{MergeOptions, PlanReads, ReshardPlan, Run};
 
 /// Each block of some runs: source, destination, where it is in both, and its bytes.
