@@ -22,24 +22,31 @@ use crate::memory::{Memory, TryVec};
 const MIN_STACK: usize = 1 << 12;
 
 /// The boxes that remain; `None` if these are more than half of the list.
+///
+/// The list is read from its front, and if that joins too few, from its end: of a tensor that was peeled
+/// slice by slice, the last two boxes join first.
 pub(super) fn join(boxes: &BoxList) -> Memory<Option<BoxList>> {
     // Loops over a number of dimensions that the compiler knows are several times faster.
-    match boxes.ndim() {
+    let join_from = |end: bool| match boxes.ndim() {
         0 => Ok(None),
-        1 => join_rows(boxes, 1),
-        2 => join_rows(boxes, 2),
-        3 => join_rows(boxes, 3),
-        4 => join_rows(boxes, 4),
-        ndim => join_rows(boxes, ndim),
-    }
+        1 => join_rows(boxes, 1, end),
+        2 => join_rows(boxes, 2, end),
+        3 => join_rows(boxes, 3, end),
+        4 => join_rows(boxes, 4, end),
+        ndim => join_rows(boxes, ndim, end),
+    };
+    let joined = join_from(false)?;
+    if joined.is_some() { Ok(joined) } else { join_from(true) }
 }
 
 #[inline(always)]
-fn join_rows(boxes: &BoxList, ndim: usize) -> Memory<Option<BoxList>> {
-    let rows = boxes.offsets().chunks_exact(ndim).zip(boxes.sizes().chunks_exact(ndim));
+fn join_rows(boxes: &BoxList, ndim: usize, from_end: bool) -> Memory<Option<BoxList>> {
     let (mut offsets, mut sizes) = (Vec::<i64>::new(), Vec::<i64>::new());
     let mut count = 0;
-    for (number, (own_offsets, own_sizes)) in rows.enumerate() {
+    for number in 0..boxes.len() {
+        let row = if from_end { boxes.len() - 1 - number } else { number };
+        let row = row * ndim..(row + 1) * ndim;
+        let (own_offsets, own_sizes) = (&boxes.offsets()[row.clone()], &boxes.sizes()[row]);
         if own_sizes.contains(&0) {
             continue;
         }
@@ -104,6 +111,14 @@ mod tests {
             let cut = families::partition(&sizes, 5000, &mut random);
             let joined = join(&list(cut)).unwrap().unwrap();
             assert_eq!((joined.len(), joined.sizes()), (1, &sizes[..]));
+        }
+    }
+
+    #[test]
+    fn a_tensor_that_was_peeled_becomes_one_box() {
+        for ndim in 1..=5 {
+            let joined = join(&list(families::peeled(ndim, 20_000))).unwrap().unwrap();
+            assert_eq!(joined.len(), 1);
         }
     }
 
