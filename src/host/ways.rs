@@ -88,7 +88,9 @@ impl WayChoice {
     /// timed: they seemed to be the fastest, and made gathers half as fast.
     fn ways(&self, class: TaskClass) -> impl Iterator<Item = StoreMode> + use<> {
         let (level, run, kind) = (self.level, class.run, class.kind);
-        let levels = Level::ALL.into_iter().rev().filter(move |&other| other <= level);
+        // The pieces of a sweep differ too much for trials of what is always slower.
+        let lowest = if kind == SWEEP { level } else { Level::Portable };
+        let levels = Level::ALL.into_iter().rev().filter(move |way| (lowest..=level).contains(way));
         let of_all = [PREFETCH, FAR_PREFETCH].map(|prefetch| (prefetch, levels.clone()));
         let of_all = of_all.into_iter().flat_map(move |(prefetch, levels)| {
             levels.map(move |level| StoreMode { level, streaming: true, prefetch })
