@@ -19,6 +19,7 @@ from shardspec import (
     Tensor,
     TensorProperties,
     ViewError,
+    _memory,
     as_tensor,
     empty,
 )
@@ -185,6 +186,15 @@ def test_large_tensors_are_zero_and_writable():
     assert tensor.nbytes == 6 << 20 and not numpy.asarray(tensor).any()
     numpy.asarray(tensor)[2, -1] = 5
     assert tensor.memory()[2, (1 << 20) - 1] == 5
+
+
+def test_large_tensors_need_no_huge_pages(monkeypatch):
+    class WithoutHugePages(mmap.mmap):
+        def madvise(self, *arguments):
+            raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(_memory.mmap, "mmap", WithoutHugePages)
+    assert not numpy.asarray(empty((3, 1 << 20), "int16")).any()
 
 
 def test_memory_says_why_there_is_none():
