@@ -31,7 +31,7 @@ const INITS: &[(&str, &str, &str)] = &[
     ("shardspec_op_options", "Initialises options without flags", "options"),
     (
         "shardspec_merge_options",
-        "Initialises options with which the library chooses what to read at once",
+        "Initialises options with the default rules for the merging of reads",
         "options",
     ),
     ("shardspec_checkpoint_item", "Initialises an item without a tensor", "item"),

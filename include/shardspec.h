@@ -2767,7 +2767,10 @@ struct shardspec_segment {
    * value of the cut applies.
    */
   int32_t even;
-  /** Number of positions that stay together, or 0 for the granule of the cut. */
+  /**
+   * Number of consecutive positions that always belong to one piece, or 0 for the granule of the
+   * cut.
+   */
   int64_t granule;
   /**
    * Number of neighbouring coordinates that have the same piece, or
@@ -2821,8 +2824,8 @@ struct shardspec_cut {
    */
   int32_t even;
   /**
-   * Number of positions that stay together. 0 means 1. The last granule of a dimension may be
-   * short. With SIZES, each piece must start at a multiple of the granule. CYCLIC ignores this
+   * Number of consecutive positions that always belong to one piece. 0 means 1. The last granule
+   * of a dimension may be short. With SIZES, each piece must start at a multiple of the granule. CYCLIC ignores this
    * field.
    */
   int64_t granule;
@@ -4313,8 +4316,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_is_local(
     const shardspec_plan *plan, int32_t *out, shardspec_error *err);
 
 /**
- * Writes 1 to `*out` if every destination shard has the box and the placement of the source shard
- * with the same index, else 0. If the result is 1, no element moves.
+ * Compares each destination shard with the source shard of the same index. Writes 1 to `*out` if
+ * all boxes and all placements are equal, else 0. If the result is 1, no element moves.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4480,8 +4483,8 @@ struct shardspec_run {
  * Writes how many bytes move between each pair of a source shard and a destination shard. Pairs
  * without traffic are left out. The other pairs are ordered by destination, then by source.
  *
- * `sources`, `destinations` and `byte_counts` have room for `capacity` pairs, and each may be
- * NULL. `*needed` becomes the number of pairs. `needed` may be NULL. With capacity 0, only
+ * `sources`, `destinations` and `byte_counts` have `capacity` elements each, one for each pair.
+ * Each of the three arrays may be NULL. `*needed` becomes the number of pairs. `needed` may be NULL. With capacity 0, only
  * `*needed` is written. `itemsize` is the number of bytes of an element. With 0, the size comes
  * from the element type of the plan's layouts. If elements have less than a byte, the number of
  * bits of each pair is rounded up to whole bytes.
@@ -4504,8 +4507,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_traffic(
  * stay on a rank are included. Pairs without traffic are left out. The other pairs are ordered by
  * source, then by destination.
  *
- * `source_ranks`, `destination_ranks` and `byte_counts` have room for `capacity` pairs, and each
- * may be NULL. `*needed` becomes the number of pairs. `needed` may be NULL. With capacity 0, only
+ * `source_ranks`, `destination_ranks` and `byte_counts` have `capacity` elements each, one for each
+ * pair. Each of the three arrays may be NULL. `*needed` becomes the number of pairs. `needed` may be NULL. With capacity 0, only
  * `*needed` is written. `itemsize` is the number of bytes of an element. With 0, the size comes
  * from the element type of the plan's layouts. If elements have less than a byte, the number of
  * bits of each pair is rounded up to whole bytes.
@@ -4621,7 +4624,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_relabel(
 typedef struct shardspec_merge_options shardspec_merge_options;
 
 /**
- * How reads are merged. Zeros are the defaults, which are those of `shardspec_checkpoint_read`. No
+ * Rules for the merging of reads. Zeros mean the defaults, and `shardspec_checkpoint_read` has equal
+ * defaults. No
  * option changes which bytes are needed.
  */
 struct shardspec_merge_options {
@@ -4633,8 +4637,8 @@ struct shardspec_merge_options {
    */
   int64_t max_gap;
   /**
-   * A read also includes a larger gap if the whole read then has at most this number times the
-   * bytes that are needed. 0 means 2.0. With 1.0, only `max_gap` decides.
+   * A read also includes a larger gap if the whole read has at most this number times the needed
+   * bytes. 0 means 2.0. With 1.0, only `max_gap` decides.
    */
   double over_read;
   /** Maximum number of bytes of a read that gets several blocks. 0 means 2 MiB. */
@@ -4642,7 +4646,7 @@ struct shardspec_merge_options {
 };
 
 /**
- * Initialises options with which the library chooses what to read at once: `shardspec_merge_options options = SHARDSPEC_MERGE_OPTIONS_INIT;`
+ * Initialises options with the default rules for the merging of reads: `shardspec_merge_options options = SHARDSPEC_MERGE_OPTIONS_INIT;`
  */
 #define SHARDSPEC_MERGE_OPTIONS_INIT { sizeof(shardspec_merge_options), 0, 0, 0 }
 
@@ -4666,8 +4670,8 @@ struct shardspec_read {
  * Writes the reads that get the bytes of `shardspec_plan_shard_runs`, for a source shard in a file
  * or far away. One read gets bytes that are near each other.
  *
- * Reads are ordered by their offsets. `runs` receives the runs of all reads, one read after the
- * other. The `source_offset` of a run counts from the first byte of its read. A long run is divided
+ * Reads are ordered by their offsets. `runs` receives the runs of all reads, ordered by
+ * reads. The `source_offset` of a run counts from the first byte of its read. A long run is divided
  * between several reads. `options` may be NULL for the defaults. `itemsize` is the number of bytes
  * of an element. With 0, the element type of the plan's layouts decides.
  *
@@ -4675,7 +4679,7 @@ struct shardspec_read {
  * of the two may be NULL. Each of the two arrays may be NULL. The capacity of a NULL array is
  * ignored.
  *
- * Memory: for all runs, even if both arrays are NULL.
+ * Memory: for all runs, also if both arrays are NULL.
  * Time: n * log(n) for n runs.
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4698,7 +4702,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_reads(
  * away. One read gets bytes of one source shard that are near each other.
  *
  * Reads are ordered by source shard, then by their offsets. `runs` receives the runs of all reads,
- * one read after the other. The `source_offset` of a run counts from the first byte of its read. A
+ * ordered by reads. The `source_offset` of a run counts from the first byte of its read. A
  * long run is divided between several reads. `options` may be NULL for the defaults. `itemsize` is
  * the number of bytes of an element. With 0, the element type of the plan's layouts decides.
  *
@@ -4706,7 +4710,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_reads(
  * of the two may be NULL. Each of the two arrays may be NULL. The capacity of a NULL array is
  * ignored.
  *
- * Memory: for all runs, even if both arrays are NULL.
+ * Memory: for all runs, also if both arrays are NULL.
  * Time: n * log(n) for n runs.
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -6911,8 +6915,8 @@ struct shardspec_runtime_ctx {
 #define SHARDSPEC_RUNTIME_CTX_INIT { sizeof(shardspec_runtime_ctx), NULL, NULL, NULL, NULL }
 
 /**
- * Frees a `ctx` inside of a language runtime. The function is for runtimes that a thread must
- * enter before it uses objects of the runtime. Pass this function as `destroy` or `release`, and
+ * Frees a `ctx` inside of a language runtime. Some runtimes, like Python, require that a thread
+ * enters the runtime before the thread uses an object of the runtime. Pass this function as `destroy` or `release`, and
  * the address of a `shardspec_runtime_ctx` as `ctx`. The function reads the struct before it calls
  * a callback, so the struct's `destroy` may free the struct. Functions in the struct may be NULL.
  *
@@ -6958,7 +6962,8 @@ struct shardspec_placement_vtable {
   shardspec_equal_fn equal;
   /**
    * Returns a hash of a placement. Equal placements must have equal hashes. The library uses
-   * `hash` only if `equal` is set. With NULL, the library hashes the type's name and the rank.
+   * `hash` only if `equal` is set. With NULL, the library hashes the
+   * name of the type and the rank of the placement.
    * Without a `hash`, the creation of a list with many different placements takes long.
    */
   shardspec_hash_fn hash;

@@ -113,8 +113,8 @@ unsafe impl Grows for shardspec_runtime_ctx {
     const FIRST_SIZE: usize = 40;
 }
 
-/// Frees a `ctx` inside of a language runtime. The function is for runtimes that a thread must
-/// enter before it uses objects of the runtime. Pass this function as `destroy` or `release`, and
+/// Frees a `ctx` inside of a language runtime. Some runtimes, like Python, require that a thread
+/// enters the runtime before the thread uses an object of the runtime. Pass this function as `destroy` or `release`, and
 /// the address of a `shardspec_runtime_ctx` as `ctx`. The function reads the struct before it calls
 /// a callback, so the struct's `destroy` may free the struct. Functions in the struct may be NULL.
 ///

@@ -37,7 +37,8 @@ pub struct shardspec_placement_vtable {
     /// the first of several equal placements.
     pub equal: shardspec_equal_fn,
     /// Returns a hash of a placement. Equal placements must have equal hashes. The library uses
-    /// `hash` only if `equal` is set. With NULL, the library hashes the type's name and the rank.
+    /// `hash` only if `equal` is set. With NULL, the library hashes the
+    /// name of the type and the rank of the placement.
     /// Without a `hash`, the creation of a list with many different placements takes long.
     pub hash: shardspec_hash_fn,
 }

@@ -54,7 +54,8 @@ pub struct shardspec_segment {
     /// With 1, pieces of different sizes are refused. With -1, such pieces are allowed. With 0, the
     /// value of the cut applies.
     pub even: i32,
-    /// Number of positions that stay together, or 0 for the granule of the cut.
+    /// Number of consecutive positions that always belong to one piece, or 0 for the granule of the
+    /// cut.
     pub granule: i64,
     /// Number of neighbouring coordinates that have the same piece, or
     /// `SHARDSPEC_REPEAT_AS_NEEDED`, or 0 for the repeat of the cut.
@@ -97,8 +98,8 @@ pub struct shardspec_cut {
     /// With 1, pieces of different sizes are refused. With 0 or -1, pieces of different sizes are
     /// allowed. CYCLIC ignores this field.
     pub even: i32,
-    /// Number of positions that stay together. 0 means 1. The last granule of a dimension may be
-    /// short. With SIZES, each piece must start at a multiple of the granule. CYCLIC ignores this
+    /// Number of consecutive positions that always belong to one piece. 0 means 1. The last granule
+    /// of a dimension may be short. With SIZES, each piece must start at a multiple of the granule. CYCLIC ignores this
     /// field.
     pub granule: i64,
     /// Number of neighbouring coordinates that have the same piece. 0 means 1. The number must

@@ -364,8 +364,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_is_local(
     })
 }
 
-/// Writes 1 to `*out` if every destination shard has the box and the placement of the source shard
-/// with the same index, else 0. If the result is 1, no element moves.
+/// Compares each destination shard with the source shard of the same index. Writes 1 to `*out` if
+/// all boxes and all placements are equal, else 0. If the result is 1, no element moves.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle

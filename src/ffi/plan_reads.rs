@@ -11,7 +11,8 @@ use crate::memory::text;
 use crate::model::Error;
 use crate::plan::{MergeOptions, PlanRead, PlanReads};
 
-/// How reads are merged. Zeros are the defaults, which are those of `shardspec_checkpoint_read`. No
+/// Rules for the merging of reads. Zeros mean the defaults, and `shardspec_checkpoint_read` has equal
+/// defaults. No
 /// option changes which bytes are needed.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -21,8 +22,8 @@ pub struct shardspec_merge_options {
     /// If the gap between two needed parts of a source has at most this many bytes, one read gets
     /// both parts and the gap. 0 means 4096. A negative number means that only `over_read` decides.
     pub max_gap: i64,
-    /// A read also includes a larger gap if the whole read then has at most this number times the
-    /// bytes that are needed. 0 means 2.0. With 1.0, only `max_gap` decides.
+    /// A read also includes a larger gap if the whole read has at most this number times the needed
+    /// bytes. 0 means 2.0. With 1.0, only `max_gap` decides.
     pub over_read: f64,
     /// Maximum number of bytes of a read that gets several blocks. 0 means 2 MiB.
     pub max_read: i64,
@@ -101,8 +102,8 @@ pub(super) fn over_read_argument(given: f64, usual: f64) -> Outcome<f64> {
 /// Writes the reads that get the bytes of `shardspec_plan_shard_runs`, for a source shard in a file
 /// or far away. One read gets bytes that are near each other.
 ///
-/// Reads are ordered by their offsets. `runs` receives the runs of all reads, one read after the
-/// other. The `source_offset` of a run counts from the first byte of its read. A long run is divided
+/// Reads are ordered by their offsets. `runs` receives the runs of all reads, ordered by
+/// reads. The `source_offset` of a run counts from the first byte of its read. A long run is divided
 /// between several reads. `options` may be NULL for the defaults. `itemsize` is the number of bytes
 /// of an element. With 0, the element type of the plan's layouts decides.
 ///
@@ -110,7 +111,7 @@ pub(super) fn over_read_argument(given: f64, usual: f64) -> Outcome<f64> {
 /// of the two may be NULL. Each of the two arrays may be NULL. The capacity of a NULL array is
 /// ignored.
 ///
-/// Memory: for all runs, even if both arrays are NULL.
+/// Memory: for all runs, also if both arrays are NULL.
 /// Time: n * log(n) for n runs.
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -143,7 +144,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_reads(
 /// away. One read gets bytes of one source shard that are near each other.
 ///
 /// Reads are ordered by source shard, then by their offsets. `runs` receives the runs of all reads,
-/// one read after the other. The `source_offset` of a run counts from the first byte of its read. A
+/// ordered by reads. The `source_offset` of a run counts from the first byte of its read. A
 /// long run is divided between several reads. `options` may be NULL for the defaults. `itemsize` is
 /// the number of bytes of an element. With 0, the element type of the plan's layouts decides.
 ///
@@ -151,7 +152,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_reads(
 /// of the two may be NULL. Each of the two arrays may be NULL. The capacity of a NULL array is
 /// ignored.
 ///
-/// Memory: for all runs, even if both arrays are NULL.
+/// Memory: for all runs, also if both arrays are NULL.
 /// Time: n * log(n) for n runs.
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

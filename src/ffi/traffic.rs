@@ -114,8 +114,8 @@ pub(super) fn rank_argument(argument: &'static str, rank: i64) -> Outcome<Option
 /// Writes how many bytes move between each pair of a source shard and a destination shard. Pairs
 /// without traffic are left out. The other pairs are ordered by destination, then by source.
 ///
-/// `sources`, `destinations` and `byte_counts` have room for `capacity` pairs, and each may be
-/// NULL. `*needed` becomes the number of pairs. `needed` may be NULL. With capacity 0, only
+/// `sources`, `destinations` and `byte_counts` have `capacity` elements each, one for each pair.
+/// Each of the three arrays may be NULL. `*needed` becomes the number of pairs. `needed` may be NULL. With capacity 0, only
 /// `*needed` is written. `itemsize` is the number of bytes of an element. With 0, the size comes
 /// from the element type of the plan's layouts. If elements have less than a byte, the number of
 /// bits of each pair is rounded up to whole bytes.
@@ -151,8 +151,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_traffic(
 /// stay on a rank are included. Pairs without traffic are left out. The other pairs are ordered by
 /// source, then by destination.
 ///
-/// `source_ranks`, `destination_ranks` and `byte_counts` have room for `capacity` pairs, and each
-/// may be NULL. `*needed` becomes the number of pairs. `needed` may be NULL. With capacity 0, only
+/// `source_ranks`, `destination_ranks` and `byte_counts` have `capacity` elements each, one for each
+/// pair. Each of the three arrays may be NULL. `*needed` becomes the number of pairs. `needed` may be NULL. With capacity 0, only
 /// `*needed` is written. `itemsize` is the number of bytes of an element. With 0, the size comes
 /// from the element type of the plan's layouts. If elements have less than a byte, the number of
 /// bits of each pair is rounded up to whole bytes.
