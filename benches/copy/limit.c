@@ -26,13 +26,14 @@ static void with_rep_movsb(char *to, const char *from, size_t bytes, size_t ahea
   __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory");
 }
 
-/* A copy of whole lines by vectors of one size. Without a distance, there is no prefetch. */
-#define BY_VECTORS(name, instructions, vector, load, store)                                        \
+/* A copy of whole lines by vectors of one size, prefetched into the cache of `hint`. Without a distance,
+ * there is no prefetch. */
+#define BY_VECTORS(name, instructions, vector, load, store, hint)                                  \
   __attribute__((target(instructions))) static void name(char *to, const char *from, size_t bytes, \
                                                          size_t ahead) {                           \
     size_t at = 0, each = sizeof(vector);                                                          \
     for (; at + 64 <= bytes; at += 64) {                                                           \
-      if (ahead) _mm_prefetch(from + at + ahead, _MM_HINT_T0);                                     \
+      if (ahead) _mm_prefetch(from + at + ahead, hint);                                            \
       for (size_t part = at; part < at + 64; part += each)                                         \
         store((vector *)(to + part), load((const vector *)(from + part)));                         \
     }                                                                                              \
@@ -40,12 +41,14 @@ static void with_rep_movsb(char *to, const char *from, size_t bytes, size_t ahea
     memcpy(to + at, from + at, bytes - at);                                                        \
   }
 
-BY_VECTORS(plain_128, "sse2", __m128i, _mm_loadu_si128, _mm_store_si128)
-BY_VECTORS(plain_256, "avx", __m256i, _mm256_loadu_si256, _mm256_store_si256)
-BY_VECTORS(plain_512, "avx512f", __m512i, _mm512_loadu_si512, _mm512_store_si512)
-BY_VECTORS(around_128, "sse2", __m128i, _mm_loadu_si128, _mm_stream_si128)
-BY_VECTORS(around_256, "avx", __m256i, _mm256_loadu_si256, _mm256_stream_si256)
-BY_VECTORS(around_512, "avx512f", __m512i, _mm512_loadu_si512, _mm512_stream_si512)
+BY_VECTORS(plain_128, "sse2", __m128i, _mm_loadu_si128, _mm_store_si128, _MM_HINT_T0)
+BY_VECTORS(plain_256, "avx", __m256i, _mm256_loadu_si256, _mm256_store_si256, _MM_HINT_T0)
+BY_VECTORS(plain_512, "avx512f", __m512i, _mm512_loadu_si512, _mm512_store_si512, _MM_HINT_T0)
+BY_VECTORS(around_128, "sse2", __m128i, _mm_loadu_si128, _mm_stream_si128, _MM_HINT_T0)
+BY_VECTORS(around_256, "avx", __m256i, _mm256_loadu_si256, _mm256_stream_si256, _MM_HINT_T0)
+BY_VECTORS(around_512, "avx512f", __m512i, _mm512_loadu_si512, _mm512_stream_si512, _MM_HINT_T0)
+BY_VECTORS(far_256, "avx", __m256i, _mm256_loadu_si256, _mm256_stream_si256, _MM_HINT_T1)
+BY_VECTORS(far_512, "avx512f", __m512i, _mm512_loadu_si512, _mm512_stream_si512, _MM_HINT_T1)
 
 enum { PAGE = 4096, PAGES = 4 };
 
@@ -99,6 +102,8 @@ static const way WAYS[] = {
     AHEAD("non-temporal 128", around_128, has_sse2),
     AHEAD("non-temporal 256", around_256, has_avx),
     AHEAD("non-temporal 512", around_512, has_avx512),
+    {"non-temporal 256, 4096 ahead, second level", far_256, 4096, has_avx},
+    {"non-temporal 512, 4096 ahead, second level", far_512, 4096, has_avx512},
     {"plain 256, 4 pages", plain_pages, 0, has_avx},
     {"plain 256, 4 pages, prefetched", plain_pages, 1, has_avx},
     {"non-temporal 256, 4 pages", around_pages, 0, has_avx},
