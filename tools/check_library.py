@@ -16,7 +16,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "target/release/libshardspec.so"
 # Where somebody should ask why.
-MAX_SIZE = 4 << 20
+MAX_SIZE = 9 << 19
 C_RUNTIME = {"libc.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
 
 
