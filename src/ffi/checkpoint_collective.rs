@@ -23,25 +23,25 @@ use crate::memory::{Shared, try_collect, try_to_vec};
 /// Reads tensors of a checkpoint on all ranks of a communicator together.
 /// `shardspec_checkpoint_read` on each rank would give the same elements. If several shards have
 /// the same elements, one rank reads the elements from the files and sends the elements to the
-/// other ranks. `shardspec_checkpoint_choose_readers` returns the same readers for these layouts.
-/// All ranks read about equally many bytes.
+/// ranks of the other shards. For these layouts, `shardspec_checkpoint_choose_readers` returns the
+/// readers that this function chooses. All ranks read about equally many bytes.
 ///
-/// All ranks pass the same names and layouts in the same order. Each rank passes all of its own shards.
-/// If `indices` of an item is NULL, `shards` holds all shards of this rank, in the order of the
-/// shards' indices. If `metadata` and `tensor` are NULL, every rank reads the whole tensor. Each
-/// rank opens the checkpoint itself.
+/// All ranks pass the same names and layouts in the same order. Each rank passes all of its own
+/// shards. If `indices` of an item is NULL, `shards` holds all shards of this rank, in the order of
+/// the shards' indices. If `metadata` and `tensor` of an item are NULL, every rank reads the whole
+/// tensor. Each rank opens the checkpoint itself.
 ///
 /// The ranks agree on the tensors before the first read. In each step, the ranks read a group of
-/// tensors of about 1 GiB and send these tensors to each other. Shards are read into their
-/// destinations. Messages are sent directly from these destinations. `options` limits the memory
+/// tensors of about 1 GiB and send these tensors to each other. Each rank reads shards into their
+/// destinations, and sends messages directly from these destinations. `options` limits the memory
 /// for reads, and `comm_options` limits the memory for messages. Reads also include small gaps
-/// between needed parts. Another rank may need and read the same bytes.
+/// between needed parts. The bytes of a gap may also be read by another rank that needs them.
 ///
-/// `options` and `comm_options` may be NULL, and may differ between ranks. `progress` counts the bytes
-/// that this rank reads and receives. `whole` has room for `item_count` numbers and may be NULL:
-/// `whole[i]` becomes 1 if item i is complete on this rank, else 0. `report` may be NULL. `report`
-/// counts the reads of this rank and the bytes that the destinations of this rank need. After a
-/// failure during the read, the function also writes `whole` and `report`.
+/// `options` and `comm_options` may be NULL, and may differ between ranks. `progress` counts the
+/// bytes that this rank reads and receives. `whole` has room for `item_count` numbers, one for each
+/// item, and may be NULL. `whole[i]` becomes 1 if item i is complete on this rank, else 0. `report`
+/// may be NULL. `report` counts the reads of this rank and the bytes that the destinations of this
+/// rank need. After a failure during the read, the function also writes `whole` and `report`.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `progress`; `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of
@@ -49,17 +49,18 @@ use crate::memory::{Shared, try_collect, try_to_vec};
 /// Blocks: on the disk and on other ranks.
 /// Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the
 /// shards of an item are not exactly the shards of this rank; NOT_FOUND if a tensor does not exist;
-/// GAP if no file holds some elements; OVERLAP if chunks contradict each other; SHAPE_MISMATCH,
+/// GAP if some elements are in no file; OVERLAP if chunks contradict each other; SHAPE_MISMATCH,
 /// NDIM_MISMATCH or DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if the elements of a
 /// layout are pending a reduction; ALIASED if destinations share memory; DISAGREEMENT if another
-/// rank returns an error, or if names, layouts or element types differ (the message has both);
-/// UNSUPPORTED, UNSUPPORTED_DEVICE, INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY. After one of these errors, nothing was written on any rank. During the read:
-/// FILE_FAILED or INVALID_FILE if this rank can't read a file (the message names file, byte and
-/// reason); OUT_OF_MEMORY; the status of `progress` if `progress` cancels the read. If a rank fails
-/// during the read, all other ranks return DISAGREEMENT with the rank, its status and its message.
-/// If `progress` cancels after the last bytes of its rank have arrived, only that rank returns the
-/// status. TRANSPORT_FAILED if the transport fails, or any status of a custom transport.
+/// rank returns an error, or if names, layouts or element types differ between ranks (the message
+/// has both); UNSUPPORTED, UNSUPPORTED_DEVICE, INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY. After one of these errors, nothing was written on any rank. During
+/// the read: FILE_FAILED or INVALID_FILE if this rank can't read a file (the message names file,
+/// byte and reason); OUT_OF_MEMORY; the status of `progress` if `progress` cancels the read. If a
+/// rank fails during the read, all other ranks return DISAGREEMENT with the rank, its status and
+/// its message. If `progress` cancels the read after the last bytes of its rank have arrived, only
+/// that rank returns the status of `progress`. TRANSPORT_FAILED if the transport fails, or any
+/// status of a custom transport.
 /// Threads: any, but only one thread at a time may use the communicator. During the call, no other
 /// thread may use the destinations.
 /// Source: MPI_File_read_all.

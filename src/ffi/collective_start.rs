@@ -1,4 +1,4 @@
-//! Collectives that are started, and go on by a request.
+//! Collectives that a function starts and a request continues.
 
 use std::ffi::c_char;
 
@@ -40,17 +40,18 @@ unsafe fn start_collective(
 /// Starts a transfer of a batch of tensors. The rules of `shardspec_comm_transfer` apply. Other
 /// ranks may call `shardspec_comm_transfer` instead of this function. `options` may be NULL.
 ///
-/// The function checks the arguments and plans. After the start, the request agrees with the other
-/// ranks and moves the tensors. An invalid argument is an error of the request.
+/// The function checks the arguments and plans the messages. After the start, the request compares
+/// the calls of all ranks and moves the tensors. An invalid argument is an error of the request.
 /// `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks
 /// have received it.
 ///
 /// Ownership: the caller frees `*out`. The caller may free arrays, metadata, plans and tags when
-/// the function returns. The memory of the shards belongs to the request until it has ended.
+/// the function returns. The memory of the shards belongs to the request until the request has
+/// ended.
 /// Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
 /// `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
-/// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
-/// itself sends the error.
+/// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the
+/// function itself sends the error to the other ranks.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
 /// request returns all other errors of `shardspec_comm_transfer`.
@@ -72,20 +73,21 @@ pub unsafe extern "C-unwind" fn shardspec_comm_transfer_start(
     })
 }
 
-/// Starts a scatter: cuts a tensor of rank `source_rank` into the shards of all ranks.
-/// The arguments and rules of `shardspec_comm_scatter` apply. Other ranks may call
+/// Starts a scatter: copies a tensor on rank `source_rank` into the shards of all ranks. The
+/// arguments and rules of `shardspec_comm_scatter` apply. Other ranks may call
 /// `shardspec_comm_scatter` instead of this function.
 ///
-/// The function checks the arguments. After the start, the request agrees with the other ranks and
-/// moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
+/// The function checks the arguments. After the start, the request compares the calls of all ranks
+/// and moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
 /// `shardspec_request_wait` returns this error after the other ranks have received it.
 ///
 /// Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
-/// returns. The memory of `full` and of the shards belongs to the request until it has ended.
+/// returns. The memory of `full` and of the shards belongs to the request until the request has
+/// ended.
 /// Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
 /// `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
-/// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
-/// itself sends the error.
+/// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the
+/// function itself sends the error to the other ranks.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
 /// request returns all other errors of `shardspec_comm_scatter`.
@@ -121,16 +123,17 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter_start(
 /// every rank. The arguments and rules of `shardspec_comm_gather` apply. Other ranks may call
 /// `shardspec_comm_gather` instead of this function.
 ///
-/// The function checks the arguments. After the start, the request agrees with the other ranks and
-/// moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
+/// The function checks the arguments. After the start, the request compares the calls of all ranks
+/// and moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
 /// `shardspec_request_wait` returns this error after the other ranks have received it.
 ///
 /// Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
-/// returns. The memory of `full` and of the shards belongs to the request until it has ended.
+/// returns. The memory of `full` and of the shards belongs to the request until the request has
+/// ended.
 /// Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
 /// `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
-/// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
-/// itself sends the error.
+/// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the
+/// function itself sends the error to the other ranks.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
 /// request returns all other errors of `shardspec_comm_gather`.
@@ -159,17 +162,17 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather_start(
 /// The arguments and rules of `shardspec_comm_reshard` apply. Other ranks may call
 /// `shardspec_comm_reshard` instead of this function.
 ///
-/// The function checks the arguments and plans. After the start, the request agrees with the other
-/// ranks and moves the data. An invalid argument is an error of the request.
+/// The function checks the arguments and plans the messages. After the start, the request compares
+/// the calls of all ranks and moves the data. An invalid argument is an error of the request.
 /// `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks
 /// have received it.
 ///
 /// Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
-/// returns. The memory of the shards belongs to the request until it has ended.
+/// returns. The memory of the shards belongs to the request until the request has ended.
 /// Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
 /// `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
-/// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
-/// itself sends the error.
+/// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the
+/// function itself sends the error to the other ranks.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
 /// request returns all other errors of `shardspec_comm_reshard`.
@@ -206,11 +209,11 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard_start(
 /// apply. Other ranks may call `shardspec_transfer_prepare` instead of this function.
 ///
 /// The function checks the arguments, plans the messages and allocates memory for packing. After
-/// the start, the request agrees with the other ranks. The transfer can run when the request has
-/// ended with OK. Before the end of the request, and after an error of the request, a run returns
-/// INVALID_ARGUMENT on all ranks.
+/// the start, the request compares the calls of all ranks. The transfer can run when the request
+/// has ended with OK. Before the end of the request, and after an error of the request, a run
+/// returns INVALID_ARGUMENT on all ranks.
 ///
-/// An invalid argument is an error of the request, and `*transfer` becomes NULL.
+/// If an argument is invalid, `*transfer` becomes NULL, and the error is an error of the request.
 /// `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks
 /// have received it.
 ///
@@ -219,8 +222,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard_start(
 /// shards. The request does not use the memory of the shards.
 /// Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
 /// `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
-/// Blocks: on other ranks, only if `transfer` or `out` is NULL or memory runs out. Without a request,
-/// the function itself sends the error.
+/// Blocks: on other ranks, only if `transfer` or `out` is NULL or memory runs out. Without a
+/// request, the function itself sends the error to the other ranks.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm`, `transfer` or `out` is NULL; OUT_OF_MEMORY.
 /// The request returns all other errors of `shardspec_transfer_prepare`.
@@ -259,21 +262,23 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare_start(
 /// may call `shardspec_transfer_run` instead of this function.
 ///
 /// With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
-/// OK, or the buffers of the preparation. A transfer has one run at a time. Two prepared transfers
-/// of the same tensors have two sets of buffers. To run both at the same time, use two
-/// communicators. An invalid argument is an error of the request. `shardspec_request_test` or
-/// `shardspec_request_wait` returns this error after the other ranks have received it.
+/// OK. If no run has returned OK yet, the run uses the buffers of the preparation. A transfer has
+/// one run at a time. Two prepared transfers of the same tensors have two sets of buffers. To run
+/// both at the same time, use two communicators. An invalid argument is an error of the request.
+/// `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks
+/// have received it.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the arrays and `transfer` when the
-/// function returns. The memory of the shards belongs to the request until it has ended.
+/// function returns. The memory of the shards belongs to the request until the request has ended.
 /// Calls back: `exchange`, `start`, `test` and `abort` of a custom transport; `destroy`, if another
 /// thread frees a handle during the call.
-/// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
-/// itself sends the error.
+/// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the
+/// function itself sends the error to the other ranks.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
-/// request returns all other errors of `shardspec_transfer_run`, including the errors of
-/// `transfer`. After the request has ended, the transfer can run again, also after an error.
+/// request returns all other errors of `shardspec_transfer_run`, including the errors about the
+/// argument `transfer`. After the request has ended, the transfer can run again, also after an
+/// error.
 /// Threads: any, but only one thread at a time may use the communicator. Until the request has
 /// ended, no thread may write source shards or use destination shards.
 /// Source: MPI_Start.
@@ -294,18 +299,19 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_start(
 }
 
 /// Starts a request that takes part in the collective of the other ranks and reports an error of
-/// this rank. Call this function instead of the function that starts the collective if the program
-/// can't pass valid arguments. `status` and `message` are the arguments of
+/// this rank. If the program can't pass valid arguments, call this function instead of the function
+/// that starts the collective. `status` and `message` are the arguments of
 /// `shardspec_comm_decline`.
 ///
-/// All other ranks return DISAGREEMENT, with this rank, `status` and `message`. No data moves. The
-/// request ends with OK when the other ranks have received `status` and `message`.
+/// All other ranks return DISAGREEMENT from their collective, with the number of this rank,
+/// `status` and `message`. No data moves. The request ends with OK when the other ranks have
+/// received `status` and `message`.
 ///
 /// Ownership: the caller frees `*out`. The caller may free `message` when the function returns.
 /// Calls back: `exchange`, `start`, `test` and `abort` of a custom transport; `destroy`, if another
 /// thread frees a handle during the call.
-/// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
-/// itself sends the error.
+/// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the
+/// function itself sends the error to the other ranks.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
 /// request returns INVALID_ARGUMENT if `status` is below 1 or `message` is not UTF-8; NULL_ARGUMENT

@@ -254,9 +254,9 @@ impl Sharder for CustomSpec {
     }
 }
 
-/// Creates a spec of a custom type, called `type_name`. Later versions will not use names with a
-/// dot, such as "acme.grid", for built-in types. To compare two specs with the same type name, the
-/// library calls `equal` with the `ctx` of each spec.
+/// Creates a spec of the custom type with the name `type_name`. Later versions will not use names
+/// with a dot, such as "acme.grid", for built-in types. To compare two specs with the same type
+/// name, the library calls `equal` with the `ctx` of each spec.
 ///
 /// The library checks the shards that `build_metadata` adds. The library refuses shards outside of
 /// the tensor, overlaps, gaps and wrong numbers of dimensions. The error's message has the type's
@@ -265,13 +265,13 @@ impl Sharder for CustomSpec {
 /// Use `shardspec_metadata_shard_count` and `shardspec_metadata_shard_placement` instead.
 ///
 /// Ownership: the library copies the name and the table. The library owns `ctx` from the call on,
-/// also if the call fails. The library calls `destroy(ctx)` after the spec was freed and no call
-/// uses the spec. The caller frees `*out`.
+/// also if the call fails. The library calls `destroy(ctx)` when the spec has been freed and no
+/// call uses the spec. The caller frees `*out`.
 /// Calls back: `destroy`, if the call fails.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if `type_name` is empty or the name of a built-in type,
-/// `build_metadata` is NULL, `struct_size` is wrong, or `success_status` can be a failure;
-/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// `build_metadata` is NULL, `struct_size` is wrong, or `success_status` can be the status of a
+/// failure; NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. The functions of `vtable` may run on several threads at once.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -298,7 +298,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_custom(
 }
 
 /// Writes the `ctx` of a custom spec to `*out`, for use in custom ops. The `ctx` is valid until the
-/// spec is freed. Do not free the handle while you use the `ctx`.
+/// spec is freed. Do not free the handle of the spec while you use the `ctx`.
 ///
 /// Ownership: the spec still owns `ctx`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

@@ -13,24 +13,26 @@ use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::memory::Text;
 use crate::model::Error;
 
-/// Takes part in the collective of the other ranks, and reports an error of this rank. Call this
-/// function instead of the collective if the program can't pass valid arguments. For example, a
+/// Takes part in the collective of the other ranks, and reports an error of this rank. If the
+/// program can't pass valid arguments, call this function instead of the collective. For example, a
 /// file is missing, or a binding refuses an object before the call.
 ///
 /// `status` is a status of the library, or a status of the program from `SHARDSPEC_USER_STATUS` on.
 /// `status` must be at least 1. `message` is the text of the error. The other ranks receive the
 /// first 480 bytes of `message`. `message` may be the message of `*err`. All other ranks return
-/// DISAGREEMENT from the collective that they call, with this rank, `status` and `message`. No data
-/// moves. This function returns OK after the collective, also if other ranks have other errors.
+/// DISAGREEMENT from their collective, with the number of this rank, `status` and `message`. No
+/// data moves. This function returns OK after the collective, also if other ranks have other
+/// errors.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange` and `abort` of a custom transport; `destroy`, if another thread frees a
 /// handle during the call.
 /// Blocks: on other ranks.
 /// Errors: INVALID_ARGUMENT if `status` is below 1 or `message` is not UTF-8; NULL_ARGUMENT if
-/// `message` is NULL. After these errors, the other ranks return DISAGREEMENT too. INVALID_HANDLE
+/// `message` is NULL. After these errors, the other ranks also return DISAGREEMENT. INVALID_HANDLE
 /// or NULL_ARGUMENT if `comm` is not a communicator; TRANSPORT_FAILED, or the status of a custom
-/// transport, if the transport fails. After these errors, other ranks may wait without end.
+/// transport, if the transport fails. After an error of `comm` or of the transport, other ranks may
+/// wait without end.
 /// Threads: any, but only one thread at a time may use the communicator.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

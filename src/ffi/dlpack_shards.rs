@@ -2,7 +2,7 @@
 //!
 //! A local shard can be exported as a managed tensor of DLPack. Managed tensors of other libraries
 //! can become local shards. Both directions work without a copy. All users of a shard share its
-//! memory. The memory stays valid until the last user releases it.
+//! memory. The memory stays valid until the last user releases the shard.
 
 use std::ffi::{c_char, c_void};
 use std::mem;
@@ -37,8 +37,9 @@ fn export<T>(
 
 /// Creates a managed tensor of local shard `local`, for another library.
 ///
-/// Ownership: the caller passes `*out` to another library, or calls its deleter. The memory of the
-/// shard stays valid until the deleter is called. The sharded tensor may be freed before.
+/// Ownership: the caller passes `*out` to another library, or calls the deleter of `*out`. The
+/// memory of the shard stays valid until the other library or the caller calls the deleter. The
+/// caller may free the sharded tensor earlier.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -60,8 +61,9 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_export_local(
 /// Creates a managed tensor of local shard `local` for another library, in the form before DLPack
 /// 1.0.
 ///
-/// Ownership: the caller passes `*out` to another library, or calls its deleter. The memory of the
-/// shard stays valid until the deleter is called. The sharded tensor may be freed before.
+/// Ownership: the caller passes `*out` to another library, or calls the deleter of `*out`. The
+/// memory of the shard stays valid until the other library or the caller calls the deleter. The
+/// caller may free the sharded tensor earlier.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -218,7 +220,8 @@ unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostV
 }
 
 /// Creates a sharded tensor from managed tensors of other libraries. `shards[i]` is shard
-/// `indices[i]` of the metadata. A `DLManagedTensorVersioned *` of DLPack may be cast.
+/// `indices[i]` of the metadata. The caller may cast a `DLManagedTensorVersioned *` of DLPack to
+/// `shardspec_managed_tensor *`.
 ///
 /// Each tensor has the sizes of its shard, with any strides. All tensors have the metadata's
 /// element type. If the metadata states no element type, all tensors have one common type. With an
@@ -228,10 +231,11 @@ unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostV
 /// Ownership: the library owns the managed tensors from the call on, also if the call fails. The
 /// caller keeps the array `shards` and frees `*out`. The library calls the deleter of each managed
 /// tensor exactly once, on any thread. If the call fails, the library calls the deleters before the
-/// call returns. If the call succeeds, the library calls a deleter after the sharded tensor and all
-/// managed tensors exported from that shard were freed. The library ignores elements of `shards`
-/// that are NULL. The library calls no deleter for an invalid array: NULL, misaligned, larger than
-/// memory, or with a misaligned element.
+/// call returns. If the call succeeds, the library calls a deleter after the caller has freed the
+/// sharded tensor and all managed tensors that were exported from that shard. For an element of
+/// `shards` that is NULL, the library calls no deleter. The library calls no deleter if `shards` is
+/// NULL, misaligned or larger than memory. If an element of `shards` is misaligned, the library
+/// calls no deleter of any element.
 /// Calls back: `deleter` of each shard, if the call fails; `destroy`, if another thread frees a
 /// handle during the call.
 /// Blocks: no.
@@ -240,8 +244,8 @@ unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostV
 /// tensor or a shard occurs twice, or if the shards are not exactly the shards of `owner`;
 /// SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a tensor does
 /// not fit its shard; INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, OVERFLOW, INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY. The error's `first_shard` is the shard, `index` is its position in
-/// `shards`.
+/// NULL_ARGUMENT, OUT_OF_MEMORY. The error's `first_shard` is the index of the shard, and `index`
+/// is its position in `shards`.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

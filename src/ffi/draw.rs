@@ -7,17 +7,17 @@
 //!   if (shardspec_metadata_draw(metadata, NULL, picture, sizeof picture, NULL, &err) == 0)
 //!     puts(picture);
 //!
-//! A picture as text has a frame around each area with the same owners. The numbers at the frame
-//! are indices of the tensor. A list of the owners follows, with the number of elements of each. An
-//! SVG shows the same areas, numbers and owners. In an SVG, each owner also has a colour and a
-//! hatching. The hatching helps readers who can't distinguish colours.
+//! A picture as text has a frame around each area of elements with the same owners. The numbers at
+//! the frame are indices of the tensor. After the frames, a list has each owner and the number of
+//! its elements. An SVG shows the same areas, numbers and owners. In an SVG, each owner also has a
+//! colour and a hatching. The hatching helps readers who can't distinguish colours.
 //!
 //! A picture of a tensor with too many shards has two parts. In the first part, a cell of the
 //! picture stands for several shards. The second part shows the beginning of the tensor with one
 //! shard in each cell. No picture has more than `SHARDSPEC_MAX_PICTURE_SIZE` bytes.
 //!
-//! The library does not read the environment. The caller decides whether the terminal has colours,
-//! for example with `isatty` and the variable `NO_COLOR`.
+//! To draw a picture, the library reads no environment variables. The caller decides whether the
+//! terminal has colours, for example with `isatty` and the variable `NO_COLOR`.
 
 use std::ffi::c_char;
 
@@ -43,16 +43,16 @@ pub const SHARDSPEC_PICTURE_TEXT: i32 = 0;
 /// An SVG document.
 pub const SHARDSPEC_PICTURE_SVG: i32 = 1;
 
-/// An SVG on a light background, or on a dark one if the reader's program prefers dark colours
-/// (`prefers-color-scheme`).
+/// An SVG on a light background. The background is dark if the reader's program prefers dark
+/// colours (`prefers-color-scheme`).
 pub const SHARDSPEC_THEME_AUTO: i32 = 0;
 /// An SVG on a light background.
 pub const SHARDSPEC_THEME_LIGHT: i32 = 1;
 /// An SVG on a dark background.
 pub const SHARDSPEC_THEME_DARK: i32 = 2;
 
-/// Options of a picture. Zeros after `struct_size` are the defaults. `color`, `ascii` and `width`
-/// have an effect on a text only. `theme` has an effect on an SVG only.
+/// Options of a picture. Zeros after `struct_size` are the defaults. The fields `color`, `ascii`
+/// and `width` change only a picture as text. The field `theme` changes only an SVG.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_draw_options {
@@ -66,8 +66,8 @@ pub struct shardspec_draw_options {
     /// With 1, a text has colours: ANSI escape sequences with 256 colours. With 0, a text has no
     /// colours. Other values are refused.
     pub color: i32,
-    /// With 1, a text consists of ASCII only, which every terminal can show. With 0, a text has
-    /// lines and blocks of Unicode, in UTF-8. Other values are refused.
+    /// With 1, a text consists of ASCII only, which every terminal can show. With 0, a text has the
+    /// line and block characters of Unicode, in UTF-8. Other values are refused.
     pub ascii: i32,
     /// Maximum number of columns of a text: 40 to 400. 0 means 80.
     pub width: usize,
@@ -82,7 +82,7 @@ pub struct shardspec_draw_options {
     /// ignore this field.
     pub window_offsets: *const i64,
     /// The size, in each dimension, of the part of the tensor that the picture shows. In dimensions
-    /// that the picture shows, the size is at least 1.
+    /// that the picture shows, the size must be at least 1.
     pub window_sizes: *const i64,
     /// Number of values in `window_offsets` and in `window_sizes`: the number of dimensions of the
     /// tensor. With 0, both fields are ignored, and the picture shows the whole tensor.
@@ -145,9 +145,9 @@ unsafe fn options_argument<'a>(
     Ok(picture)
 }
 
-/// Draws the owners of a tensor's elements. Replicas, padding and empty shards are marked. The
-/// function writes the picture to `buffer`, NUL-terminated and in UTF-8. `options` may be NULL:
-/// text of 80 columns without colours.
+/// Draws the owners of a tensor's elements. The picture marks replicas, padding and empty shards.
+/// The function writes the picture to `buffer`, NUL-terminated and in UTF-8. With `options` NULL,
+/// the picture is a text of 80 columns without colours.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -178,9 +178,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_draw(
 
 /// Draws the owners of a tensor's elements, for any list of shards. `sizes` holds the `ndim` sizes
 /// of the tensor. The shards need not cover the tensor, and may overlap. The picture marks gaps,
-/// overlaps and elements outside of the tensor. With the marks, the picture shows why a list of
-/// shards is refused as metadata. The function writes the picture to `buffer`, NUL-terminated and
-/// in UTF-8. `options` may be NULL: text of 80 columns without colours.
+/// overlaps and elements outside of the tensor. The marks show why the library refuses to create
+/// metadata from a list of shards. The function writes the picture to `buffer`, NUL-terminated and
+/// in UTF-8. With `options` NULL, the picture is a text of 80 columns without colours.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -193,7 +193,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_draw(
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if an option is not allowed, a size is negative, `ndim` is above 32 or
 /// the window is not a part of the tensor; NDIM_MISMATCH if the shards have another number of
-/// dimensions than the tensor; SHAPE_MISMATCH if they are flattened shards of a tensor of other
+/// dimensions than the tensor; SHAPE_MISMATCH if the shards are flattened for a tensor of other
 /// sizes; OVERFLOW if the number of elements does not fit in 64 bits; INDEX_OUT_OF_RANGE if
 /// `options->axes` has a dimension that the tensor does not have; BUFFER_TOO_SMALL if `capacity` is
 /// too small (the error's `limit` is the capacity needed); INVALID_HANDLE, NULL_ARGUMENT,
@@ -216,25 +216,25 @@ pub unsafe extern "C-unwind" fn shardspec_shards_draw(
 
 /// Draws which elements change their owner between two layouts of a tensor. An element stays if one
 /// of its owners in `destination` is also an owner of the element in `source`. The function writes
-/// the picture to `buffer`, NUL-terminated and in UTF-8. `options` may be NULL: text of 80 columns
-/// without colours.
+/// the picture to `buffer`, NUL-terminated and in UTF-8. With `options` NULL, the picture is a text
+/// of 80 columns without colours.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
 /// `SHARDSPEC_MAX_PICTURE_SIZE` bytes are always enough.
 ///
-/// Time: about n * log(n) for n shards, plus time in proportion to the pairs of shards that an owner
-/// has in both layouts.
+/// Time: about n * log(n) for n shards, plus time in proportion to the number of pairs of a source
+/// shard and a destination shard with one owner.
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH or NDIM_MISMATCH if the two tensors have different sizes; DTYPE_MISMATCH
-/// if both state an element type and the two differ; UNSUPPORTED if flattened dimensions are cut
-/// into more than 4,194,304 blocks; INVALID_ARGUMENT if an option is not allowed or the window is not
-/// a part of the tensor; INDEX_OUT_OF_RANGE if `options->axes` has a dimension that the tensor does
-/// not have; BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
-/// needed); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// if both layouts state an element type and the two types differ; UNSUPPORTED if flattened
+/// dimensions are cut into more than 4,194,304 blocks; INVALID_ARGUMENT if an option is not allowed
+/// or the window is not a part of the tensor; INDEX_OUT_OF_RANGE if `options->axes` has a dimension
+/// that the tensor does not have; BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit`
+/// is the capacity needed); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -251,12 +251,12 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_draw_diff(
     })
 }
 
-/// Draws how much a plan moves between each pair of owners, as a matrix. A row is a source owner, and
-/// a column is a destination owner. The fields `axes` and `window_...` of the options are ignored.
-/// Amounts are numbers of bytes if the layouts state an element type, else numbers of elements. If
-/// there are many owners, neighbouring owners have a common row or column. The function writes the
-/// picture to `buffer`, NUL-terminated and in UTF-8. `options` may be NULL: text of 80 columns
-/// without colours.
+/// Draws a matrix of the amounts that a plan moves between each pair of owners. A row is a source
+/// owner, and a column is a destination owner. The fields `axes` and `window_...` of the options
+/// are ignored. Amounts are numbers of bytes if the layouts state an element type, else numbers of
+/// elements. If there are many owners, neighbouring owners share a row or a column. The function
+/// writes the picture to `buffer`, NUL-terminated and in UTF-8. With `options` NULL, the picture is
+/// a text of 80 columns without colours.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.

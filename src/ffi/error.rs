@@ -9,15 +9,15 @@ use std::ffi::c_char;
 pub use crate::error::status::*;
 
 /// The result of a call: 0 (`SHARDSPEC_OK`) or the reason of a failure. The constants are in the
-/// section "Status and errors". A status is never negative. A number keeps its meaning for ever.
+/// section "Status and errors". A status is never negative. The meaning of a number never changes.
 /// Later versions may add numbers.
 pub type shardspec_status = i32;
 
 /// Number of bytes of `shardspec_error.message` in a whole error, with the NUL.
 pub const SHARDSPEC_MESSAGE_CAPACITY: usize = 968;
 
-/// Number of bytes of a short error, which has all numbers and no message. Smaller errors are
-/// refused.
+/// Number of bytes of a short error, which has all numbers and no message. The library refuses
+/// smaller errors.
 pub const SHARDSPEC_ERROR_SHORT_SIZE: usize = 56;
 
 /// Details of a call's result, in the caller's memory. Initialise the error with
@@ -25,10 +25,11 @@ pub const SHARDSPEC_ERROR_SHORT_SIZE: usize = 56;
 /// NULL. On success, the error has the status `SHARDSPEC_OK` and an empty message. The layout of
 /// the fields never changes.
 ///
-/// A whole error has 1024 bytes. A caller may pass a shorter error of any size from
-/// `SHARDSPEC_ERROR_SHORT_SIZE` (56) on. In a shorter error, the message occupies the bytes from
-/// offset 56 up to `struct_size`. With a size of 56 there is no message. Short errors are for bindings
-/// that convert each struct that they pass. A message that does not fit is cut and ends in "...".
+/// A whole error has 1024 bytes. A caller may pass a shorter error of at least
+/// `SHARDSPEC_ERROR_SHORT_SIZE` (56) bytes. In a shorter error, the message occupies the bytes from
+/// offset 56 up to `struct_size`. With a size of 56 there is no message. Short errors are for
+/// bindings that convert each struct that they pass. A message that does not fit is cut and ends in
+/// "...".
 #[repr(C)]
 pub struct shardspec_error {
     /// The caller sets this field to the number of bytes of its error: `sizeof(shardspec_error)`

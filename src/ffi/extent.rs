@@ -1,16 +1,16 @@
 //! Shards that are not boxes.
 //!
-//! The dim map of a shard lists the indices of one dimension that the shard has, in the order of
+//! A dim map lists the indices that a shard has in one dimension. The indices are in the order of
 //! the shard's buffer. A dim map is a list of stretches. A stretch is `count` blocks of `length`
-//! neighbouring indices, at equal steps in the tensor and in the buffer. A block-cyclic dimension
-//! of any size is one stretch, or two stretches if the last block is shorter. Holes are places of
-//! the buffer that no stretch covers. A hole holds no element. The elements of a shard are all
-//! combinations of the indices in its dim maps. A box has one block without holes in every
-//! dimension.
+//! neighbouring indices. The blocks have equal steps in the tensor, and equal steps in the buffer.
+//! For a block-cyclic dimension of any size, a dim map needs one stretch, or two stretches if the
+//! last block is shorter. Holes are places of the buffer that no stretch covers. A hole holds no
+//! element. The elements of a shard are all combinations of the indices in its dim maps. A box has
+//! one block without holes in every dimension.
 //!
-//! Neighbouring dimensions of a tensor may be flattened: shards have one dimension instead of these
-//! dimensions, with the elements in row-major order. Shards may be replicas if the metadata is
-//! created with replicas.
+//! Neighbouring dimensions of a tensor may be flattened. Flattened shards have one dimension
+//! instead of these dimensions, with the elements in row-major order. Shards may be replicas if the
+//! argument `replicas` of `shardspec_metadata_new_from_shards` is not 0.
 
 use crate::error::try_to_vec;
 use crate::ffi::border::guard::{Outcome, guard};
@@ -24,14 +24,14 @@ use crate::geometry::{DimMap, Stretch};
 use crate::memory::{Shared, text, try_with_capacity};
 use crate::model::{Error, ModelError, ShardedTensorMetadata, Shards};
 
-/// A value in `map_numbers`: the shard has an interval in this dimension, and no dim map. An
+/// A value in `map_numbers`: the shard has an interval instead of a dim map in this dimension. An
 /// interval is one block of indices without holes.
 pub const SHARDSPEC_INTERVAL: u32 = u32::MAX;
 
 /// A stretch: `count` blocks of `length` neighbouring indices of one dimension. Block `i` starts at
 /// index `global_start + i * global_step` of the tensor and at place `local_start + i * local_step`
 /// of the shard's buffer. Starts are >= 0, `length` and `count` are >= 1, and steps are >=
-/// `length`. If there is one block, both steps equal its length.
+/// `length`. If `count` is 1, both steps equal `length`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_stretch {
@@ -119,8 +119,8 @@ fn dim_maps(
     Ok(maps)
 }
 
-/// Creates a copy of the list `shards`. Some dimensions of some shards get a dim map instead of an
-/// interval.
+/// Creates a copy of the list `shards`. In the copy, some dimensions of some shards have a dim map
+/// instead of an interval.
 ///
 /// `map_numbers` has one number for each dimension of each shard, shard after shard. Each entry is
 /// the number of a dim map, counted from 0, or `SHARDSPEC_INTERVAL` to keep the interval. Dim map
@@ -134,10 +134,11 @@ fn dim_maps(
 /// `shards` before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT if stretches overlap, end behind the buffer or have impossible numbers,
-/// or if `map_ends` are not in order; INDEX_OUT_OF_RANGE if a map number is too large;
-/// SHAPE_MISMATCH if one map is used with different sizes; INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY. The error's `index` is the position of the stretch, map or number.
+/// Errors: INVALID_ARGUMENT if stretches overlap, reach past the end of the buffer or have
+/// impossible numbers, or if `map_ends` are not in order; INDEX_OUT_OF_RANGE if a map number is too
+/// large; SHAPE_MISMATCH if dimensions of different sizes use one dim map; INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY. The error's `index` is the position of the stretch, map or number
+/// in its array.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -191,8 +192,9 @@ fn lengths_of(
 }
 
 /// Creates a copy of the list `shards` for a tensor with flattened dimensions. The `ndim` numbers
-/// in `sizes` are the sizes of the tensor. The dimensions `first_dim` to `first_dim + dim_count -
-/// 1` become one dimension, in row-major order. The shards have `ndim - dim_count + 1` dimensions.
+/// in `sizes` are the sizes of the tensor before flattening. The dimensions `first_dim` to
+/// `first_dim + dim_count - 1` become one dimension, in row-major order. The shards in `shards`
+/// must have `ndim - dim_count + 1` dimensions.
 ///
 /// Ownership: the caller frees `*out`. The caller may free `shards` before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -230,10 +232,10 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_flattened(
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: OVERLAP if shards overlap and `replicas` is 0; GAP if the shards do not cover the tensor
-/// (the message names a box); SHAPE_MISMATCH if the shards are flattened from another tensor;
-/// INVALID_ARGUMENT if a size is negative or `ndim` is above 32; NULL_ARGUMENT if a pointer is NULL
-/// or a shard has no placement; UNSUPPORTED if replicas overlap in too many ways; OVERFLOW if the
-/// number of elements does not fit in 64 bits; OUT_OF_BOUNDS, NDIM_MISMATCH, INVALID_HANDLE,
+/// (the message names a box); SHAPE_MISMATCH if the shards are flattened for a tensor of other
+/// sizes; INVALID_ARGUMENT if a size is negative or `ndim` is above 32; NULL_ARGUMENT if a pointer
+/// is NULL or a shard has no placement; UNSUPPORTED if replicas overlap in too many ways; OVERFLOW
+/// if the number of elements does not fit in 64 bits; OUT_OF_BOUNDS, NDIM_MISMATCH, INVALID_HANDLE,
 /// OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.

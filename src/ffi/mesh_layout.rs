@@ -16,10 +16,11 @@ pub const SHARDSPEC_RULE_WEIGHTS: i32 = 4;
 /// second block, and so on. Piece 0 follows the last piece.
 pub const SHARDSPEC_RULE_CYCLIC: i32 = 5;
 
-/// A value of `repeat`: the library chooses the repeat when it cuts a dimension. A unit is a
-/// granule, or a block of the rule CYCLIC. If there are fewer units than coordinates, the repeat is
-/// the number of coordinates divided by the number of units. The number of units must divide the
-/// number of coordinates. With enough units, the repeat is 1.
+/// A value of `repeat`: the library chooses the repeat from the number of units when the library
+/// cuts a dimension. With the rule CYCLIC, a unit is a block. With all other rules, a unit is a
+/// granule. If there are at least as many units as coordinates, the repeat is 1. If there are fewer
+/// units than coordinates, the number of units must divide the number of coordinates. The quotient
+/// is the repeat.
 pub const SHARDSPEC_REPEAT_AS_NEEDED: i64 = -1;
 
 /// The values are added.
@@ -32,35 +33,36 @@ pub const SHARDSPEC_REDUCTION_PRODUCT: i32 = 3;
 pub const SHARDSPEC_REDUCTION_MIN: i32 = 4;
 /// The largest value.
 pub const SHARDSPEC_REDUCTION_MAX: i32 = 5;
-/// The bitwise and of the values.
+/// The bitwise AND of the values.
 pub const SHARDSPEC_REDUCTION_BAND: i32 = 6;
-/// The bitwise or of the values.
+/// The bitwise OR of the values.
 pub const SHARDSPEC_REDUCTION_BOR: i32 = 7;
-/// The bitwise exclusive or of the values.
+/// The bitwise XOR of the values.
 pub const SHARDSPEC_REDUCTION_BXOR: i32 = 8;
 
-/// A segment of a cut. A field that is 0 takes its value from the field of the cut with this name.
-/// Initialise a segment with `SHARDSPEC_SEGMENT_INIT`, or set all fields to zero before you set
-/// `struct_size`.
+/// A segment of a cut. A field that is 0 takes its value from the field with the same name in the
+/// cut. Initialise a segment with `SHARDSPEC_SEGMENT_INIT`, or set all fields to zero before you
+/// set `struct_size`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_segment {
     /// `sizeof(shardspec_segment)`. In an array, all structs have the same `struct_size`.
     pub struct_size: u64,
-    /// Number of positions. The sum of the sizes of all segments is the size of the dimension.
+    /// Number of positions of the segment. The sum of the sizes of all segments is the size of the
+    /// dimension.
     pub size: i64,
-    /// A `SHARDSPEC_RULE_...` constant, or 0 for the rule of the cut.
+    /// A `SHARDSPEC_RULE_...` constant. 0 means the rule of the cut.
     pub rule: i32,
     /// With 1, pieces of different sizes are refused. With -1, such pieces are allowed. With 0, the
     /// value of the cut applies.
     pub even: i32,
-    /// Number of consecutive positions that always belong to one piece, or 0 for the granule of the
+    /// Number of consecutive positions that always belong to one piece. 0 means the granule of the
     /// cut.
     pub granule: i64,
     /// Number of neighbouring coordinates that have the same piece, or
-    /// `SHARDSPEC_REPEAT_AS_NEEDED`, or 0 for the repeat of the cut.
+    /// `SHARDSPEC_REPEAT_AS_NEEDED`. 0 means the repeat of the cut.
     pub repeat: i64,
-    /// For CYCLIC: number of positions of a block, or 0 for the block of the cut.
+    /// For CYCLIC: number of positions of a block. 0 means the block length of the cut.
     pub block: i64,
     /// For CYCLIC: the piece that gets the first block, modulo the number of pieces. With 0, the
     /// value of the cut applies. To select piece 0, pass the number of pieces.
@@ -99,8 +101,8 @@ pub struct shardspec_cut {
     /// allowed. CYCLIC ignores this field.
     pub even: i32,
     /// Number of consecutive positions that always belong to one piece. 0 means 1. The last granule
-    /// of a dimension may be short. With SIZES, each piece must start at a multiple of the granule. CYCLIC ignores this
-    /// field.
+    /// of a dimension may be shorter. With SIZES, each piece must start at a multiple of the
+    /// granule. CYCLIC ignores this field.
     pub granule: i64,
     /// Number of neighbouring coordinates that have the same piece. 0 means 1. The number must
     /// divide the size of the axis. `SHARDSPEC_REPEAT_AS_NEEDED` is also allowed, except for SIZES
@@ -129,8 +131,8 @@ unsafe impl Grows for shardspec_cut {
     const FIRST_SIZE: usize = 104;
 }
 
-/// A pad lengthens a dimension before it is cut. Set exactly one of `size` and `multiple`.
-/// Initialise a pad with `SHARDSPEC_PAD_INIT`, or set all fields to zero before you set
+/// A pad lengthens a dimension before the library cuts the dimension. Set exactly one of `size` and
+/// `multiple`. Initialise a pad with `SHARDSPEC_PAD_INIT`, or set all fields to zero before you set
 /// `struct_size`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -142,9 +144,11 @@ pub struct shardspec_pad {
     pub dim: i64,
     /// The name of the dimension, or NULL. With a name, `dim` is ignored.
     pub dim_name: *const c_char,
-    /// The new length of the dimension, at least the size of the dimension. 0 if `multiple` is set.
+    /// The length of the dimension after padding. The length must be at least the size of the
+    /// dimension. Set `size` to 0 if `multiple` is set.
     pub size: i64,
-    /// The new length is the next multiple of this number. 0 if `size` is set.
+    /// With this field, the length after padding is the size of the dimension, rounded up to a
+    /// multiple of `multiple`. Set `multiple` to 0 if `size` is set.
     pub multiple: i64,
 }
 
@@ -179,15 +183,16 @@ unsafe impl Grows for shardspec_partial {
     const FIRST_SIZE: usize = 24;
 }
 
-/// Describes how a tensor is laid out over a mesh. Dimensions are first flattened, then padded,
-/// then cut. Initialise the struct with `SHARDSPEC_MESH_LAYOUT_INIT`, or set all fields to zero
-/// before you set `struct_size`. The initial layout replicates the tensor.
+/// Describes how a tensor is laid out over a mesh. The library first flattens dimensions, then pads
+/// dimensions, and then cuts dimensions. Initialise the struct with `SHARDSPEC_MESH_LAYOUT_INIT`,
+/// or set all fields to zero before you set `struct_size`. The initial layout replicates the
+/// tensor.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_mesh_layout {
     /// `sizeof(shardspec_mesh_layout)`.
     pub struct_size: u64,
-    /// The cuts, in the order of their application.
+    /// The cuts. The library applies the cuts in the order of this array.
     pub cuts: *const shardspec_cut,
     /// Number of cuts. With 0, `cuts` may be NULL.
     pub cut_count: usize,
@@ -201,7 +206,8 @@ pub struct shardspec_mesh_layout {
     pub partial_count: usize,
     /// The first of the dimensions that are flattened into one, in row-major order.
     pub flatten_first: i64,
-    /// Number of dimensions that are flattened into one: at least 2, or 0 for no flattening.
+    /// Number of dimensions that are flattened into one, at least 2. 0 means that no dimensions are
+    /// flattened.
     pub flatten_count: usize,
 }
 

@@ -2,24 +2,25 @@
 //!
 //! A cut divides the indices of one dimension among the coordinates of one axis of a mesh. The
 //! indices of a dimension are also called positions. A layout has a list of cuts, which the library
-//! applies in order. A second cut of a dimension cuts the pieces of the first cut. At most one cut
-//! uses an axis. The tensor is replicated over an axis that no cut uses: the devices along that
+//! applies in order. A second cut of a dimension cuts the pieces of the first cut. Each axis has at
+//! most one cut. The tensor is replicated over an axis that no cut uses: the devices along that
 //! axis have the same elements.
 //!
-//! The rule of a cut defines which positions each piece has. n positions are cut into k pieces:
+//! The rule of a cut defines which positions each piece has. In this list, the rule cuts n
+//! positions into k pieces:
 //!
 //!   CHUNK     ceil(n / k) each, the last ones shorter or empty: torch.chunk, DTensor, JAX, MPI BLOCK
-//!   BALANCED  n / k each, the first n % k one more: numpy.array_split
+//!   BALANCED  n / k each, and one more for each of the first n % k pieces: numpy.array_split
 //!   SIZES     as many as listed
 //!   WEIGHTS   in proportion to weights, largest remainders first
 //!   CYCLIC    blocks in turn: MPI CYCLIC, ScaLAPACK
 //!
-//! A granule is a group of neighbouring positions that stay together, such as the rows of an
-//! attention head. With repeat r, r neighbouring coordinates have the same piece. Segments divide a
-//! dimension into parts that are cut separately, such as the three parts of a fused QKV weight.
-//! Each coordinate has one piece of each segment, in the order of the segments. A pad lengthens a
-//! dimension before it is cut. The added positions are holes: places of a buffer without an
-//! element.
+//! A granule is a group of neighbouring positions. A cut gives all positions of a granule to one
+//! piece. For example, the rows of one attention head can be a granule. With repeat r, r
+//! neighbouring coordinates have the same piece. Segments are parts of a dimension that the library
+//! cuts separately, such as the three parts of a fused QKV weight. Each coordinate has one piece of
+//! each segment, in the order of the segments. A pad lengthens a dimension before the library cuts
+//! the dimension. The added positions are holes: places of a buffer that hold no element.
 //!
 //! This example cuts 32 query heads, 8 key heads and 8 value heads over 16 devices. A head has 128
 //! rows. Each key head and each value head is on two devices:
@@ -76,16 +77,16 @@ fn mesh_of(metadata: &ShardedTensorMetadata) -> Outcome<&Mesh> {
 }
 
 /// Creates a spec that cuts tensors over a mesh. Shard i belongs to device i. This function makes
-/// all checks that need no sizes of a tensor. `shardspec_spec_build_metadata` makes the checks that
-/// need sizes.
+/// all checks that do not need the sizes of a tensor. `shardspec_spec_build_metadata` makes the
+/// checks that need the sizes.
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`. The caller may free `mesh`
 /// before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT if an axis is unknown or used twice, or if numbers or lists are not
-/// allowed for their axis; ILLEGAL_CUT if `repeat` does not divide the size of the axis;
-/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if an axis is unknown or used twice, or if a number or a list of a cut
+/// is not allowed for the size of its axis; ILLEGAL_CUT if `repeat` does not divide the size of the
+/// axis; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -138,16 +139,16 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_cut(
 }
 
 /// Checks whether `cut` is legal for a dimension of `length` positions and an axis of `count`
-/// coordinates. The function returns OK for a legal cut. For any other cut, it returns the status
-/// and the message of `shardspec_spec_build_metadata`. The function ignores the dimension and the
-/// axis of the cut.
+/// coordinates. The function returns OK for a legal cut. For an illegal cut, the function returns
+/// the status and the message that `shardspec_spec_build_metadata` returns for this cut. The
+/// function ignores the dimension and the axis of the cut.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: ILLEGAL_CUT if positions do not divide, sizes do not add up, or a piece does not start
-/// at a granule; INVALID_ARGUMENT if numbers or lists are not allowed in a cut; NULL_ARGUMENT,
-/// OUT_OF_MEMORY.
+/// Errors: ILLEGAL_CUT if the positions or coordinates do not divide equally, the sizes do not add
+/// up to `length`, or a piece starts inside of a granule; INVALID_ARGUMENT if numbers or lists are
+/// not allowed in a cut; NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -160,16 +161,16 @@ pub unsafe extern "C-unwind" fn shardspec_cut_check(
     })
 }
 
-/// Finds the degrees of parallelism, from 1 to `max_degree`, that are legal for several cuts.
+/// Checks which degrees of parallelism, from 1 to `max_degree`, are legal for each of several cuts.
 /// `cuts[i]` cuts `lengths[i]` positions, such as heads, blocks of a quantised weight or experts.
-/// For degree k, each dimension is cut over k coordinates. `forbidding[k - 1]` becomes the position
-/// of the first cut that is illegal for degree k. If all `cut_count` cuts are legal, `forbidding[k
-/// - 1]` becomes -1. `forbidding` has room for `max_degree` numbers. `shardspec_cut_check` returns
-///   the reason for an illegal cut.
+/// For degree k, the function checks each cut over k coordinates. `forbidding[k - 1]` becomes the
+/// index in `cuts` of the first cut that is illegal for degree k. If all `cut_count` cuts are legal
+/// for degree k, `forbidding[k - 1]` becomes -1. `forbidding` has room for `max_degree` numbers.
+/// `shardspec_cut_check` returns the reason for an illegal cut.
 ///
-/// A list of sizes or weights is legal at one degree only. With `repeat` =
-/// `SHARDSPEC_REPEAT_AS_NEEDED`, there may be fewer heads than coordinates. With fewer heads,
-/// neighbouring coordinates have the same head:
+/// A cut with a list of sizes or weights is legal for one degree only. With `repeat` =
+/// `SHARDSPEC_REPEAT_AS_NEEDED`, there may be fewer heads than coordinates. With fewer heads than
+/// coordinates, neighbouring coordinates have the same head:
 ///
 ///   shardspec_cut cuts[] = {SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT};
 ///   const int64_t lengths[] = {32, 8, 4096};     // heads, key and value heads, hidden size
@@ -182,7 +183,8 @@ pub unsafe extern "C-unwind" fn shardspec_cut_check(
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if a cut has numbers that no degree allows (the error's `index` is the
-/// cut), a length is negative, or `max_degree` is below 1; NULL_ARGUMENT, OUT_OF_MEMORY.
+/// position of the cut), a length is negative, or `max_degree` is below 1; NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -222,9 +224,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_mesh(
     })
 }
 
-/// Writes to `buffer` a description of a spec for people, such as "dp=2, tp=4: dimension 0 over tp
-/// by chunk". The text of a custom spec is the name of its type. Later versions may write other
-/// texts.
+/// Writes to `buffer` a description of a spec that people can read, such as "dp=2, tp=4: dimension
+/// 0 over tp by chunk". The text of a custom spec is the name of its type. Later versions of the
+/// library may write other texts.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -248,7 +250,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_text(
     })
 }
 
-/// Creates a handle for the mesh that cuts the tensor. Shard i belongs to device i.
+/// Creates a handle for the mesh of the tensor's layout. Shard i belongs to device i of the mesh.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the metadata before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -268,10 +270,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_mesh(
     })
 }
 
-/// Writes into `coordinates` the coordinates of a shard on the mesh that cuts the tensor. There is
-/// one number for each axis. `coordinates` has room for `capacity` numbers. `*needed` becomes the
-/// number of axes. `needed` may be NULL. With capacity 0, only `*needed` is written, and
-/// `coordinates` may be NULL.
+/// Writes into `coordinates` the coordinates of shard `shard` on the mesh of the tensor's layout.
+/// There is one number for each axis of the mesh. `coordinates` has room for `capacity` numbers.
+/// `*needed` becomes the number of axes. `needed` may be NULL. With capacity 0, only `*needed` is
+/// written, and `coordinates` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -345,8 +347,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_partial_count(
 }
 
 /// Writes to `buffer` the name of an axis that is pending a reduction. `*reduction` becomes a
-/// `SHARDSPEC_REDUCTION_...` constant. `reduction` may be NULL. Partial axes are numbered from 0,
-/// in the order of the layout.
+/// `SHARDSPEC_REDUCTION_...` constant. `reduction` may be NULL. `index` is the number of the axis
+/// among the partial axes, counted from 0 in the order of the layout.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.

@@ -96,10 +96,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_placement_text(
 
 /// Writes shards `first_shard` to `first_shard + shard_count - 1` into flat arrays.
 ///
-/// `offsets` and `sizes` have room for `shard_count` rows, with one number for each dimension of
-/// the shards' buffers (`shardspec_metadata_buffer_ndim`). `placement_indices` has room for
-/// `shard_count` numbers. `shardspec_metadata_placement_text` accepts these numbers. Each of the
-/// three arrays may be NULL.
+/// `offsets` and `sizes` have room for `shard_count` rows, one for each shard. A row has one number
+/// for each dimension of the shards' buffers (`shardspec_metadata_buffer_ndim`).
+/// `placement_indices` has room for `shard_count` numbers, one for each shard.
+/// `shardspec_metadata_placement_text` accepts these numbers. Each of the three arrays may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -132,7 +132,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_shards(
     })
 }
 
-/// Writes the number of different placements to `*out`.
+/// Writes to `*out` the number of different placements that the shards have.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -152,7 +152,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_placement_count(
 }
 
 /// Writes the canonical text of placement `placement_index` into `buffer`. Placements are numbered
-/// from 0, in the order of their first shards.
+/// from 0, in the order of the first shard with each placement.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -177,7 +177,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_placement_text(
 }
 
 /// Creates a handle for placement `placement_index`. Placements are numbered from 0, in the order
-/// of their first shards.
+/// of the first shard with each placement.
 ///
 /// Ownership: the caller frees `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

@@ -9,25 +9,25 @@
 //!   shardspec_op_register -> shardspec_op_dispatch, or shardspec_op_look_up once and shardspec_op_call
 //!                         -> shardspec_op_unregister
 //!
-//! A `shardspec_op *` identifies a registration. There is nothing to free. After the registration
-//! has ended, the library refuses the handle with SHARDSPEC_INVALID_HANDLE.
+//! A `shardspec_op *` identifies a registration. The caller does not free this handle. After the
+//! registration has ended, the library refuses the handle with SHARDSPEC_INVALID_HANDLE.
 //!
 //! Ops are callbacks. All rules for callbacks apply, and also these rules:
 //!
 //! - An op may call any function of this header, and may call itself. An op may register,
 //!   unregister and dispatch other ops. An op may free the handles that it received as arguments.
 //! - When `shardspec_op_unregister` returns SHARDSPEC_OK, all calls of the op have ended, no
-//!   further call can begin, and the op's `destroy` has returned. The function waits for calls of
-//!   the op on other threads.
-//! - `shardspec_op_unregister` never waits for a thread that may wait for the calling thread.
-//!   A call from inside of the op itself fails with SHARDSPEC_BUSY and changes nothing. While calls
-//!   of the op run, a call from inside of any other op also fails with SHARDSPEC_BUSY. Two threads
-//!   that unregister each other's op therefore do not deadlock. After SHARDSPEC_BUSY, call the
-//!   function again later, or outside of ops.
-//! - An op may itself wait for another thread, for example to join that thread. The library can't
-//!   detect such a wait. The other thread must not unregister the op.
-//! - While an op is replaced, its name always has an op. New calls use the new op while the last
-//!   calls of the old op finish.
+//!   further call can begin, and the op's `destroy` has returned. `shardspec_op_unregister` waits
+//!   for calls of the op on other threads.
+//! - `shardspec_op_unregister` never waits for a thread that may wait for the calling thread. From
+//!   inside of the op itself, `shardspec_op_unregister` fails with SHARDSPEC_BUSY and changes
+//!   nothing. From inside of any other op, the function also fails with SHARDSPEC_BUSY while calls
+//!   of the op run. Two ops that unregister each other on two threads therefore do not deadlock.
+//!   After SHARDSPEC_BUSY, call `shardspec_op_unregister` again later, or outside of all ops.
+//! - An op may itself wait for another thread, for example with a join. The library can't detect
+//!   such a wait. The thread that the op waits for must not unregister the op.
+//! - While a program replaces an op, one of the two ops is always registered under the name. New
+//!   calls use the new op while the last calls of the old op finish.
 //! - In a child process after fork, only the calls of the thread that called fork are still
 //!   running.
 
@@ -68,14 +68,16 @@ impl Handle for shardspec_op {
 
 static OPS: Registry<Function> = Registry::new();
 
-/// Runs the op. `spec` is the spec of the call. `arguments` is never NULL. Before the call, the
-/// library checks that each value matches its kind and that sharded tensors are valid. The op
-/// writes its results to `results`, which has room for `result_count` values. All results have the
-/// kind `SHARDSPEC_VALUE_NONE` before the call. If the caller ignores results, `result_count` is 0.
+/// Runs the op. `spec` is the spec that the caller of the op passed. `arguments` is never NULL.
+/// Before the call, the library checks that each value matches its kind and that sharded tensors
+/// are valid. The op writes its results to `results`, which has room for `result_count` values. All
+/// results have the kind `SHARDSPEC_VALUE_NONE` before the call. If the caller of the op asks for
+/// no results, `result_count` is 0.
 ///
 /// Arguments are valid during the call only. The caller frees sharded tensors among the results.
-/// The op and its callers agree on the ownership of other pointers. If an op fails, the caller of
-/// the op receives no results. A failed op must free all objects that it has created.
+/// The authors of the op and of its callers decide who owns the memory at other pointers. If an op
+/// fails, the caller of the op receives no results. A failed op must free all objects that it has
+/// created.
 pub type shardspec_op_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -113,10 +115,10 @@ pub const SHARDSPEC_OP_FLAG_REPLACE: u32 = 1;
 pub struct shardspec_op_options {
     /// `sizeof(shardspec_op_options)`.
     pub struct_size: u64,
-    /// With 0, a second op with the same names is refused. With `SHARDSPEC_OP_FLAG_REPLACE`, the
-    /// first op is unregistered.
+    /// With 0, the library refuses a second op with the same names. With
+    /// `SHARDSPEC_OP_FLAG_REPLACE`, the library unregisters the first op.
     pub flags: u32,
-    /// The status that the function returns on success: 0, `SHARDSPEC_CALLBACK_OK` or
+    /// The status that the op's function returns on success: 0, `SHARDSPEC_CALLBACK_OK` or
     /// `SHARDSPEC_CALLBACK_OK_IN_ERR`.
     pub success_status: shardspec_status,
 }
@@ -141,18 +143,18 @@ unsafe fn options_argument(options: *const shardspec_op_options) -> Outcome<(boo
     Ok((options.flags & SHARDSPEC_OP_FLAG_REPLACE != 0, Success::of(options.success_status, 0)?))
 }
 
-/// Registers `function` as the op `op_name` for specs of type `spec_type`. With `options` NULL, a
-/// second op with the same names is refused, and the status of success is 0. `*out` becomes the
-/// op's handle. `out` may be NULL.
+/// Registers `function` as the op `op_name` for specs of type `spec_type`. With `options` NULL, the
+/// library refuses a second op with the same names, and the status of success is 0. `*out` becomes
+/// the op's handle. `out` may be NULL.
 ///
 /// Ownership: the library copies the names. The library owns `ctx` from the call on, also if the
 /// call fails. The library calls `destroy(ctx)` when the registration ends, or before a failed call
 /// returns.
 /// Calls back: `destroy`, if the call fails; `destroy` of the op that is replaced.
-/// Blocks: on other threads, until their calls of the op that is replaced have returned.
+/// Blocks: on other threads, until all their calls of the replaced op have returned.
 /// Errors: BUSY if the op to replace can't be unregistered now; INVALID_ARGUMENT if a name is empty
-/// or has control characters, a flag is unknown, or `success_status` can be a failure;
-/// ALREADY_EXISTS, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// or has control characters, a flag is unknown, or `success_status` can be the status of a
+/// failure; ALREADY_EXISTS, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Source: `custom_sharding_spec_op` of torch.
 /// Since: ABI 0.
@@ -248,7 +250,7 @@ pub unsafe extern "C-unwind" fn shardspec_op_look_up(
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
-/// Other threads may register ops between a call for the length and the next call.
+/// The text may become longer between two calls, because other threads may register ops.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
@@ -282,9 +284,9 @@ pub unsafe extern "C-unwind" fn shardspec_op_list(
 /// Blocks: no.
 /// Errors: NOT_FOUND if no op is registered under these names; INVALID_HANDLE if the spec or a
 /// sharded tensor among the arguments is not a valid handle; INVALID_ARGUMENT if a value does not
-/// match its kind or a name occurs twice; NO_ARGUMENTS, NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH,
-/// NULL_ARGUMENT, OUT_OF_MEMORY. If the op fails, the function returns the op's status and message.
-/// After an error, no result was written.
+/// match its kind or two arguments have the same name; NO_ARGUMENTS, NO_SHARDED_TENSOR,
+/// COMMUNICATOR_MISMATCH, NULL_ARGUMENT, OUT_OF_MEMORY. If the op fails, the function returns the
+/// op's status and message. After an error, no result was written.
 /// Threads: any.
 /// Source: `_dispatch_custom_op` of torch.
 /// Since: ABI 0.
@@ -307,9 +309,9 @@ pub unsafe extern "C-unwind" fn shardspec_op_dispatch(
 /// Blocks: no.
 /// Errors: INVALID_HANDLE if the op's registration has ended, or if the spec or a sharded tensor
 /// among the arguments is not a valid handle; WRONG_SPEC_TYPE if the op is for another type of
-/// spec; INVALID_ARGUMENT if a value does not match its kind or a name occurs twice; NO_ARGUMENTS,
-/// NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH, NULL_ARGUMENT, OUT_OF_MEMORY. If the op fails, the
-/// function returns the op's status and message. After an error, no result was written.
+/// spec; INVALID_ARGUMENT if a value does not match its kind or two arguments have the same name;
+/// NO_ARGUMENTS, NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH, NULL_ARGUMENT, OUT_OF_MEMORY. If the op
+/// fails, the function returns the op's status and message. After an error, no result was written.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -13,26 +13,26 @@ use crate::memory::Shared;
 use crate::model::{DataType, Shards};
 use crate::transfer::{HostTransfer, LocalShards, ShardArguments, ShardedTensor};
 
-/// Copies elements from source shards to destination shards of this process. The plan defines the
-/// elements. The function allocates no memory for data.
+/// Copies elements from source shards to destination shards of this process. The plan defines which
+/// elements the function copies. The function allocates no memory for data.
 ///
 /// `sources[i]` is source shard `source_indices[i]`. With `source_indices` NULL, `sources[i]` is
-/// source shard i. `destinations[i]` is destination shard `destination_indices[i]`, or destination
-/// shard i. The function writes every passed destination completely. The caller must pass all
-/// source shards that the destinations need. Other source shards are ignored. `options` may be
-/// NULL.
+/// source shard i. `destinations[i]` is destination shard `destination_indices[i]`. With
+/// `destination_indices` NULL, `destinations[i]` is destination shard i. The function writes every
+/// passed destination completely. The caller must pass all source shards that the destinations
+/// need. The function ignores all other source shards. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: NOT_FOUND if a source that is needed is not passed, or if the plan does not include a
-/// destination; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or UNSUPPORTED_DEVICE if a view does
-/// not fit its shard (the error's `first_shard` is the shard, `index` is its position in the
-/// array); ALIASED if a destination shares memory with a source or with another destination;
-/// UNSUPPORTED if very many elements of the sources have the same addresses, so that the check for
-/// ALIASED would take longer than the copy; INVALID_ARGUMENT if a shard is passed twice or
-/// `options` are invalid; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY. After an error, nothing was written.
+/// Errors: NOT_FOUND if the caller does not pass a source that a destination needs, or if the plan
+/// does not include a destination; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or
+/// UNSUPPORTED_DEVICE if a view does not fit its shard (the error's `first_shard` is the index of
+/// the shard, and `index` is its position in the array); ALIASED if a destination shares memory
+/// with a source or with another destination; UNSUPPORTED if very many elements of the sources have
+/// the same addresses, so that the check for ALIASED would take longer than the copy;
+/// INVALID_ARGUMENT if a shard is passed twice or `options` are invalid; INDEX_OUT_OF_RANGE,
+/// OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
 /// Threads: any. During the call, no other thread may write the sources or use the destinations.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -67,9 +67,9 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute(
 }
 
 /// Copies elements from the local shards of one sharded tensor to the local shards of another. The
-/// plan defines the elements. The tensors must have the two layouts of the plan. The function
-/// compares the whole layouts. A comparison of shapes is not enough: shards of a fused QKV weight
-/// may have equal shapes and different rows. `options` may be NULL.
+/// plan defines which elements the function copies. The tensors must have the two layouts of the
+/// plan. The function compares the whole layouts. A comparison of shapes is not enough: shards of a
+/// fused QKV weight may have equal shapes and different rows. `options` may be NULL.
 ///
 /// The function writes every local shard of `destination` completely. All source shards that these
 /// shards need must be local.
@@ -79,10 +79,10 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute(
 /// call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if a tensor has another layout (the message has the fingerprints of
-/// both layouts, see `shardspec_plan_fingerprints`); NOT_FOUND if a source that is needed is not
-/// local, or if the plan does not include a destination; ALIASED if the tensors share memory;
-/// UNSUPPORTED if very many elements of the sources have the same addresses, so that the check for
-/// ALIASED would take longer than the copy; DTYPE_MISMATCH, OVERFLOW, INVALID_HANDLE,
+/// both layouts, see `shardspec_plan_fingerprints`); NOT_FOUND if a source that a destination needs
+/// is not local, or if the plan does not include a destination; ALIASED if the tensors share
+/// memory; UNSUPPORTED if very many elements of the sources have the same addresses, so that the
+/// check for ALIASED would take longer than the copy; DTYPE_MISMATCH, OVERFLOW, INVALID_HANDLE,
 /// NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
 /// Threads: any. During the call, no other thread may write `source` or use `destination`.
 /// Since: ABI 0.
@@ -104,9 +104,9 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute_sharded_tensors(
 
 /// Writes the fingerprints of the two layouts of the plan. A fingerprint is a hash of 64 bits. A
 /// fingerprint covers the elements of each shard, their order in the buffer, and the placements.
-/// Equal layouts have equal fingerprints, in every process that runs this version. Before you
-/// execute a stored plan, compare these fingerprints with the fingerprints of the metadata
-/// (`shardspec_metadata_fingerprint`).
+/// Equal layouts have equal fingerprints, in every process that runs this version of the library.
+/// Before you execute a stored plan, compare these fingerprints with the fingerprints of the
+/// metadata (`shardspec_metadata_fingerprint`).
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

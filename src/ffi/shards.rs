@@ -1,10 +1,10 @@
 //! Lists of shards.
 //!
 //! A list holds any number of shards. Specs, metadata, plans and the builder of a custom spec
-//! accept a list. The shards of a list may overlap and leave gaps, such as the replicas in a
-//! checkpoint or the shards of one worker. A spec must not have overlaps. Metadata must not have
-//! overlaps or gaps. `shardspec_shards_overlaps` reports all overlaps, and `shardspec_shards_gaps`
-//! reports all gaps.
+//! accept a list. The shards of a list may overlap and leave gaps. For example, replicas in a
+//! checkpoint overlap, and the shards of one worker leave gaps. A spec must not have overlaps.
+//! Metadata must not have overlaps or gaps. `shardspec_shards_overlaps` reports all overlaps, and
+//! `shardspec_shards_gaps` reports all gaps.
 
 use std::ffi::c_char;
 
@@ -74,7 +74,8 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new(
 /// `offsets` and `sizes` hold `shard_count` rows of `ndim` numbers. `placements` holds
 /// `placement_count` texts. Shard i has the placement `placements[placement_indices[i]]`. With
 /// `placement_indices` NULL, shard i has the placement `placements[i]`, and `placement_count`
-/// equals `shard_count`. A text may be NULL, which means: no owner.
+/// equals `shard_count`. If the text of a placement is NULL, shards with this placement have no
+/// owner.
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`.
 /// Calls back: no.
@@ -168,15 +169,16 @@ pub unsafe extern "C-unwind" fn shardspec_shards_count(
     })
 }
 
-/// Writes the pairs of shards that own the same elements. Pairs are ordered by the index of the
-/// first shard, then by the index of the second shard. The function also writes the box that the
-/// two shards of a pair share.
+/// Writes the pairs of shards that share elements. Pairs are ordered by the index of the first
+/// shard, then by the index of the second shard. The function also writes the box that the two
+/// shards of a pair share.
 ///
 /// `first_shards` and `second_shards` receive the indices of the shards. `offsets` and `sizes`
-/// receive the shared boxes, one number for each dimension of the tensor. All four arrays have room
-/// for `capacity` pairs, and each array may be NULL. `*overlap_count` becomes the number of pairs
-/// written, at most `capacity`. `*more` becomes 1 if there are further pairs, else 0. `more` may be
-/// NULL.
+/// receive the shared boxes. `first_shards` and `second_shards` have room for `capacity` numbers,
+/// one for each pair. `offsets` and `sizes` have room for `capacity` rows, one for each pair. A row
+/// has one number for each dimension of the tensor. Each of the four arrays may be NULL.
+/// `*overlap_count` becomes the number of pairs written, at most `capacity`. `*more` becomes 1 if
+/// there are further pairs, else 0. `more` may be NULL.
 ///
 /// Time: about n * log(n) for n shards, plus the number of pairs.
 /// Ownership: the caller keeps all arguments.
@@ -211,13 +213,14 @@ pub unsafe extern "C-unwind" fn shardspec_shards_overlaps(
     })
 }
 
-/// Writes boxes that cover all elements of a tensor that no shard owns. The boxes do not overlap.
-/// The boxes are ordered by their offsets.
+/// Finds the elements of a tensor that no shard owns, and writes boxes that cover these elements.
+/// The boxes do not overlap, and are ordered by their offsets.
 ///
-/// `tensor_sizes` holds `ndim` numbers. Shards may reach past the tensor. `offsets` and `sizes`
-/// receive `ndim` numbers for each box. Both arrays have room for `capacity` boxes, and each may be
-/// NULL. `*gap_count` becomes the number of boxes written, at most `capacity`. `*more` becomes 1 if
-/// there are further boxes, else 0. `more` may be NULL.
+/// `tensor_sizes` holds `ndim` numbers. Shards may reach past the end of the tensor. `offsets` and
+/// `sizes` receive the boxes. Both arrays have room for `capacity` rows, one for each box. A row
+/// has `ndim` numbers. Each of the two arrays may be NULL. `*gap_count` becomes the number of boxes
+/// written, at most `capacity`. `*more` becomes 1 if there are further boxes, else 0. `more` may be
+/// NULL.
 ///
 /// Time: about n * log(n) for n shards without overlaps, plus the number of boxes. With overlaps,
 /// the time depends on the number of boxes in the result.

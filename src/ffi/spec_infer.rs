@@ -10,12 +10,13 @@ use crate::model::{InferredSpec, infer_compat_spec, infer_sharding_spec};
 
 /// Creates the spec that cuts a tensor into exactly these shards. The result is a chunk spec if the
 /// shards are the chunks of one dimension, in any order. If the shards form another grid of boxes,
-/// the result is a mesh spec. Each dimension of the grid is cut by the rule CHUNK, BALANCED or
-/// SIZES. All cells of the grid have the same number of replicas. For all other shards, the result
-/// is an enumerable spec. A single shard cuts no dimension and also makes an enumerable spec.
+/// with equally many replicas of each box, the result is a mesh spec. The mesh spec cuts each
+/// dimension of the grid by the rule CHUNK, BALANCED or SIZES. For all other shards, the result is
+/// an enumerable spec. For a single shard, the result is also an enumerable spec, because no
+/// dimension is cut.
 ///
-/// If the shards are in row-major order over the axes of the new mesh, the devices of the mesh keep
-/// that order. For any other order of the shards, the devices are in row-major order of the cut
+/// If the list is in row-major order for some order of the mesh's axes, the devices of the mesh
+/// have the order of the list. For all other lists, the devices are in row-major order of the cut
 /// dimensions. `shardspec_spec_infer_compat` creates the spec that torch would infer.
 ///
 /// Time: n * log(n) for n shards. An enumerable spec in d dimensions takes at worst n *
@@ -41,7 +42,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_infer(
 
 /// Creates the spec that torch infers from these shards. The result is a chunk spec if the shards
 /// are the chunks of one dimension, in any order. For all other shards, the result is an enumerable
-/// spec. A single shard cuts no dimension and also makes an enumerable spec.
+/// spec. For a single shard, the result is also an enumerable spec, because no dimension is cut.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the list before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle

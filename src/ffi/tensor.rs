@@ -22,26 +22,28 @@ use crate::transfer::{
     self, CopyOptions, Extraction, HostTransfer, HostView, Instructions, Stores,
 };
 
-/// The default: the library chooses the number of threads, up to the processors of this process.
+/// The default. The library chooses the number of threads, at most the number of processors that
+/// this process may use.
 pub const SHARDSPEC_COPY_THREADS_AUTO: u32 = 0;
 
 /// Hint to use non-temporal stores, for data that is not used again soon.
 pub const SHARDSPEC_COPY_HINT_STREAM: u32 = 1;
 /// Hint to use cached stores, for data that is used next.
 pub const SHARDSPEC_COPY_HINT_CACHED: u32 = 2;
-/// Restricts the library to instructions that every processor of this kind has. This hint is for
-/// tests.
+/// Restricts the library to instructions that every processor of the same architecture has. This
+/// hint is for tests.
 pub const SHARDSPEC_COPY_HINT_PORTABLE: u32 = 4;
 
 /// Options of a copy. If a function gets NULL instead of options, the library chooses all options
-/// by size and machine. The library also chooses each option that is 0. No option changes the
-/// result.
+/// by the size of the copy and by the machine. The library also chooses each option that is 0. No
+/// option changes the result.
 ///
 /// Without hints, the library tries several kinds of stores and prefetch distances in the first
 /// large copies of a process. Each trial copies a few megabytes. Later copies use the fastest kind
-/// of store and prefetch distance. Any hint turns these trials off for one copy. The environment
-/// variable `SHARDSPEC_COPY_WAY` turns all trials off for the whole process. The value `default`
-/// means the stores and the prefetch distance that the library uses before the trials.
+/// of store and prefetch distance. A hint turns these trials off for the copy that receives the
+/// hint. The environment variable `SHARDSPEC_COPY_WAY` turns all trials off for the whole process.
+/// The value `default` means the stores and the prefetch distance that the library uses before the
+/// trials.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_copy_options {
@@ -49,8 +51,8 @@ pub struct shardspec_copy_options {
     pub struct_size: u64,
     /// Maximum number of threads, including the calling thread. Small copies use one thread.
     pub max_threads: u32,
-    /// `SHARDSPEC_COPY_HINT_STREAM` or `SHARDSPEC_COPY_HINT_CACHED`, combined by bitwise or with
-    /// `SHARDSPEC_COPY_HINT_PORTABLE` if required.
+    /// 0, `SHARDSPEC_COPY_HINT_STREAM` or `SHARDSPEC_COPY_HINT_CACHED`. A bitwise OR can add
+    /// `SHARDSPEC_COPY_HINT_PORTABLE` to each of these values.
     pub hints: u32,
 }
 
@@ -139,10 +141,10 @@ pub unsafe extern "C-unwind" fn shardspec_tensor_copy(
     })
 }
 
-/// Copies shard `index` out of a tensor, such as a mapped file. `full` has the sizes of the tensor
-/// and `shard` has the sizes of that shard. Both views have the metadata's element type, if the
-/// metadata states an element type. Holes of the shard's buffer are filled with zeros. `options`
-/// may be NULL.
+/// Copies shard `index` out of a tensor. The tensor may be in a mapped file. `full` has the sizes
+/// of the tensor and `shard` has the sizes of that shard. Both views have the metadata's element
+/// type, if the metadata states an element type. The function fills holes of the shard's buffer
+/// with zeros. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -173,9 +175,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard(
 }
 
 /// Fills shard `index` of a tensor with the `fill_shard` function of the spec's type. If the type
-/// has no such function, the shard is copied. `metadata` is the metadata that `spec` built for the
-/// tensor. `full` has the sizes of the tensor and `shard` has the sizes of that shard. Both views
-/// have the metadata's element type, if the metadata states an element type. `options` may be NULL.
+/// has no such function, the library copies the shard from `full`. `metadata` is the metadata that
+/// `spec` built for the tensor. `full` has the sizes of the tensor and `shard` has the sizes of
+/// that shard. Both views have the metadata's element type, if the metadata states an element type.
+/// `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `fill_shard` of a custom spec; `equal` and `hash` of custom placements; `destroy`,
@@ -185,8 +188,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard(
 /// check for ALIASED would take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH,
 /// DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE, INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW,
 /// INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these errors, nothing was written.
-/// The library calls `fill_shard` of the spec after all checks. If `fill_shard` fails, the function
-/// returns that status.
+/// The library calls `fill_shard` of the spec after all checks. If `fill_shard` fails, this
+/// function returns the status of `fill_shard`.
 /// Threads: any. During the call, no other thread may write `full` or use `shard`.
 /// Source: torch's `ShardingSpec.shard`, for one destination.
 /// Since: ABI 0.
@@ -248,19 +251,19 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard(
 
 /// Copies every shard out of a tensor. `full` has the sizes of the tensor. `shards[i]` is the
 /// destination of shard i. `shard_count` is the number of all shards, empty shards included. All
-/// views have the metadata's element type, if the metadata states an element type. Holes of the
-/// shards' buffers are filled with zeros. `options` may be NULL.
+/// views have the metadata's element type, if the metadata states an element type. The function
+/// fills holes of the shards' buffers with zeros. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or ALIASED if a view does not fit (the
-/// error's `first_shard` and `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong;
-/// PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of the source
-/// have the same addresses, so that the check for ALIASED would take longer than the copy;
-/// INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// After an error, nothing was written.
+/// error's `first_shard` and `index` are the index of the shard); INVALID_ARGUMENT if `shard_count`
+/// is wrong; PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of
+/// the source have the same addresses, so that the check for ALIASED would take longer than the
+/// copy; INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT,
+/// OUT_OF_MEMORY. After an error, nothing was written.
 /// Threads: any. During the call, no other thread may write `full` or use `shards`.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -282,19 +285,19 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_scatter(
 
 /// Copies every shard into a tensor. The function is the inverse of `shardspec_metadata_scatter`.
 /// `shards[i]` is shard i. `shard_count` is the number of all shards, empty shards included. `full`
-/// has the sizes of the tensor. Every element of `full` is written. All views have the metadata's
-/// element type, if the metadata states an element type. `options` may be NULL.
+/// has the sizes of the tensor. The function writes every element of `full`. All views have the
+/// metadata's element type, if the metadata states an element type. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or ALIASED if a view does not fit (the
-/// error's `first_shard` and `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong;
-/// PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of the source
-/// have the same addresses, so that the check for ALIASED would take longer than the copy;
-/// INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// After an error, nothing was written.
+/// error's `first_shard` and `index` are the index of the shard); INVALID_ARGUMENT if `shard_count`
+/// is wrong; PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of
+/// the source have the same addresses, so that the check for ALIASED would take longer than the
+/// copy; INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT,
+/// OUT_OF_MEMORY. After an error, nothing was written.
 /// Threads: any. During the call, no other thread may write `shards` or use `full`.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -4,18 +4,20 @@
 //! one layout to another. Two metadata objects or a plan describe the two layouts. If source shards
 //! are replicas, each element is read from only one replica. Destination shards may be replicas,
 //! and may overlap. Each destination shard is written completely. If destination shards of one rank
-//! overlap, the rank receives each element once and copies it to the other shards.
+//! overlap, the rank receives each element once and copies the element to every shard that holds
+//! it.
 //!
-//! All ranks pass the same tensors, with the same tags, in the same order. There is one agreement
-//! for the whole batch. Small pieces of different tensors travel in one message. If the tensors of
-//! two ranks differ, all ranks return DISAGREEMENT. The error's message has the tags and the
-//! layouts of the first tensor that differs. If a rank passes an invalid tensor, the error's
-//! message has the tag of that tensor, and `index` is its position.
+//! All ranks pass the same tensors, with the same tags, in the same order. The ranks make one
+//! agreement for the whole batch. Small pieces of different tensors travel in one message. If the
+//! tensors of two ranks differ, all ranks return DISAGREEMENT. The error's message has the tags and
+//! the layouts of the first tensor that differs. If a rank passes an invalid tensor, the error's
+//! message has the tag of that tensor, and the error's `index` is the position of the tensor.
 //!
 //! `shardspec_comm_transfer` moves a batch once. To move a batch many times, call
-//! `shardspec_transfer_prepare` once and `shardspec_transfer_run` each time. The preparation does
-//! the agreement, the plan and the allocation of memory. A run sends only one small message in each
-//! of ceil(log2 size) rounds before it moves data.
+//! `shardspec_transfer_prepare` once and `shardspec_transfer_run` each time. In the preparation,
+//! the ranks agree on the batch, plan the messages and allocate memory. In a run, each rank first
+//! sends only one small message in each of ceil(log2 n) rounds for n ranks. After these rounds, the
+//! ranks move the data.
 //!
 //! `shardspec_comm_transfer_start`, `shardspec_transfer_prepare_start` and `shardspec_transfer_start`
 //! do not wait for other ranks. These functions create requests, which make progress while the
@@ -66,15 +68,15 @@ fn prepared(
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
-/// Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; GAP if no source has an
-/// element; INVALID_ARGUMENT if the number of shards is wrong, a plan covers only some destinations
-/// or no element type is known; ALIASED if a destination shares memory with another buffer, also of
-/// another tensor; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW,
-/// PARTIAL, INVALID_HANDLE, NULL_ARGUMENT. With these errors, `index` is the position of the
-/// tensor. DISAGREEMENT if another rank has an error, or if ranks pass other tensors, tags, layouts
-/// or element types or another order. After one of these errors, nothing was written on any rank.
-/// After TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be
-/// partly written.
+/// Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; GAP if an element that a
+/// destination needs is in no source; INVALID_ARGUMENT if the number of shards is wrong, a plan
+/// covers only some destinations or no element type is known; ALIASED if a destination shares
+/// memory with another buffer of any tensor; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
+/// UNSUPPORTED_DEVICE, OVERFLOW, PARTIAL, INVALID_HANDLE, NULL_ARGUMENT. With these errors, the
+/// error's `index` is the position of the tensor. DISAGREEMENT if another rank has an error, or if
+/// the tensors, their order, tags, layouts or element types differ between ranks. After one of
+/// these errors, nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a status
+/// of a custom transport, destinations may be partly written.
 /// Threads: any, but only one thread at a time may use the communicator. During the call, no other
 /// thread may write source shards or use destination shards.
 /// Since: ABI 0.
@@ -103,14 +105,14 @@ pub unsafe extern "C-unwind" fn shardspec_comm_transfer(
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
-/// Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; GAP if no source has an
-/// element; INVALID_ARGUMENT if the number of shards is wrong, a plan covers only some destinations
-/// or no element type is known; ALIASED if a destination shares memory with another buffer, also of
-/// another tensor; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW,
-/// PARTIAL, INVALID_HANDLE, NULL_ARGUMENT. With these errors, `index` is the position of the
-/// tensor. DISAGREEMENT if another rank has an error, or if ranks pass other tensors, tags, layouts
-/// or element types or another order. TRANSPORT_FAILED, or the status of a custom transport, if the
-/// transport fails; OUT_OF_MEMORY.
+/// Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; GAP if an element that a
+/// destination needs is in no source; INVALID_ARGUMENT if the number of shards is wrong, a plan
+/// covers only some destinations or no element type is known; ALIASED if a destination shares
+/// memory with another buffer of any tensor; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
+/// UNSUPPORTED_DEVICE, OVERFLOW, PARTIAL, INVALID_HANDLE, NULL_ARGUMENT. With these errors, the
+/// error's `index` is the position of the tensor. DISAGREEMENT if another rank has an error, or if
+/// the tensors, their order, tags, layouts or element types differ between ranks. TRANSPORT_FAILED,
+/// or the status of a custom transport, if the transport fails; OUT_OF_MEMORY.
 /// Threads: any, but only one thread at a time may use the communicator.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -141,10 +143,12 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare(
 /// communicator of the preparation.
 ///
 /// With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
-/// OK, or the buffers of the preparation. `tensors` may also hold all tensors again, in the same
-/// order, with shards of the same shapes, strides and element types. The run uses only the shards
-/// of `tensors`. Each `tag` must be NULL or equal the tag of the preparation. The other fields are
-/// ignored. The first run with other buffers takes a little longer than the next runs.
+/// OK. If no run has returned OK yet, the run uses the buffers of the preparation. To use other
+/// buffers, pass all tensors of the preparation again in `tensors`, in the same order. Each shard
+/// must have the shape, strides and element type that the shard had in the preparation. The run
+/// uses the shards of `tensors`, compares the tags, and ignores all other fields. Each `tag` must
+/// be NULL or equal the tag of the preparation. The first run with other buffers takes a little
+/// longer than the next runs with these buffers.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
