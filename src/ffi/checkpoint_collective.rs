@@ -22,9 +22,9 @@ use crate::memory::{Shared, try_collect, try_to_vec};
 
 /// Reads tensors of a checkpoint on all ranks of a communicator together.
 /// `shardspec_checkpoint_read` on each rank would give the same elements. If several shards have
-/// the same elements, one rank reads the elements from the files and sends the elements to the
-/// ranks of the other shards. For these layouts, `shardspec_checkpoint_choose_readers` returns the
-/// readers that this function chooses. All ranks read about equally many bytes.
+/// the same elements, one rank reads the elements and sends the elements to the ranks of the other
+/// shards. For these layouts, `shardspec_checkpoint_choose_readers` returns the readers that this
+/// function chooses. All ranks read about equally many bytes.
 ///
 /// All ranks pass the same names and layouts in the same order. Each rank passes all of its own
 /// shards. If `indices` of an item is NULL, `shards` holds all shards of this rank, in the order of

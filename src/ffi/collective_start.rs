@@ -264,9 +264,9 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare_start(
 /// With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
 /// OK. If no run has returned OK yet, the run uses the buffers of the preparation. A transfer has
 /// one run at a time. Two prepared transfers of the same tensors have two sets of buffers. To run
-/// both at the same time, use two communicators. An invalid argument is an error of the request.
-/// `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks
-/// have received it.
+/// two transfers at the same time, use two communicators. An invalid argument is an error of the
+/// request. `shardspec_request_test` or `shardspec_request_wait` returns this error after the other
+/// ranks have received it.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the arrays and `transfer` when the
 /// function returns. The memory of the shards belongs to the request until the request has ended.

@@ -127,8 +127,8 @@ fn dim_maps(
 /// `i` has the stretches from `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1`. Two
 /// stretches of one dim map must not share an index or a place in the buffer. The sizes in `shards`
 /// are the lengths of the buffers, holes included. All dimensions that use one dim map must have
-/// the same size in `shards`. The copy keeps the offsets in `shards`, which the caller chooses
-/// freely.
+/// the same size in `shards`. The caller chooses the offsets in `shards` freely, and the copy keeps
+/// these offsets.
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`. The caller may free
 /// `shards` before `*out`.

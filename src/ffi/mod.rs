@@ -1,16 +1,17 @@
-//! The C border. Its functions convert arguments, check pointers and call other modules. The other
-//! modules decide the meaning of a call.
+//! The C border. The functions here convert arguments, check pointers and call other modules. The
+//! other modules decide the meaning of a call.
 //!
 //! There is one file of exports for each noun of the header. The exports use the functions of
-//! `border`. A file becomes one section of `include/shardspec.h`, or a part of a section. The section
-//! begins with the text at the top of its first file.
+//! `border`. A file becomes one section of `include/shardspec.h`, or a part of a section. The
+//! section begins with the text at the top of its first file.
 //!
 //! All exports have one contract, which is the first page of the header (`abi/first_page.txt`). A
 //! pointer that is not NULL points to memory of its type. The length or the `struct_size` says how
 //! much memory. During the call, no other code changes the memory of an input or uses the memory of
 //! an output. Exports pass each pointer to a function of `border`. The `# Safety` section of that
 //! function is the contract for one kind of argument. Calls of these functions therefore need no
-//! safety argument of their own. Code that dereferences a pointer itself has its own safety argument.
+//! safety argument of their own. Code that itself dereferences a pointer has its own safety
+//! argument.
 
 #![allow(
     non_camel_case_types,

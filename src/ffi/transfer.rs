@@ -4,14 +4,14 @@
 //! one layout to another. Two metadata objects or a plan describe the two layouts. If source shards
 //! are replicas, each element is read from only one replica. Destination shards may be replicas,
 //! and may overlap. Each destination shard is written completely. If destination shards of one rank
-//! overlap, the rank receives each element once and copies the element to every shard that holds
-//! it.
+//! overlap, the rank receives each element once. The rank copies a shared element to every shard
+//! that holds the element.
 //!
 //! All ranks pass the same tensors, with the same tags, in the same order. The ranks make one
 //! agreement for the whole batch. Small pieces of different tensors travel in one message. If the
 //! tensors of two ranks differ, all ranks return DISAGREEMENT. The error's message has the tags and
 //! the layouts of the first tensor that differs. If a rank passes an invalid tensor, the error's
-//! message has the tag of that tensor, and the error's `index` is the position of the tensor.
+//! message has the tag of the tensor, and `index` is the tensor's position.
 //!
 //! `shardspec_comm_transfer` moves a batch once. To move a batch many times, call
 //! `shardspec_transfer_prepare` once and `shardspec_transfer_run` each time. In the preparation,
