@@ -231,11 +231,11 @@ unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostV
 /// Ownership: the library owns the managed tensors from the call on, also if the call fails. The
 /// caller keeps the array `shards` and frees `*out`. The library calls the deleter of each managed
 /// tensor exactly once, on any thread. If the call fails, the library calls the deleters before the
-/// call returns. If the call succeeds, the library calls a deleter when the sharded tensor and all
-/// managed tensors exported from that shard have been freed. For an element of `shards` that is
-/// NULL, the library calls no deleter. The library calls no deleter if `shards` is NULL, misaligned
-/// or larger than memory. If an element of `shards` is misaligned, the library calls no deleter of
-/// any element.
+/// call returns. After a successful call, the library calls the deleter of a shard when the sharded
+/// tensor and all managed tensors exported from this shard have been freed. For an element of
+/// `shards` that is NULL, the library calls no deleter. The library calls no deleter if `shards` is
+/// NULL, misaligned or larger than memory. If an element of `shards` is misaligned, the library
+/// calls no deleter of any element.
 /// Calls back: `deleter` of each shard, if the call fails; `destroy`, if another thread frees a
 /// handle during the call.
 /// Blocks: no.

@@ -223,8 +223,8 @@ pub unsafe extern "C-unwind" fn shardspec_shards_draw(
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
 /// `SHARDSPEC_MAX_PICTURE_SIZE` bytes are always enough.
 ///
-/// Time: about n * log(n) for n shards, plus time for pairs of shards. A pair is a source shard and
-/// a destination shard with the same owner.
+/// Time: about n * log(n) for n shards, plus a time in proportion to the number of pairs of shards.
+/// A pair is a source shard and a destination shard with the same owner.
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.

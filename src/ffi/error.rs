@@ -27,7 +27,7 @@ pub const SHARDSPEC_ERROR_SHORT_SIZE: usize = 56;
 ///
 /// A whole error has 1024 bytes. A caller may pass a shorter error of at least
 /// `SHARDSPEC_ERROR_SHORT_SIZE` (56) bytes. In a shorter error, the message occupies the bytes from
-/// offset 56 up to `struct_size`. With a size of 56 there is no message. Short errors are for
+/// offset 56 up to `struct_size`. An error of 56 bytes has no message. Short errors are for
 /// bindings that convert each struct that they pass. A message that does not fit is cut and ends in
 /// "...".
 #[repr(C)]

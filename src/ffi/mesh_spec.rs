@@ -108,7 +108,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_mesh(
 /// Ownership: the library copies all arguments. The caller frees `*out`.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT if `placement_count` is 0, or if numbers or lists in the cut are not
+/// Errors: INVALID_ARGUMENT if `placement_count` is 0, or if a number or a list of the cut is not
 /// allowed for this number of placements; ILLEGAL_CUT if `repeat` does not divide
 /// `placement_count`; INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
@@ -161,15 +161,15 @@ pub unsafe extern "C-unwind" fn shardspec_cut_check(
     })
 }
 
-/// Checks which degrees of parallelism, from 1 to `max_degree`, are legal for each of several cuts.
+/// Checks for each degree of parallelism from 1 to `max_degree` whether several cuts are legal.
 /// `cuts[i]` cuts `lengths[i]` positions, such as heads, blocks of a quantised weight or experts.
 /// For degree k, the function checks each cut over k coordinates. `forbidding[k - 1]` becomes the
 /// index in `cuts` of the first cut that is illegal for degree k. If all `cut_count` cuts are legal
 /// for degree k, `forbidding[k - 1]` becomes -1. `forbidding` has room for `max_degree` numbers.
 /// `shardspec_cut_check` returns the reason for an illegal cut.
 ///
-/// A cut with a list of sizes or weights is legal for one degree only. With `repeat` =
-/// `SHARDSPEC_REPEAT_AS_NEEDED`, there may be fewer heads than coordinates. With fewer heads than
+/// A cut with a list of sizes or weights is legal for one degree only. A cut with `repeat` =
+/// `SHARDSPEC_REPEAT_AS_NEEDED` may have fewer heads than coordinates. With fewer heads than
 /// coordinates, neighbouring coordinates have the same head:
 ///
 ///   shardspec_cut cuts[] = {SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT};
