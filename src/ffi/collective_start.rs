@@ -21,8 +21,9 @@ use crate::ffi::transfer::shardspec_transfer;
 use crate::ffi::view::shardspec_tensor_view;
 use crate::memory::Shared;
 
-/// Starts the work of a collective. Where it is refused, the work is to send the other ranks the
-/// refusal. A refusal without a request is sent at once, which waits for other ranks.
+/// Starts the work of a collective. If the arguments are refused, the work of the request is to
+/// send the refusal to the other ranks. Without a request, this function sends the refusal at once
+/// and waits for the other ranks.
 unsafe fn start_collective(
     comm: *const shardspec_comm, out: *mut *mut shardspec_request,
     work: impl FnOnce(&SharedCommunicator) -> Outcome<Box<dyn Work>>,

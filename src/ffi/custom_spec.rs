@@ -100,7 +100,7 @@ unsafe impl Grows for shardspec_spec_vtable {
 unsafe impl Table for shardspec_spec_vtable {}
 const _: () = assert!(offset_of!(shardspec_spec_vtable, destroy) == size_of::<u64>());
 
-/// A spec of the user's.
+/// A custom spec: its type's name and table, and its `ctx`.
 #[derive(Debug)]
 struct CustomSpec {
     type_name: Box<str>,
@@ -149,7 +149,7 @@ impl CustomSpec {
     }
 }
 
-/// Texts as C reads them.
+/// Texts that end in NUL.
 struct CTexts {
     /// One after the other, each with its NUL.
     bytes: Vec<u8>,

@@ -27,7 +27,7 @@ use crate::transfer::TransferError;
 use crate::transfer::{HostView, Keeper, Keepers, LocalShards, ShardArguments, ShardedTensor};
 use crate::unwind;
 
-/// Hands out a local shard; `form` is what [`lend`] takes.
+/// Lends a local shard to another library. `form` is the argument of [`lend`].
 fn export<T>(
     tensor: &ShardedTensor, local: usize,
     form: impl FnOnce(shardspec_tensor_view, *mut c_void) -> T,
@@ -82,7 +82,8 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_export_local_legacy(
     })
 }
 
-/// A managed tensor that is ours: its deleter is called when this is dropped, and so exactly once.
+/// A managed tensor that the library owns. When this value is dropped, the deleter is called, so
+/// exactly once.
 struct OwnedManagedTensor(*mut shardspec_managed_tensor);
 
 // SAFETY: an `OwnedManagedTensor` is only passed to its deleter, which the header asks to work on
@@ -106,16 +107,16 @@ impl Drop for OwnedManagedTensor {
     }
 }
 
-/// The managed tensors that a call was given, before it knows whether it can use them: each is
-/// taken when this is dropped.
+/// The managed tensors that a caller passed, before the call has checked them. When this value is
+/// dropped, the deleter of each tensor is called once.
 struct Given<'a> {
     tensors: &'a [*mut shardspec_managed_tensor],
-    /// The same, ascending; none where there is no memory for that.
+    /// The same pointers in ascending order, or `None` if there is no memory for a copy.
     sorted: Option<Vec<*mut shardspec_managed_tensor>>,
 }
 
 impl<'a> Given<'a> {
-    /// Refuses an array that can't be one of managed tensors: then nothing in it is followed.
+    /// Refuses an array with a misaligned pointer. No pointer of a refused array is dereferenced.
     fn new(tensors: &'a [*mut shardspec_managed_tensor]) -> Outcome<Self> {
         if let Some(index) = tensors.iter().position(|tensor| !tensor.is_aligned()) {
             let problem = "the pointer does not point to a managed tensor: it is not aligned";
@@ -128,7 +129,7 @@ impl<'a> Given<'a> {
         Ok(Self { tensors, sorted })
     }
 
-    /// Refuses missing ones, and those that are given twice.
+    /// Refuses null pointers, and tensors that occur twice.
     fn check(&self) -> Outcome {
         if let Some(index) = self.tensors.iter().position(|tensor| tensor.is_null()) {
             return Err(Refusal::at("shards", index)(Refusal::NullArgument("shards")));
@@ -143,7 +144,7 @@ impl<'a> Given<'a> {
         Ok(())
     }
 
-    /// Takes each of them by itself. They must have been checked.
+    /// Makes a keeper of each tensor. The tensors must have passed `check`.
     fn take(mut self) -> Outcome<Vec<Keeper>> {
         let mut taken = try_with_capacity(self.tensors.len())?;
         let mut all = mem::take(&mut self.tensors).iter();
@@ -178,13 +179,13 @@ impl Drop for Given<'_> {
     }
 }
 
-/// The body of an export that takes over managed tensors: they are owned before `err` is read,
-/// so that their deleters are called whatever is wrong with the other arguments.
+/// The body of an export that takes over managed tensors. The library owns the tensors before it
+/// reads `err`. The deleters are therefore called for every error in the other arguments.
 ///
 /// # Safety
 ///
-/// As [`slice`]. Each pointer is null, not aligned, or that of a managed tensor, which the library
-/// owns from now on: its deleter may be called once, on any thread.
+/// The contract of [`slice`] holds. Each pointer is null, misaligned or points to a managed tensor.
+/// From now on, the library owns each managed tensor, and may call its deleter once, on any thread.
 unsafe fn taking<'a>(
     shards: *const *mut shardspec_managed_tensor, shard_count: usize,
     body: impl FnOnce(Given<'a>) -> Outcome,
@@ -193,7 +194,7 @@ unsafe fn taking<'a>(
     move || body(given?)
 }
 
-/// The view of a managed tensor, if its memory may be used as a local shard's.
+/// The view of a managed tensor, if its memory may be the memory of a local shard.
 ///
 /// # Safety
 ///
@@ -232,10 +233,10 @@ unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostV
 /// caller keeps the array `shards` and frees `*out`. The library calls the deleter of each managed
 /// tensor exactly once, on any thread. If the call fails, the library calls the deleters before the
 /// call returns. After a successful call, the library calls the deleter of a shard when the sharded
-/// tensor and all managed tensors exported from this shard have been freed. For an element of
-/// `shards` that is NULL, the library calls no deleter. The library calls no deleter if `shards` is
-/// NULL, misaligned or larger than memory. If an element of `shards` is misaligned, the library
-/// calls no deleter of any element.
+/// tensor and all exports of this shard have been freed. An export is a managed tensor made from
+/// the shard. For an element of `shards` that is NULL, the library calls no deleter. The library
+/// calls no deleter if `shards` is NULL, misaligned or larger than memory. If an element of
+/// `shards` is misaligned, the library calls no deleter of any element.
 /// Calls back: `deleter` of each shard, if the call fails; `destroy`, if another thread frees a
 /// handle during the call.
 /// Blocks: no.

@@ -43,8 +43,8 @@ pub const SHARDSPEC_PICTURE_TEXT: i32 = 0;
 /// An SVG document.
 pub const SHARDSPEC_PICTURE_SVG: i32 = 1;
 
-/// An SVG on a light background. The background is dark if the reader's program prefers dark
-/// colours (`prefers-color-scheme`).
+/// The background of an SVG is dark if the reader's program prefers dark colours
+/// (`prefers-color-scheme`), else light.
 pub const SHARDSPEC_THEME_AUTO: i32 = 0;
 /// An SVG on a light background.
 pub const SHARDSPEC_THEME_LIGHT: i32 = 1;
@@ -105,7 +105,7 @@ fn flag(argument: &'static str, value: i32) -> Outcome<bool> {
     }
 }
 
-/// An options argument; NULL: the defaults.
+/// Reads an options argument. NULL means the defaults.
 unsafe fn options_argument<'a>(
     options: *const shardspec_draw_options,
 ) -> Outcome<PictureOptions<'a>> {

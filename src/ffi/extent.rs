@@ -76,7 +76,8 @@ impl shardspec_stretch {
     }
 }
 
-/// The dim maps of an array of stretches, of which map `i` has those up to `ends[i]`.
+/// The dim maps of an array of stretches. Map `i` has the stretches from `ends[i - 1]` to
+/// `ends[i] - 1`.
 fn dim_maps(
     stretches: &[shardspec_stretch], ends: &[usize], length_of: impl Fn(u32) -> Option<i64>,
 ) -> Outcome<Vec<DimMap>> {
@@ -166,7 +167,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_with_dim_maps(
     })
 }
 
-/// How long each dim map is, by the sizes of the buffers that have it.
+/// The length of each dim map, by the sizes of the buffers that have the dim map.
 fn lengths_of(
     numbers: &[u32], sizes: &[i64], (count, ndim): (usize, usize),
 ) -> Outcome<Vec<Option<i64>>> {

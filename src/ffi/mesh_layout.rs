@@ -19,8 +19,8 @@ pub const SHARDSPEC_RULE_CYCLIC: i32 = 5;
 /// A value of `repeat`: the library chooses the repeat from the number of units when the library
 /// cuts a dimension. With the rule CYCLIC, a unit is a block. With all other rules, a unit is a
 /// granule. If there are at least as many units as coordinates, the repeat is 1. If there are fewer
-/// units than coordinates, the number of units must divide the number of coordinates. The quotient
-/// is the repeat.
+/// units than coordinates, the repeat is the number of coordinates divided by the number of units.
+/// The division must have no remainder.
 pub const SHARDSPEC_REPEAT_AS_NEEDED: i64 = -1;
 
 /// The values are added.
@@ -53,8 +53,8 @@ pub struct shardspec_segment {
     pub size: i64,
     /// A `SHARDSPEC_RULE_...` constant. 0 means the rule of the cut.
     pub rule: i32,
-    /// With 1, pieces of different sizes are refused. With -1, such pieces are allowed. With 0, the
-    /// value of the cut applies.
+    /// With 1, pieces of different sizes are refused. With -1, pieces of different sizes are
+    /// allowed. With 0, the value of the cut applies.
     pub even: i32,
     /// Number of consecutive positions that always belong to one piece. 0 means the granule of the
     /// cut.
@@ -62,7 +62,7 @@ pub struct shardspec_segment {
     /// Number of neighbouring coordinates that have the same piece, or
     /// `SHARDSPEC_REPEAT_AS_NEEDED`. 0 means the repeat of the cut.
     pub repeat: i64,
-    /// For CYCLIC: number of positions of a block. 0 means the block length of the cut.
+    /// For CYCLIC: number of positions of a block. 0 means the value of `block` in the cut.
     pub block: i64,
     /// For CYCLIC: the piece that gets the first block, modulo the number of pieces. With 0, the
     /// value of the cut applies. To select piece 0, pass the number of pieces.
@@ -88,8 +88,8 @@ unsafe impl Grows for shardspec_segment {
 pub struct shardspec_cut {
     /// `sizeof(shardspec_cut)`. In an array, all structs have the same `struct_size`.
     pub struct_size: u64,
-    /// The dimension. A negative number counts from the last dimension. If the layout flattens
-    /// dimensions, `dim` is a dimension of the flattened tensor.
+    /// The dimension. A negative number counts from the end: -1 is the last dimension. If the
+    /// layout flattens dimensions, `dim` is a dimension of the flattened tensor.
     pub dim: i64,
     /// The name of the dimension, or NULL. With a name, `dim` is ignored.
     pub dim_name: *const c_char,
@@ -139,8 +139,8 @@ unsafe impl Grows for shardspec_cut {
 pub struct shardspec_pad {
     /// `sizeof(shardspec_pad)`. In an array, all structs have the same `struct_size`.
     pub struct_size: u64,
-    /// The dimension. A negative number counts from the last dimension. If the layout flattens
-    /// dimensions, `dim` is a dimension of the flattened tensor.
+    /// The dimension. A negative number counts from the end: -1 is the last dimension. If the
+    /// layout flattens dimensions, `dim` is a dimension of the flattened tensor.
     pub dim: i64,
     /// The name of the dimension, or NULL. With a name, `dim` is ignored.
     pub dim_name: *const c_char,

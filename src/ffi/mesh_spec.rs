@@ -65,12 +65,12 @@ use crate::model::{
     ShardedTensorMetadata, ShardingSpec, check_degrees,
 };
 
-/// The mesh spec behind a handle, if it is one.
+/// The mesh spec behind a handle, if the spec is a mesh spec.
 pub(crate) fn mesh_spec(spec: &dyn ShardingSpec) -> Outcome<&MeshShardingSpec> {
     Ok(spec.downcast_ref().ok_or_else(|| wrong_type(spec, "a mesh spec"))?)
 }
 
-/// The mesh over which a tensor was cut.
+/// The mesh of a tensor's layout.
 fn mesh_of(metadata: &ShardedTensorMetadata) -> Outcome<&Mesh> {
     let what = || text!("metadata: the tensor was not cut over a mesh");
     Ok(metadata.mesh().ok_or_else(|| Error::NotFound { what: what() })?)

@@ -10,7 +10,7 @@ use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::placement::shardspec_placement;
 use crate::model::{Error, Placement, ShardedTensorMetadata};
 
-/// One of the placements that differ.
+/// One of the different placements.
 fn distinct_placement(metadata: &ShardedTensorMetadata, index: usize) -> Outcome<&Placement> {
     let distinct = metadata.shards().placements().distinct();
     Ok(distinct.get(index).ok_or(Error::IndexOutOfRange {

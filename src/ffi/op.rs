@@ -102,7 +102,7 @@ pub(crate) struct Function {
     ) -> shardspec_status,
     success: Success,
     context: Context,
-    /// The label of specs of its type, if that is built in.
+    /// The label of specs of the op's type, if the type is built in.
     spec_label: u64,
 }
 
@@ -130,7 +130,7 @@ unsafe impl Grows for shardspec_op_options {
     const FIRST_SIZE: usize = 16;
 }
 
-/// The options of an op; NULL: the defaults.
+/// Reads the options of an op. NULL means the defaults.
 unsafe fn options_argument(options: *const shardspec_op_options) -> Outcome<(bool, Success)> {
     if options.is_null() {
         return Ok((false, Success::OK));
@@ -328,7 +328,7 @@ pub unsafe extern "C-unwind" fn shardspec_op_call(
     })
 }
 
-/// The refusal of an op whose registration has ended.
+/// The error of a call after the op's registration has ended.
 fn ended(error: Error) -> Refusal {
     match error {
         Error::NotFound { .. } => handle::invalid::<shardspec_op>("op"),
@@ -336,7 +336,7 @@ fn ended(error: Error) -> Refusal {
     }
 }
 
-/// Refuses a spec of another type than the op's.
+/// Refuses a spec if its type is not the type of the op.
 #[inline(always)]
 fn check_type(op: &Op<Function>, spec: *const shardspec_spec) -> Outcome {
     let label = handle::label("spec", spec)?;
@@ -346,7 +346,7 @@ fn check_type(op: &Op<Function>, spec: *const shardspec_spec) -> Outcome {
     check_type_name(op, spec)
 }
 
-/// The same by the names of the types.
+/// Refuses a spec if the name of its type is not the name of the op's type.
 #[inline(never)]
 fn check_type_name(op: &Op<Function>, spec: *const shardspec_spec) -> Outcome {
     let spec = handle::get("spec", spec)?;
@@ -385,7 +385,7 @@ unsafe fn run(
     Ok(())
 }
 
-/// How an op is named where it failed.
+/// The name of an op in the error of a failed call.
 struct Called<'a>(&'a Op<Function>);
 
 impl Display for Called<'_> {

@@ -133,7 +133,8 @@ const SOURCES: ShardArguments =
 const DESTINATIONS: ShardArguments =
     ShardArguments { shard: "destination", views: "destinations", indices: "destination_indices" };
 
-/// Shards that are here, with their indices; NULL: the first of the layout.
+/// The passed shards with their indices. With `indices` NULL, the shards are the first shards of
+/// the layout.
 unsafe fn local_shards(
     layout: &Shared<Shards>, arguments: ShardArguments, dtype: Option<DataType>,
     indices: *const usize, shards: *const shardspec_tensor_view, count: usize,

@@ -44,8 +44,8 @@ impl Handle for shardspec_shards {
 
 /// Creates a list of `shard_count` shards. The shards may overlap, and the list may be empty.
 ///
-/// All shards have the same number of dimensions. An empty list fits any number of dimensions. A
-/// shard with `placement` NULL has no owner. For plans, all such shards belong to one unknown
+/// All shards must have the same number of dimensions. An empty list fits any number of dimensions.
+/// A shard with `placement` NULL has no owner. For plans, all such shards belong to one unknown
 /// owner. The unknown owner is on no rank.
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`.

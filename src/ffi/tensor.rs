@@ -63,7 +63,7 @@ unsafe impl Grows for shardspec_copy_options {
     const FIRST_SIZE: usize = 16;
 }
 
-/// An options argument; NULL: the defaults.
+/// Reads an options argument. NULL means the defaults.
 pub(crate) unsafe fn options_argument(
     options: *const shardspec_copy_options,
 ) -> Outcome<CopyOptions> {
@@ -174,11 +174,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard(
     })
 }
 
-/// Fills shard `index` of a tensor with the `fill_shard` function of the spec's type. If the type
-/// has no such function, the library copies the shard from `full`. `metadata` is the metadata that
-/// `spec` built for the tensor. `full` has the sizes of the tensor and `shard` has the sizes of
-/// that shard. Both views have the metadata's element type, if the metadata states an element type.
-/// `options` may be NULL.
+/// Calls the `fill_shard` function of the spec's type to fill shard `index` of a tensor. If the
+/// type has no such function, the library copies the shard from `full`. `metadata` is the metadata
+/// that `spec` built for the tensor. `full` has the sizes of the tensor and `shard` has the sizes
+/// of that shard. Both views have the metadata's element type, if the metadata states an element
+/// type. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `fill_shard` of a custom spec; `equal` and `hash` of custom placements; `destroy`,
