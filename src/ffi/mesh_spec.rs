@@ -224,9 +224,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_mesh(
     })
 }
 
-/// Writes to `buffer` a description of a spec that people can read, such as "dp=2, tp=4: dimension
-/// 0 over tp by chunk". The text of a custom spec is the name of its type. Later versions of the
-/// library may write other texts.
+/// Writes to `buffer` a readable description of a spec, such as "dp=2, tp=4: dimension 0 over tp by
+/// chunk". The text of a custom spec is the name of its type. Later versions of the library may
+/// write other texts.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
