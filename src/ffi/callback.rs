@@ -1,26 +1,27 @@
 //! Callbacks.
 //!
-//! Callbacks are functions of the caller that the library calls. The caller registers one function
+//! Callbacks are the caller's functions that the library calls. The caller registers one function
 //! or a table of functions, with a pointer `ctx`. Each call of a callback receives `ctx`, and the
 //! callback `destroy` frees `ctx`. These rules apply to all callbacks:
 //!
-//! - A callback with the return type `shardspec_status` returns its status of success or the reason
-//!   of a failure. The library returns a failure to its caller unchanged, with the message and the
-//!   numbers in the callback's `err`. `err` is never NULL in a callback. The callback need not set
-//!   the `status` of `err`. The callback may pass `err` to the functions that it calls. A message
-//!   ends at its first NUL. Bytes that are not UTF-8 are replaced. Numbers from
-//!   `SHARDSPEC_USER_STATUS` on are free for the callback's own failures.
+//! - A callback with the return type `shardspec_status` returns a status: its status of success, or
+//!   the status of a failure. The library returns the status of a failure to its caller unchanged.
+//!   The library also returns the message and the numbers in the callback's `err`. `err` is never
+//!   NULL in a callback. The callback need not set the `status` of `err`. The callback may pass
+//!   `err` to the functions that it calls. A message ends at its first NUL. Bytes that are not
+//!   UTF-8 are replaced. Statuses from `SHARDSPEC_USER_STATUS` on are free for the callback's own
+//!   failures.
 //! - The status of success is SHARDSPEC_OK (0) by default. `success_status` in the table, or in the
 //!   options of an op, may set another status of success. For callbacks in languages with
 //!   exceptions, set `success_status` to `SHARDSPEC_CALLBACK_OK`. The reason is that JNA, cffi and
-//!   koffi return 0 if a callback throws. With another status of success, a callback that returns 0
+//!   koffi return 0 if a callback throws. With `SHARDSPEC_CALLBACK_OK`, a callback that returns 0
 //!   fails with SHARDSPEC_CALLBACK_FAILED.
-//! - If a callback throws, CPython's ctypes returns an arbitrary number, often the success of an
-//!   earlier call. For ctypes, set `success_status` to `SHARDSPEC_CALLBACK_OK_IN_ERR`. With this
-//!   setting, the callback writes its status into `err->status`, and SHARDSPEC_CALLBACK_OK_IN_ERR
-//!   means success. The library ignores the number that the callback returns. The library sets
-//!   `err->status` to SHARDSPEC_CALLBACK_FAILED before the call. A callback that throws leaves this
-//!   status unchanged.
+//! - If a callback throws, CPython's ctypes returns an arbitrary number, often the status of
+//!   success of an earlier call. For ctypes, set `success_status` to
+//!   `SHARDSPEC_CALLBACK_OK_IN_ERR`. With this setting, the callback writes its status into
+//!   `err->status`, and SHARDSPEC_CALLBACK_OK_IN_ERR means success. The library ignores the number
+//!   that the callback returns. Before the call, the library sets `err->status` to
+//!   SHARDSPEC_CALLBACK_FAILED. A callback that throws leaves this status unchanged.
 //! - A negative number is not a status. A callback that returns a negative number fails with
 //!   SHARDSPEC_CALLBACK_FAILED. The error's `got` is that number.
 //! - `equal` and `hash` return their result and can't fail. If `equal` throws and the binding
@@ -37,19 +38,20 @@
 //!   header.
 //! - A callback may run on any thread that calls the library, and on several threads at once.
 //! - A callback may unwind: by an exception of C++, by pthread_exit, or by cancellation of its
-//!   thread. After an unwinding callback, the library frees all objects of its running calls. The
-//!   unwinding continues in the caller of the library, without a status. After the unwinding,
-//!   outputs have the state that a failure leaves. Unwinding is supported on Linux, Android and
-//!   FreeBSD, on x86-64 and AArch64. On other systems, unwinding into the library ends the process.
+//!   thread. If a callback unwinds, the library frees all objects of the interrupted calls. The
+//!   unwinding continues in the caller of the library, without a status. Outputs are in the same
+//!   state as after a failed call. Unwinding is supported on Linux, Android and FreeBSD, on x86-64
+//!   and AArch64. On other systems, unwinding into the library ends the process.
 //! - A callback must return or unwind. A jump without unwinding, such as longjmp, is forbidden. The
 //!   library can't detect such a jump. After such a jump, objects of the call would never be freed.
 //!   An op would stay BUSY, and `shardspec_op_unregister` on another thread would never return.
 //!   Threads that copy data for the call would continue to use the caller's memory. Asynchronous
 //!   cancellation of a thread inside of the library also has undefined behaviour.
-//! - `destroy(ctx)` runs exactly once. At this time, the last call of the callback has returned,
-//!   and no further call can begin. `destroy` runs on the thread that ends the last use of `ctx`.
-//!   `destroy` also runs if the function that received `ctx` fails. `destroy` may be NULL. The
-//!   library calls the `destroy` of a table only if `struct_size` is at least 16.
+//! - `destroy(ctx)` runs exactly once. Before `destroy` runs, all calls of callbacks with this
+//!   `ctx` have returned. No further call with this `ctx` begins. `destroy` runs on the thread that
+//!   ends the last use of `ctx`. `destroy` also runs if the function that received `ctx` fails.
+//!   `destroy` may be NULL. The library calls the `destroy` of a table only if `struct_size` is at
+//!   least 16.
 
 use std::ffi::c_void;
 
@@ -64,13 +66,13 @@ pub const SHARDSPEC_USER_STATUS: shardspec_status = 1000;
 /// A value of `success_status`: a status of success that no runtime returns by accident.
 pub const SHARDSPEC_CALLBACK_OK: shardspec_status = 999;
 
-/// A value of `success_status`: the callback writes this status of success into `err->status`
-/// instead of returning it.
+/// A value of `success_status`. To report success, the callback writes this status into
+/// `err->status`. The library ignores the number that the callback returns.
 pub const SHARDSPEC_CALLBACK_OK_IN_ERR: shardspec_status = 998;
 
-/// Returns a nonzero value if two objects of the same type name are equal, else 0. The function
-/// must be an equivalence relation. The library may pass any two objects of the type name, in any
-/// order.
+/// Returns a nonzero value if two objects with the same type name are equal, else 0. The function
+/// must be an equivalence relation. The library may pass any two objects with the same type name,
+/// in any order.
 pub type shardspec_equal_fn =
     Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, other_ctx: *mut c_void) -> i32>;
 
@@ -113,14 +115,16 @@ unsafe impl Grows for shardspec_runtime_ctx {
     const FIRST_SIZE: usize = 40;
 }
 
-/// Frees a `ctx` inside of a language runtime. Some runtimes, like Python, require that a thread
-/// enters the runtime before the thread uses an object of the runtime. Pass this function as `destroy` or `release`, and
-/// the address of a `shardspec_runtime_ctx` as `ctx`. The function reads the struct before it calls
-/// a callback, so the struct's `destroy` may free the struct. Functions in the struct may be NULL.
+/// Frees a `ctx` inside of a language runtime. In some runtimes, like Python, a thread must enter
+/// the runtime before the thread uses an object of the runtime. Pass this function as `destroy` or
+/// `release`, and the address of a `shardspec_runtime_ctx` as `ctx`. The function reads the struct
+/// before it calls a callback, so the struct's `destroy` may free the struct. Functions in the
+/// struct may be NULL.
 ///
-/// For example, Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`. With these
-/// functions, a Python object is released at once, on any thread. The three functions run no Python
-/// code. The library can therefore call these functions during an exception.
+/// For example, a binding for Python passes `PyGILState_Ensure`, `Py_DecRef` and
+/// `PyGILState_Release`. With these functions, the library releases a Python object at once, on any
+/// thread. The three functions run no Python code. The library can therefore call these functions
+/// during an exception.
 ///
 /// Ownership: `destroy` of the struct frees the caller's objects, and may also free the struct
 /// itself.

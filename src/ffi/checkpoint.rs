@@ -1,20 +1,21 @@
 //! Checkpoints: tensors in files.
 //!
-//! A checkpoint is a file or a directory. The library reads safetensors files, also from torch's
-//! distributed checkpoint, and `.npy` files. A directory of safetensors files may have a
-//! `model.safetensors.index.json`. The library recognises the format by the names of files and by
-//! their first bytes.
+//! A checkpoint is a file or a directory. The library reads `.npy` files and safetensors files. The
+//! library also reads the safetensors files of torch's distributed checkpoint. A directory of
+//! safetensors files may have a `model.safetensors.index.json`. The library recognises the format
+//! by the names of files and by their first bytes.
 //!
 //! A tensor is stored in chunks. A chunk is a shard with a file as its placement. The placement of
 //! a chunk is a custom placement of the type "file". The text of the placement is the name of the
 //! file in the checkpoint. A tensor can be read into any layout. The caller passes metadata, the
-//! indices of some of its shards, and memory for these shards. `shardspec_checkpoint_check` lists
-//! all reasons why tensors can't be read. `shardspec_checkpoint_check` itself reads no element.
+//! indices of some shards of the metadata, and memory for these shards.
+//! `shardspec_checkpoint_check` lists all reasons why tensors can't be read.
+//! `shardspec_checkpoint_check` itself reads no element.
 //!
-//! Opening a checkpoint reads only the headers of the files. A file that is shorter than stated in
-//! its header is refused. Files are read by `pread` and are never mapped into memory. The files
-//! that an index names must be in the directory of the index or below it. Symbolic links are
-//! followed. Only regular files are read.
+//! Opening a checkpoint reads only the headers of the files. The library refuses a file that is
+//! shorter than its header states. The library reads files by `pread` and never maps files into
+//! memory. All files that an index file names must be in or below the directory of the index file.
+//! The library follows symbolic links, but reads only regular files.
 //!
 //! Elements are moved unchanged. The library does not convert element types.
 
@@ -33,8 +34,8 @@ use crate::ffi::shards::shardspec_shards;
 use crate::files::{self, FileSet, StoredTensor};
 use crate::model::{Error, Result};
 
-/// An open checkpoint, behind a handle. No file stays open. The object is immutable. Free the
-/// handle with `shardspec_checkpoint_free`.
+/// An open checkpoint, behind a handle. The object keeps no file open. The object is immutable.
+/// Free the handle with `shardspec_checkpoint_free`.
 pub struct shardspec_checkpoint {
     _opaque: [u8; 0],
 }
@@ -65,11 +66,11 @@ fn tensor_at(checkpoint: &FileSet, index: usize) -> Result<&StoredTensor> {
 /// A checkpoint with missing files can be opened. `shardspec_checkpoint_check` reports the tensors
 /// of missing files, and a read of these tensors fails.
 ///
-/// Ownership: the caller frees `*out`. No file stays open.
+/// Ownership: the caller frees `*out`. After the call, no file stays open.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: on the disk.
 /// Errors: FILE_FAILED if the system refuses to open, list or read a file; INVALID_FILE if a file
-/// does not follow its format, is shorter than stated in its header, or has a header or index of
+/// does not follow its format, is shorter than its header states, or has a header or an index of
 /// more than 100,000,000 bytes; UNSUPPORTED if an element type has no equivalent in this library;
 /// INVALID_ARGUMENT if no known format is at the path; OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
@@ -101,7 +102,7 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_free(
 }
 
 /// Writes to `*out` the number of tensors. Tensors are numbered from 0, in the order of their
-/// names. Tensors with missing files do not count.
+/// names. The number includes only tensors with at least one existing file.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -143,7 +144,7 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_tensor_name(
     })
 }
 
-/// Writes to `*out` the number of the tensor that has this name.
+/// Writes to `*out` the number of the tensor with the name `name`.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -168,11 +169,13 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_find_tensor(
 }
 
 /// Writes the element type and the sizes of tensor `tensor`. `sizes` has room for `capacity`
-/// numbers. `*ndim` becomes the number of dimensions. `dtype`, `sizes` and `ndim` may be NULL.
+/// numbers. `*ndim` becomes the number of dimensions. The pointers `dtype`, `sizes` and `ndim` may
+/// be NULL.
 ///
 /// torch's distributed checkpoint does not store the sizes of a tensor in its safetensors files.
-/// For such a tensor, this function writes the ends of the last chunks as sizes. If the layout for
-/// a read is larger than these sizes, the read reports the missing elements.
+/// For such a tensor, the size of a dimension is the end of the last chunk in this dimension. If
+/// the tensor of a read's metadata is larger than these sizes, the read reports the missing
+/// elements.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -204,8 +207,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_get_tensor(
     })
 }
 
-/// Creates the list of the stored chunks of tensor `tensor`. The chunks are shards with files as
-/// placements. Chunks may overlap, and may leave gaps if files are missing.
+/// Creates the list of the stored chunks of tensor `tensor`. Each chunk is a shard with a file as
+/// its placement. Chunks may overlap. If files are missing, there may be gaps between the chunks.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the checkpoint before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -228,13 +231,13 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_tensor_chunks(
 }
 
 /// Creates metadata that describes how tensor `tensor` is stored. The shards are the chunks of the
-/// tensor, and the placements are files. If several files hold a chunk, the chunk has replicas. The
-/// metadata states the element type.
+/// tensor, and the placements are files. If several files hold the same chunk, the chunk has
+/// replicas. The metadata states the element type.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the checkpoint before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: GAP if files are missing, so that the chunks do not cover the tensor;
+/// Errors: GAP if the chunks do not cover the tensor, because files are missing;
 /// INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.

@@ -13,12 +13,12 @@ use crate::model::ShardedTensorMetadata;
 /// together read each element once. `metadatas` holds the layouts of `metadata_count` tensors.
 ///
 /// `readers` receives one number for each shard of the first layout, then for each shard of the
-/// second layout, and so on. The number is the index of the shard that is read from files. If the
-/// number is the shard's own index, this shard is read from files. If the number is another index,
+/// second layout, and so on. The number is an index of a shard in the same layout. If the number is
+/// the shard's own index, the owner reads this shard from files. If the number is another index,
 /// the shard receives its elements from the shard with that index. The function handles the largest
-/// sets first. In each set, the function chooses the owner with the fewest bytes so far. If a
-/// layout states no element type, an element counts as a byte. Equal layouts give equal readers in
-/// every process.
+/// sets first. In each set, the function chooses the shard with the owner that has the fewest bytes
+/// to read so far. If a layout states no element type, an element counts as a byte. Equal layouts
+/// give equal readers in every process.
 ///
 /// `capacity` is the number of elements of `readers`. `*needed` becomes the number of shards of all
 /// layouts. `needed` may be NULL. With capacity 0, only `*needed` is written.

@@ -52,8 +52,8 @@ pub unsafe extern "C-unwind" fn shardspec_chunk_dim_size(
 }
 
 /// Writes the offset and the size of the chunk that a chunk spec gives to `rank`. The spec cuts a
-/// dimension of `dim_size` elements for `world_size` workers. Chunks are in the order of the spec's
-/// placements. The offset of an empty chunk is at most `dim_size`.
+/// dimension of `dim_size` elements for `world_size` workers. The chunks have the order of the
+/// spec's placements. The offset of an empty chunk is at most `dim_size`.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

@@ -1,25 +1,26 @@
 //! Collectives.
 //!
 //! Every rank of a communicator calls the same function with its own buffers. All ranks pass equal
-//! metadata and the same `source_rank` or `destination_rank`. The placement of a shard defines its
-//! rank. Shard i belongs to rank n if its placement is `rank:n`, `rank:n/<device>`, or a custom
-//! placement of that rank. A rank passes its shards in the order of the shards' indices.
-//! `shardspec_metadata_shards_of_rank` returns the indices of a rank in this order. A rank may have
-//! several shards or none. A rank also passes its empty shards.
+//! metadata and the same `source_rank` or `destination_rank`. The placement of a shard defines the
+//! rank that owns the shard. Shard i belongs to rank n if its placement is `rank:n`,
+//! `rank:n/<device>`, or a custom placement of that rank. A rank passes its shards in the order of
+//! the shards' indices. `shardspec_metadata_shards_of_rank` returns the indices of a rank in this
+//! order. A rank may have several shards or none. A rank also passes its empty shards.
 //!
 //! A collective begins with an agreement: the ranks compare their arguments. The agreement takes
 //! ceil(log2 size) rounds of one small message each. If a rank passes an invalid argument, or if
 //! ranks call different functions, all ranks return an error. After a failed agreement, all buffers
 //! are unchanged. The rank with the invalid argument returns its own error. All other ranks return
-//! DISAGREEMENT. Each error of another rank has the number, the status and the message of the rank
-//! with the invalid argument. The agreement covers every argument except `comm` and `err`. A
-//! program that can't call the collective must call `shardspec_comm_decline` instead, with its own
-//! error.
+//! DISAGREEMENT. The error on each of these other ranks has the rank with the invalid argument, its
+//! status and its message. The agreement covers every argument except `comm` and `err`. A rank that
+//! can't call the collective must call `shardspec_comm_decline` instead, and pass its error to this
+//! function.
 //!
-//! Contiguous data is sent from the caller's buffers and received into them. Other data is packed
-//! and unpacked in memory of the library, up to the rank's memory limit. If there is enough data, a
-//! second thread copies some of the data while the calling thread exchanges messages. The second
-//! thread ends before the call returns.
+//! The library sends contiguous data directly from the caller's buffers and receives contiguous
+//! data directly into them. The library packs and unpacks all other data in its own memory.
+//! `memory_limit` of `shardspec_comm_options` limits this memory. If there is enough data, a second
+//! thread copies some of the data while the calling thread exchanges messages. The second thread
+//! ends before the call returns.
 //!
 //! A rank can still fail after the agreement, if the transport fails or memory runs out. The failed
 //! rank returns its error. The destinations of this rank may be partly written, but every handle
@@ -29,9 +30,10 @@
 //! has received all of its data.
 //!
 //! The agreement requires that a transport delivers messages unchanged, once and in order. Each
-//! message of the agreement has a checksum. A rank that receives a damaged message returns
-//! DISAGREEMENT and calls `abort`, because other ranks may have agreed already. Without an `abort`,
-//! ranks that have agreed keep waiting. Messages with data have no checksum.
+//! message of the agreement has a checksum. If a message of the agreement is damaged, the receiving
+//! rank returns DISAGREEMENT and calls `abort`. The reason is that other ranks may have agreed
+//! already. Without an `abort`, ranks that have agreed keep waiting. Messages with data have no
+//! checksum.
 
 use crate::comm::{self, Communicator, Root, Scatter};
 use crate::ffi::border::collective::{
@@ -50,8 +52,8 @@ use crate::ffi::view::shardspec_tensor_view;
 use crate::memory::try_collect;
 use crate::transfer::{Fill, ShardedTensor};
 
-/// Cuts a tensor of rank `source_rank` into the shards of all ranks. On `source_rank`, `full` is
-/// the tensor. On other ranks, `full` is ignored. `shards` holds the destinations of this rank's
+/// Cuts a tensor on rank `source_rank` into the shards of all ranks. On `source_rank`, `full` is
+/// this tensor. On other ranks, `full` is ignored. `shards` holds the destinations of this rank's
 /// `shard_count` shards. Each destination has the shape of its shard and the element type of the
 /// tensor. `options` may be NULL.
 ///
@@ -59,13 +61,14 @@ use crate::transfer::{Fill, ShardedTensor};
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
-/// Errors: INDEX_OUT_OF_RANGE if the communicator has no `source_rank`; INVALID_PLACEMENT if a
-/// shard is on no rank of the communicator; INVALID_ARGUMENT if the number of shards is wrong;
-/// SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED or OVERFLOW if a
-/// buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the elements are
-/// pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE, NULL_ARGUMENT.
-/// After one of these errors, nothing was written on any rank. After TRANSPORT_FAILED,
-/// OUT_OF_MEMORY or a status of a custom transport, destinations may be partly written.
+/// Errors: INDEX_OUT_OF_RANGE if the communicator does not have the rank `source_rank`;
+/// INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the number
+/// of shards is wrong; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED
+/// or OVERFLOW if a buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the
+/// elements are pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE,
+/// NULL_ARGUMENT. After one of these errors, nothing was written on any rank. After
+/// TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be partly
+/// written.
 /// Threads: any, but only one thread at a time may use the communicator. During the call, no other
 /// thread may write `full` or use `shards`.
 /// Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`.
@@ -86,22 +89,23 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter(
     })
 }
 
-/// Copies the shards of all ranks into a tensor on rank `destination_rank`. With
-/// SHARDSPEC_ALL_RANKS, every rank receives the tensor. `shards` holds this rank's `shard_count`
-/// shards. `full` is the destination. Every element of `full` is written. On ranks that do not
-/// receive the tensor, `full` is ignored. `options` may be NULL.
+/// Copies the shards of all ranks into a tensor on rank `destination_rank`. If `destination_rank`
+/// is SHARDSPEC_ALL_RANKS, every rank receives the tensor. `shards` holds this rank's `shard_count`
+/// shards. On a rank that receives the tensor, `full` is the destination, and the function writes
+/// every element of `full`. On all other ranks, `full` is ignored. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
-/// Errors: INDEX_OUT_OF_RANGE if the communicator has no `destination_rank`; INVALID_PLACEMENT if a
-/// shard is on no rank of the communicator; INVALID_ARGUMENT if the number of shards is wrong;
-/// SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED or OVERFLOW if a
-/// buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the elements are
-/// pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE, NULL_ARGUMENT.
-/// After one of these errors, nothing was written on any rank. After TRANSPORT_FAILED,
-/// OUT_OF_MEMORY or a status of a custom transport, destinations may be partly written.
+/// Errors: INDEX_OUT_OF_RANGE if the communicator does not have the rank `destination_rank`;
+/// INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the number
+/// of shards is wrong; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED
+/// or OVERFLOW if a buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the
+/// elements are pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE,
+/// NULL_ARGUMENT. After one of these errors, nothing was written on any rank. After
+/// TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be partly
+/// written.
 /// Threads: any, but only one thread at a time may use the communicator. During the call, no other
 /// thread may write `shards` or use `full`.
 /// Since: ABI 0.
@@ -121,8 +125,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather(
     })
 }
 
-/// Moves a tensor from the layout `source` to the layout `destination`. Any two layouts of tensors
-/// with the same sizes are allowed.
+/// Moves a tensor from the layout `source` to the layout `destination`. The two layouts may be any
+/// layouts, if their tensors have the same sizes.
 ///
 /// `source_shards` holds this rank's `source_shard_count` shards of the layout `source`.
 /// `destination_shards` holds the destinations of this rank's `destination_shard_count` shards of
@@ -170,22 +174,23 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
     })
 }
 
-/// Creates a sharded tensor on each rank, with shards of a tensor of rank `source_rank`. On
-/// `source_rank`, `full` is the tensor. On other ranks, `full` is ignored. The metadata must state
-/// the element type. The sharded tensor stores its communicator. An op refuses sharded tensors with
-/// different communicators. `options` may be NULL.
+/// Cuts a tensor on rank `source_rank` into shards. On each rank, the function creates a sharded
+/// tensor with the shards of that rank. On `source_rank`, `full` is this tensor. On other ranks,
+/// `full` is ignored. The metadata must state the element type. The sharded tensor stores its
+/// communicator. An op refuses sharded tensors with different communicators. `options` may be NULL.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the metadata and `full` before `*out`.
 /// The caller keeps the communicator.
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
-/// Errors: INDEX_OUT_OF_RANGE if the communicator has no `source_rank`; INVALID_ARGUMENT if the
-/// metadata states no element type; UNSUPPORTED if the layout is not strided or the memory format
-/// is not contiguous; INVALID_PLACEMENT if a shard is on no rank of the communicator; PARTIAL if
-/// the elements are pending a reduction; DISAGREEMENT if another rank has an error; SHAPE_MISMATCH,
-/// NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
-/// TRANSPORT_FAILED, OUT_OF_MEMORY. If a custom transport fails, the function returns that status.
+/// Errors: INDEX_OUT_OF_RANGE if the communicator does not have the rank `source_rank`;
+/// INVALID_ARGUMENT if the metadata states no element type; UNSUPPORTED if the property `layout` is
+/// not strided or the property `memory_format` is not contiguous; INVALID_PLACEMENT if a shard is
+/// on no rank of the communicator; PARTIAL if the elements are pending a reduction; DISAGREEMENT if
+/// another rank has an error; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
+/// OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, TRANSPORT_FAILED, OUT_OF_MEMORY. If a custom transport
+/// fails, the function returns the status of the transport.
 /// Threads: any, but only one thread at a time may use the communicator. No other thread may write
 /// `full` during the call.
 /// Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`.

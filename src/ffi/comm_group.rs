@@ -9,14 +9,16 @@ use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::memory::{text, try_collect_results};
 use crate::model::Error;
 
-/// Creates a communicator of some ranks of the communicator `comm`. The caller also passes the
-/// placement ranks of these members: their ranks in placements. For example, a tensor-parallel
-/// group of ranks 4 to 7 can use layouts with the placements `rank:4` to `rank:7`.
+/// Creates a communicator of some ranks of the communicator `comm`, called the members. The caller
+/// also passes the placement rank of each member: the rank that placements use for this member. For
+/// example, a tensor-parallel group of ranks 4 to 7 can use layouts with the placements `rank:4` to
+/// `rank:7`.
 ///
-/// `members` holds ranks of `comm`, each at most once. The calling rank must be a member. Member i
-/// is rank i of the new communicator. With `members` NULL, all ranks of `comm` are members, and
-/// `member_count` is the size of `comm`. `placement_ranks[i]` is the placement rank of member i.
-/// With `placement_ranks` NULL, the members keep the placement ranks that they have in `comm`.
+/// `members` holds ranks of `comm`. No rank may be listed twice. The calling rank must be a member.
+/// Member i is rank i of the new communicator. With `members` NULL, all ranks of `comm` are
+/// members, and `member_count` is the size of `comm`. `placement_ranks[i]` is the placement rank of
+/// member i. With `placement_ranks` NULL, the members keep the placement ranks that they have in
+/// `comm`.
 ///
 /// In collectives of the new communicator, `source_rank`, `destination_rank` and the ranks in
 /// errors are placement ranks. The results of `shardspec_comm_rank` and the peers of
@@ -24,12 +26,13 @@ use crate::model::Error;
 /// all members pass the same lists. The function sends nothing. If members pass different placement
 /// ranks, their collectives return DISAGREEMENT.
 ///
-/// Messages of the new communicator are messages of `comm`, so calls with the two communicators
-/// must not mix. A rank makes one call at a time with the two communicators, and all members make
-/// these calls in the same order. An abort of one communicator also aborts the other communicator.
+/// The new communicator sends its messages through `comm`, so calls with the two communicators need
+/// one common order. On each rank, only one call at a time may use `comm` or the new communicator.
+/// All members must make these calls in the same order. An abort of one communicator also aborts
+/// the other communicator.
 ///
 /// Ownership: the caller keeps the lists and frees `*out`. The caller may free `comm` before
-/// `*out`. The transport is freed with the last communicator that uses it.
+/// `*out`. The library frees the transport with the last communicator that uses the transport.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if `members` lacks the calling rank, a rank is listed twice or is
@@ -84,9 +87,9 @@ fn rank_of(comm: &dyn Communicator, rank: i64) -> Outcome<usize> {
     Ok(rank)
 }
 
-/// Writes to `*out` the placement rank of rank `rank`: the rank in placements. In a communicator of
-/// `shardspec_comm_new_group`, the two ranks may differ. In other communicators, the placement rank
-/// is `rank` itself.
+/// Writes to `*out` the placement rank of rank `rank`: the rank that placements use for `rank`. In
+/// a communicator from `shardspec_comm_new_group`, the placement rank may differ from `rank`. In
+/// other communicators, the placement rank is `rank` itself.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

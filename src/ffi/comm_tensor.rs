@@ -17,24 +17,24 @@ pub struct shardspec_comm_tensor {
     pub struct_size: u64,
     /// A name for the tensor, such as the name of a parameter, in UTF-8. NULL means no name.
     pub tag: *const c_char,
-    /// The layout of the tensor, or NULL if `plan` is set.
+    /// The layout of the source shards, or NULL if `plan` is set.
     pub source: *const shardspec_metadata,
-    /// The new layout of the tensor, or NULL if `plan` is set.
+    /// The layout of the destination shards, or NULL if `plan` is set.
     pub destination: *const shardspec_metadata,
     /// A plan that replaces `source` and `destination`. The plan must cover all destination shards,
     /// and all of its shards must have placements.
     pub plan: *const shardspec_plan,
     /// All of this rank's shards of the source layout, in the order of their indices.
     pub source_shards: *const shardspec_tensor_view,
-    /// Number of source shards.
+    /// Number of elements of `source_shards`.
     pub source_shard_count: usize,
     /// All of this rank's shards of the destination layout, in the order of their indices.
     pub destination_shards: *const shardspec_tensor_view,
-    /// Number of destination shards.
+    /// Number of elements of `destination_shards`.
     pub destination_shard_count: usize,
     /// The element type. All zeros mean the element type of the layouts or of the shards. In a
-    /// batch of several tensors, a rank may have no shard of a tensor. If the layouts state no
-    /// element type, this rank must pass the element type here.
+    /// batch of several tensors, a rank may have no shard of this tensor. If the layouts state no
+    /// element type, a rank without shards must set `dtype`.
     pub dtype: shardspec_dtype,
     /// 0.
     pub reserved: u32,

@@ -1,10 +1,10 @@
 //! Custom placements.
 //!
-//! A custom placement describes a place with more than an owner and a device. Examples of such
-//! places are a rack, a storage tier and a node of a scheduler. A custom placement consists of the
-//! name of its type, a text, a rank or -1, and a `ctx` of the caller. Functions that take the
-//! handle of a placement also accept the handle of a custom placement. Metadata returns custom
-//! placements unchanged.
+//! A custom placement describes a place by more than an owner and a device. Examples of such places
+//! are a rack, a storage tier and a node of a scheduler. A custom placement consists of the name of
+//! its type, a text, a rank or -1, and a `ctx` of the caller. Functions that take the handle of a
+//! placement also accept the handle of a custom placement. Metadata returns custom placements
+//! unchanged.
 //!
 //! Source: torch's abstract class `PlacementSpec`.
 
@@ -30,16 +30,16 @@ use crate::model::{CustomPlacement, Error, Placement};
 pub struct shardspec_placement_vtable {
     /// `sizeof(shardspec_placement_vtable)`.
     pub struct_size: u64,
-    /// Frees `ctx`. NULL if there is nothing to free.
+    /// Frees `ctx`. NULL means that there is nothing to free.
     pub destroy: shardspec_destroy_fn,
-    /// Returns a nonzero value if two placements with this type name and the same rank are equal,
-    /// else 0. With NULL, such placements are equal if their texts are equal. Metadata keeps only
-    /// the first of several equal placements.
+    /// Returns a nonzero value if two placements with this type name and equal ranks are equal,
+    /// else 0. With NULL, two placements with this type name and equal ranks are equal if their
+    /// texts are equal. Metadata keeps only the first of several equal placements.
     pub equal: shardspec_equal_fn,
     /// Returns a hash of a placement. Equal placements must have equal hashes. The library uses
-    /// `hash` only if `equal` is set. With NULL, the library hashes the
-    /// name of the type and the rank of the placement.
-    /// Without a `hash`, the creation of a list with many different placements takes long.
+    /// `hash` only if `equal` is set. With `hash` NULL, the library hashes the name of the type and
+    /// the rank of the placement. With `hash` NULL, creating a list with many different placements
+    /// takes long.
     pub hash: shardspec_hash_fn,
 }
 
@@ -116,9 +116,9 @@ impl CustomPlacement for ForeignPlacement {
 /// With `vtable` NULL, the library never frees `ctx`, and compares placements with the same type
 /// name and rank by their texts.
 ///
-/// Ownership: the library copies the texts and the table. The library owns `ctx` from the call on,
-/// also if the call fails. The library calls `destroy(ctx)` after the handle was freed and no other
-/// object uses the placement. The caller frees `*out`.
+/// Ownership: the library copies the texts and the table. The library owns `ctx` from the beginning
+/// of the call, also if the call fails. The library calls `destroy(ctx)` when the handle has been
+/// freed and no other object uses the placement. The caller frees `*out`.
 /// Calls back: `destroy`, if the call fails.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if `type_name` is "device", a name or text is empty, `rank` is below -1

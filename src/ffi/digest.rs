@@ -2,10 +2,10 @@
 //!
 //! The digest of a tensor is the CRC-64/NVME of the bytes of its elements in row-major order. The
 //! digest has 64 bits and does not depend on how the tensor is cut. A program can compare a model
-//! that is cut over 4 ranks with the same model on 8 ranks, or a copy with its source.
+//! on 4 ranks with the same model on 8 ranks. A program can also compare a copy with its source.
 //!
 //! Each process computes the contribution of its own shards to the digest. The exclusive or of all
-//! contributions, in any order, is the digest of the tensor. With MPI:
+//! contributions, in any order, is the digest of the tensor. An example with MPI:
 //!
 //!   uint64_t part, digest;
 //!   shardspec_metadata_digest(metadata, indices, shards, shard_count, NULL, &part, &err);
@@ -50,16 +50,16 @@ unsafe fn shards_argument(
 /// calls, pass each shard to exactly one call. Without shards, the contribution is 0. The digest of
 /// a tensor without elements is 0.
 ///
-/// If several shards have an element, the element counts in one shard only: in the shard that
+/// If several shards have the same element, the element counts in one shard only: in the shard that
 /// `shardspec_metadata_gather` reads. The choice of this shard depends on the metadata alone.
 /// Processes with equal metadata therefore make the same choice without a message. The digest does
 /// not show whether the replicas of an element are equal. To compare replicas, compare the results
-/// of `shardspec_metadata_shard_digests`. Holes of shards are not read.
+/// of `shardspec_metadata_shard_digests`. The function does not read the holes of shards.
 ///
-/// `options->max_threads` limits the threads; `options` may be NULL.
+/// `options->max_threads` limits the number of threads. `options` may be NULL.
 ///
-/// Time: one pass over the elements that are counted. If shards are not boxes or share elements,
-/// the function also makes a plan. The plan takes about n * log(n) for n shards of the metadata.
+/// Time: one pass over the counted elements. If shards are not boxes or share elements, the
+/// function also makes a plan. The plan takes about n * log(n) for n shards of the metadata.
 /// Ownership: the caller keeps the views and their memory.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
@@ -88,17 +88,17 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_digest(
     })
 }
 
-/// Computes the digest of each of some shards. Replicas that hold the same elements have equal
-/// digests.
+/// Computes one digest for each of `shard_count` shards. Replicas with the same elements have equal
+/// digests if their values are equal.
 ///
 /// `shards[i]` is shard `indices[i]` of the metadata. With `indices` NULL, `shards[i]` is shard i.
 /// `digests` has room for `shard_count` numbers. `digests[i]` becomes the CRC-64/NVME of the bytes
-/// of `shards[i]` in row-major order. Holes are not read and count as zeros. Two shards that hold
-/// the same elements at the same places have equal digests, also on different ranks and with
-/// different strides. The digest of a shard without holes is the CRC-64/NVME of a file with the
-/// bytes of the row-major shard.
+/// of `shards[i]` in row-major order. The function does not read holes, and holes count as zeros.
+/// Two shards with equal values at the same places have equal digests, also on different ranks and
+/// with different strides. The digest of a shard without holes is equal to the CRC-64/NVME of a
+/// file with its bytes in row-major order.
 ///
-/// `options->max_threads` limits the threads; `options` may be NULL.
+/// `options->max_threads` limits the number of threads. `options` may be NULL.
 ///
 /// Ownership: the caller keeps the views and their memory.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -128,13 +128,13 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_digests(
     })
 }
 
-/// Computes the contribution of all local shards to the digest of their tensor.
+/// Computes the contribution of all local shards of a sharded tensor to the digest of the tensor.
 ///
 /// Every shard of the metadata must be local in exactly one process. The exclusive or of the
 /// contributions of all these processes is the digest: the CRC-64/NVME of the tensor's bytes in
-/// row-major order. Without local shards, the contribution is 0. If several shards have an element,
-/// the element counts in one shard only. The choice of this shard depends on the metadata alone.
-/// `options->max_threads` limits the threads; `options` may be NULL.
+/// row-major order. Without local shards, the contribution is 0. If several shards have the same
+/// element, the element counts in one shard only. The choice of this shard depends on the metadata
+/// alone. `options->max_threads` limits the number of threads. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle

@@ -1,17 +1,17 @@
 //! DLPack: tensors shared with other libraries, without a copy.
 //!
 //! A managed tensor is a view together with a function that releases its memory. The library that
-//! receives a managed tensor may use its memory. After the last use, the receiving library calls
-//! `tensor->deleter(tensor)` exactly once, on any thread.
+//! receives a managed tensor may use the memory of this tensor. After the last use, the receiving
+//! library calls `tensor->deleter(tensor)` exactly once, on any thread.
 //!
 //! There are two forms of managed tensors. `shardspec_managed_tensor` has the memory layout of
 //! DLPack's `DLManagedTensorVersioned`. `shardspec_legacy_managed_tensor` has the memory layout of
-//! `DLManagedTensor`. The legacy form is for libraries that support only DLPack before 1.0. A
-//! pointer to a managed tensor may be cast to a pointer to the struct of DLPack, and back.
+//! `DLManagedTensor`. The legacy form is for libraries that support only versions of DLPack before
+//! 1.0. A program may cast a pointer to a managed tensor to a pointer to DLPack's struct, and back.
 //!
 //! `shardspec_sharded_tensor_new_from_managed` takes managed tensors of other libraries. Some
-//! functions take a view, `release` and `ctx`. For a managed tensor, pass its `deleter` as
-//! `release` and the managed tensor itself as `ctx`.
+//! functions take a view, `release` and `ctx`. To pass a managed tensor to these functions, pass
+//! its view, its `deleter` as `release`, and the managed tensor itself as `ctx`.
 //!
 //! Source: `dlpack.h` 1.0.
 
@@ -33,9 +33,9 @@ use crate::unwind::passing;
 pub const SHARDSPEC_DLPACK_MAJOR_VERSION: u32 = 1;
 /// The minor version of DLPack in the library's managed tensors.
 pub const SHARDSPEC_DLPACK_MINOR_VERSION: u32 = 0;
-/// A flag: the memory must not be written.
+/// A flag: the receiving library must not write the memory.
 pub const SHARDSPEC_DLPACK_FLAG_READ_ONLY: u64 = 1;
-/// A flag: the memory is a copy without other users.
+/// A flag: the memory is a copy, and only the receiving library uses it.
 pub const SHARDSPEC_DLPACK_FLAG_IS_COPIED: u64 = 2;
 
 /// A managed tensor for another library. The struct has the memory layout of DLPack's
@@ -165,17 +165,17 @@ unsafe fn lend_view<T>(
     lend(&host_view("view", view)?, view.device, Keeper::of_lease(memory)?, form)
 }
 
-/// Creates a managed tensor of the memory of `view`, for another library. `flags` is 0, or a
-/// bitwise or of `SHARDSPEC_DLPACK_FLAG_...` constants.
+/// Creates a managed tensor for another library. The managed tensor uses the memory of `view`.
+/// `flags` is 0, or a bitwise or of `SHARDSPEC_DLPACK_FLAG_...` constants.
 ///
-/// Ownership: the library copies `view`. The memory of the view must stay valid until the library
-/// calls `release(ctx)`, exactly once. The deleter of the managed tensor calls `release`. A failed
-/// call also calls `release`, before it returns. `release` may be NULL. The caller passes `*out` to
-/// another library, or calls its deleter.
+/// Ownership: the library copies `view`. The library calls `release(ctx)` exactly once. Until this
+/// call, the memory of the view must stay valid. The deleter of the managed tensor calls `release`.
+/// A failed call also calls `release`, before it returns. `release` may be NULL. The caller passes
+/// `*out` to another library, or calls its deleter.
 /// Calls back: `release`, if the call fails.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT if `flags` has other bits; UNSUPPORTED_DEVICE, OVERFLOW, NULL_ARGUMENT,
-/// OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if `flags` has a bit that no `SHARDSPEC_DLPACK_FLAG_...` constant has;
+/// UNSUPPORTED_DEVICE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -195,13 +195,13 @@ pub unsafe extern "C-unwind" fn shardspec_managed_tensor_new(
     )
 }
 
-/// Creates a managed tensor of the memory of `view`, in the form before DLPack 1.0. The form before
-/// DLPack 1.0 has no flags, so the receiving library may write the memory.
+/// Creates a managed tensor in the form before DLPack 1.0. The managed tensor uses the memory of
+/// `view`. The form before DLPack 1.0 has no flags, so the receiving library may write the memory.
 ///
-/// Ownership: the library copies `view`. The memory of the view must stay valid until the library
-/// calls `release(ctx)`, exactly once. The deleter of the managed tensor calls `release`. A failed
-/// call also calls `release`, before it returns. `release` may be NULL. The caller passes `*out` to
-/// another library, or calls its deleter.
+/// Ownership: the library copies `view`. The library calls `release(ctx)` exactly once. Until this
+/// call, the memory of the view must stay valid. The deleter of the managed tensor calls `release`.
+/// A failed call also calls `release`, before it returns. `release` may be NULL. The caller passes
+/// `*out` to another library, or calls its deleter.
 /// Calls back: `release`, if the call fails.
 /// Blocks: no.
 /// Errors: UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.

@@ -31,10 +31,12 @@ fn stretches_of(shards: &Shards, shard: usize, dim: usize) -> Outcome<Vec<shards
 }
 
 /// Writes into `stretches` the stretches that shard `shard` has in dimension `dim`, in the order of
-/// the shard's buffer. An interval is one stretch of one block. An empty dimension has no stretch.
+/// the shard's buffer. An interval of indices is one stretch with one block. If the shard is empty
+/// in this dimension, there is no stretch.
 ///
-/// `stretches` has room for `capacity` stretches. `*needed` becomes the number of stretches.
-/// `needed` may be NULL. With capacity 0, only `*needed` is written, and `stretches` may be NULL.
+/// `stretches` has room for `capacity` elements, one for each stretch. `*needed` becomes the number
+/// of stretches. `needed` may be NULL. With capacity 0, only `*needed` is written, and `stretches`
+/// may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -54,11 +56,12 @@ pub unsafe extern "C-unwind" fn shardspec_shards_get_stretches(
 }
 
 /// Writes into `stretches` the stretches that shard `shard` of the metadata has in dimension `dim`,
-/// in the order of the shard's buffer. An interval is one stretch of one block. An empty dimension
-/// has no stretch.
+/// in the order of the shard's buffer. An interval of indices is one stretch with one block. If the
+/// shard is empty in this dimension, there is no stretch.
 ///
-/// `stretches` has room for `capacity` stretches. `*needed` becomes the number of stretches.
-/// `needed` may be NULL. With capacity 0, only `*needed` is written, and `stretches` may be NULL.
+/// `stretches` has room for `capacity` elements, one for each stretch. `*needed` becomes the number
+/// of stretches. `needed` may be NULL. With capacity 0, only `*needed` is written, and `stretches`
+/// may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -79,15 +82,15 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_stretches(
     })
 }
 
-/// Writes all dim maps of a list that are not intervals, in the form that
+/// Writes all dim maps that are not intervals, for a list of shards. The outputs have the form that
 /// `shardspec_shards_new_with_dim_maps` accepts.
 ///
 /// `stretches` receives the stretches of all dim maps, and `map_ends` receives the end of each dim
-/// map in `stretches`. `map_numbers` receives the number of the dim map for each dimension of each
-/// shard, or `SHARDSPEC_INTERVAL`. `map_numbers` needs room for one number for each dimension of
-/// each shard. `*needed_stretches` becomes the number of stretches, and `*needed_maps` becomes the
-/// number of dim maps. `needed_stretches` and `needed_maps` may be NULL. Each of the three arrays
-/// may be NULL. The capacity of a NULL array is ignored.
+/// map in `stretches`. `map_numbers` receives one number for each dimension of each shard: the
+/// number of its dim map. For a dimension with an interval, the number is `SHARDSPEC_INTERVAL`.
+/// `*needed_stretches` becomes the number of stretches, and `*needed_maps` becomes the number of
+/// dim maps. `needed_stretches` and `needed_maps` may be NULL. `stretches`, `map_ends` and
+/// `map_numbers` may be NULL. The function ignores the capacity of a NULL array.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

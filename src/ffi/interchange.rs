@@ -1,9 +1,10 @@
 //! Layouts as JSON and as bytes.
 //!
 //! A program can store layouts in files, or send layouts to another program, as a JSON text or as
-//! bytes. Both forms contain the whole value: a spec or metadata that is written and read again is
-//! equal. Two equal values with equal meshes and equal names of dimensions have equal texts and
-//! equal bytes. Another version of the library may write another text.
+//! bytes. Each form contains the whole value: a spec or metadata that is written and read again is
+//! equal to the original. Two equal values with equal meshes and equal names of dimensions have
+//! equal texts and equal bytes. Another version of the library may write a different text for the
+//! same value.
 //!
 //!   char text[1024];
 //!   size_t needed;    // With the NUL; unchanged if the call fails.
@@ -13,18 +14,19 @@
 //!   if (shardspec_spec_new_from_json(text, needed - 1, &copy, &err) != 0) return 1;
 //!
 //! The file docs/layouts-as-text.md describes the fields. A JSON Schema of the texts is
-//! docs/schema/layout.schema.json. The bytes consist of the text without its long arrays, and of
-//! these arrays as numbers of 32 or 64 bits. A checksum detects accidental damage, but no
-//! deliberate change. Layouts of very many shards are faster to write and to read as bytes than as
-//! text.
+//! docs/schema/layout.schema.json. The form as bytes begins with the text without its long arrays.
+//! The long arrays follow as numbers of 32 or 64 bits. A checksum detects accidental damage, but
+//! does not detect deliberate changes. For a layout of very many shards, bytes are faster to write
+//! and to read than text.
 //!
-//! The functions that read check everything: a text from an unknown source is safe to read. The
-//! error's `index` is the number of the byte that is wrong, counted from 0. The functions check a
-//! layout from a text or from bytes like any new layout. A field that this version does not know is
-//! refused, and the message names the field.
+//! The functions that read a layout check the whole text or all bytes. Input from an unknown source
+//! is therefore safe to read. The error's `index` is the position of the wrong byte, counted from
+//! 0. A layout that was read gets the same checks as any new layout. The functions refuse a field
+//! that this version of the library does not know. The message names this field.
 //!
-//! Specs of a custom type, and custom placements, are code. The functions that write refuse such
-//! objects, and the message names the type.
+//! Custom specs and custom placements contain functions of the caller, which can't be stored. The
+//! functions that write a layout refuse custom specs and custom placements. The message names the
+//! type.
 
 use std::ffi::c_char;
 
@@ -64,8 +66,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_to_json(
     })
 }
 
-/// Creates a spec from a JSON text of `byte_count` bytes, without a NUL. Spaces and line
-/// breaks between values are allowed, and fields may have any order.
+/// Creates a spec from a JSON text. `byte_count` is the length of the text in bytes, without a NUL.
+/// Spaces and line breaks between values are allowed, and fields may have any order.
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`.
 /// Calls back: no.
@@ -73,8 +75,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_to_json(
 /// Errors: INVALID_ARGUMENT if the text is not a spec in JSON, or if a value is not allowed;
 /// UNSUPPORTED if the text has a field, a rule or a version that this version of the library does
 /// not know (the message names it); INVALID_PLACEMENT if a text is not a placement; OVERLAP if
-/// shards overlap; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the number of the
-/// first byte of the wrong value in `text`.
+/// shards overlap; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the position of
+/// the first byte of the wrong value in `text`.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -124,7 +126,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_to_bytes(
 /// Errors: INVALID_ARGUMENT if bytes are damaged or missing, or if they are not a spec; UNSUPPORTED
 /// if they have a field, a rule or a version that this version of the library does not know (the
 /// message names it); INVALID_PLACEMENT if a text is not a placement; OVERLAP if shards overlap;
-/// NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the number of the first byte of
+/// NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the position of the first byte of
 /// the wrong value.
 /// Threads: any.
 /// Since: ABI 0.
@@ -142,8 +144,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_from_bytes(
     })
 }
 
-/// Writes metadata to `buffer` as JSON. The text has neither spaces nor line breaks. Offsets, sizes
-/// and owners of shards are flat arrays.
+/// Writes metadata to `buffer` as JSON. The text has neither spaces nor line breaks. In the text,
+/// the offsets, the sizes and the owners of all shards are flat arrays.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -167,9 +169,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_to_json(
     })
 }
 
-/// Creates metadata from a JSON text of `byte_count` bytes, without a NUL. Spaces and line
-/// breaks between values are allowed, and fields may have any order. The shards are checked for
-/// bounds, overlaps and gaps.
+/// Creates metadata from a JSON text. `byte_count` is the length of the text in bytes, without a
+/// NUL. Spaces and line breaks between values are allowed, and fields may have any order. The
+/// function checks the bounds, the overlaps and the gaps of the shards.
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`.
 /// Calls back: no.
@@ -179,7 +181,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_to_json(
 /// not know (the message names it), or if a check of the shards would take too long;
 /// INVALID_PLACEMENT if a text is not a placement; OVERLAP, GAP, OUT_OF_BOUNDS or NDIM_MISMATCH if
 /// the shards do not fit the tensor; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is
-/// the number of the first byte of the wrong value in `text`.
+/// the position of the first byte of the wrong value in `text`.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -219,8 +221,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_to_bytes(
     })
 }
 
-/// Creates metadata from `byte_count` bytes that `shardspec_metadata_to_bytes` wrote. The shards are
-/// checked for bounds, overlaps and gaps.
+/// Creates metadata from `byte_count` bytes that `shardspec_metadata_to_bytes` wrote. The function
+/// checks the bounds, the overlaps and the gaps of the shards.
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`.
 /// Calls back: no.
@@ -229,8 +231,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_to_bytes(
 /// UNSUPPORTED if they have a field, a name or a version that this version of the library does not
 /// know (the message names it), or if a check of the shards would take too long; INVALID_PLACEMENT
 /// if a text is not a placement; OVERLAP, GAP, OUT_OF_BOUNDS or NDIM_MISMATCH if the shards do not
-/// fit the tensor; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the number of the
-/// first byte of the wrong value.
+/// fit the tensor; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the position of
+/// the first byte of the wrong value.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -246,11 +248,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_new_from_bytes(
     })
 }
 
-/// Writes a summary of a plan to `buffer` as JSON. The summary has the number of pieces, elements
-/// and bytes, and the amounts that move between each pair of owners. A message is all data that
-/// moves from one owner to another. If the plan's layouts state an element type, the summary also
-/// has numbers of bytes. The summary is for people, and for programs that show a plan. No function
-/// reads a summary.
+/// Writes a summary of a plan to `buffer` as JSON. The summary has the numbers of pieces, messages
+/// and elements of the plan. A message is all data that moves from one owner to another. The
+/// summary also has the amounts that move between each pair of owners. If the plan's layouts state
+/// an element type, the summary also has numbers of bytes. The summary is for people, and for
+/// programs that show a plan. No function reads a summary.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.

@@ -18,13 +18,13 @@ use crate::ffi::metadata::shardspec_metadata;
 use crate::memory::try_collect;
 
 /// Writes into `indices` the indices of the shards that share an element with a box, in ascending
-/// order. For a box of one element, these are all shards that own the element. The shard with
-/// the lowest index is the primary owner of the element.
+/// order. For a box of one element, the result is the list of all shards that own the element. The
+/// first of these shards is the primary owner of the element.
 ///
-/// `offsets` and `sizes` hold `ndim` numbers >= 0. The box may reach past the tensor. An empty box
-/// shares no element with any shard. `indices` has room for `capacity` numbers. `*needed` becomes
-/// the number of shards. `needed` may be NULL. With capacity 0, only `*needed` is written, and
-/// `indices` may be NULL.
+/// `offsets` and `sizes` hold `ndim` numbers >= 0. The box may reach past the end of the tensor. An
+/// empty box shares no element with any shard. `indices` has room for `capacity` numbers. `*needed`
+/// becomes the number of shards. `needed` may be NULL. With capacity 0, only `*needed` is written,
+/// and `indices` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -71,11 +71,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_at(
     })
 }
 
-/// Writes the replica number of a shard to `*number`. The replica number counts the shards with a
-/// lower index that have the same elements at the same places of their buffers. `*primary` becomes
-/// the lowest index of these shards, or the index of the shard itself if the number is 0. A program
-/// that writes or reads each element once uses only primary owners. A shard without elements has
-/// the replica number 0. `number` and `primary` may be NULL.
+/// Writes the replica number of a shard to `*number`. Two shards count as equal if they have the
+/// same elements at the same places of their buffers. The replica number is the number of equal
+/// shards with a lower index. `*primary` becomes the lowest index of the shard itself and all equal
+/// shards. A program that writes or reads each element once uses only primary owners. A shard
+/// without elements has the replica number 0. `number` and `primary` may be NULL.
 ///
 /// Time: n * log(n) for n shards in the first call, if the metadata has replicas. The metadata
 /// keeps the result for later calls.
@@ -103,8 +103,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_replica(
     })
 }
 
-/// For each of `element_count` elements, writes the shard that owns the element and the element's
-/// index in the buffer of that shard.
+/// For each of `element_count` elements, writes the index of the shard that owns the element, and
+/// the element's index in the buffer of that shard.
 ///
 /// `elements` holds one row for each element, with one number for each dimension of the tensor.
 /// `shards` has room for `element_count` numbers. `local_indices` has room for `element_count`
@@ -141,9 +141,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_locate(
     })
 }
 
-/// For each of `element_count` elements, writes the element's index in the tensor. The caller
-/// passes a shard and an index in the shard's buffer for each element. The function is the inverse
-/// of `shardspec_metadata_locate`.
+/// For each of `element_count` elements, writes the element's index in the tensor. For each
+/// element, the caller passes a shard and the element's index in the shard's buffer. The function
+/// is the inverse of `shardspec_metadata_locate`.
 ///
 /// `shards` holds one number for each element. `local_indices` holds one row for each element, with
 /// one number for each dimension of the shards' buffers. `elements` has room for `element_count`
@@ -152,9 +152,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_locate(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INDEX_OUT_OF_RANGE if a shard does not exist or an element is outside of its buffer (the
-/// error has the dimension, the index, the limit and the position); NOT_FOUND if an index is the
-/// index of a hole, which has no element; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INDEX_OUT_OF_RANGE if a shard does not exist or an index is outside of the shard's
+/// buffer (the error has the dimension, the index, the limit and the position); NOT_FOUND if an
+/// index is the index of a hole, which has no element; INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -202,7 +203,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shards_of_rank(
 ///
 /// An `owner` text without a device, such as "rank:1" or "trainer0", selects the owner's shards on
 /// all devices. A text with a device, such as "rank:1/cuda:0", selects the owner's shards on that
-/// device. A device alone, such as "cuda:0", selects the shards on that device that have no owner.
+/// device. A device alone, such as "cuda:0", selects the shards without an owner on that device.
 ///
 /// `indices` has room for `capacity` numbers. `*needed` becomes the number of shards. `needed` may
 /// be NULL. With capacity 0, only `*needed` is written, and `indices` may be NULL.

@@ -2,7 +2,7 @@
 //!
 //! `shardspec_spec_build_metadata` creates metadata from a spec and the sizes of a tensor. The
 //! shards of a metadata object cover its tensor. Shards may overlap only if the metadata has
-//! replicas. Shards are numbered from 0, in the order of the spec.
+//! replicas. Shards are numbered from 0, in the order that the spec defines.
 //!
 //! Source: torch's `ShardedTensorMetadata`.
 
@@ -50,9 +50,9 @@ impl Handle for shardspec_metadata {
 /// dimension by name; ILLEGAL_CUT if a mesh spec can't cut a size; NDIM_MISMATCH, OUT_OF_BOUNDS or
 /// GAP if an enumerable or custom spec does not fit the tensor (for GAP, the message names a box
 /// without owner); OVERLAP if shards of a custom spec overlap; INVALID_ARGUMENT if a size is
-/// negative or above its pad, or if `ndim` is above 32; OVERFLOW if the number of elements does not
-/// fit in 64 bits; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If `build_metadata` of a custom
-/// spec fails, the function returns that status.
+/// negative or above the padded size of its dimension, or if `ndim` is above 32; OVERFLOW if the
+/// number of elements does not fit in 64 bits; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If
+/// `build_metadata` of a custom spec fails, the function returns the status of `build_metadata`.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -71,11 +71,11 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata(
     })
 }
 
-/// Creates the metadata of a tensor that `spec` cuts. The dimensions of the tensor have names.
-/// `sizes` holds `ndim` numbers and `dim_names` holds `ndim` texts. A spec that was created with
-/// the name of a dimension cuts the dimension with that name. `shardspec_metadata_dim_name` returns
-/// the names. With `properties` NULL, the metadata states no element type and accepts data of any
-/// type.
+/// Creates the metadata of a tensor that `spec` cuts, with names for the dimensions of the tensor.
+/// `sizes` holds `ndim` numbers, one for each dimension. `dim_names` holds `ndim` texts, one for
+/// each dimension. A spec that was created with the name of a dimension cuts the dimension with
+/// that name. `shardspec_metadata_dim_name` returns these names. With `properties` NULL, the
+/// metadata states no element type and accepts data of any type.
 ///
 /// Ownership: the library copies `dim_names`. The caller frees `*out`. The caller may free the spec
 /// before `*out`.
@@ -85,9 +85,10 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata(
 /// Errors: INVALID_DIM if the tensor does not have the spec's dimension; ILLEGAL_CUT if a mesh spec
 /// can't cut a size; NDIM_MISMATCH, OUT_OF_BOUNDS or GAP if an enumerable or custom spec does not
 /// fit the tensor (for GAP, the message names a box without owner); OVERLAP if shards of a custom
-/// spec overlap; INVALID_ARGUMENT if a size is negative or above its pad, or if `ndim` is above 32;
-/// OVERFLOW if the number of elements does not fit in 64 bits; INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY. If `build_metadata` of a custom spec fails, the function returns that status.
+/// spec overlap; INVALID_ARGUMENT if a size is negative or above the padded size of its dimension,
+/// or if `ndim` is above 32; OVERFLOW if the number of elements does not fit in 64 bits;
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If `build_metadata` of a custom spec fails, the
+/// function returns the status of `build_metadata`.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -112,15 +113,17 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_with_dim_names(
 }
 
 /// Creates the metadata of a linked tensor. A linked tensor has one element for each block of
-/// elements of the tensor of `metadata`. Examples of linked tensors are the scales of a quantised
-/// weight, its zero points, and words with several packed elements.
+/// elements of the tensor of `metadata`. Linked tensors store, for example, the scales or the zero
+/// points of a quantised weight. Linked tensors may also store integers that each pack several
+/// elements of the weight.
 ///
 /// `block_sizes` holds `ndim` numbers >= 1. Dimension d of the new tensor has ceil(size /
-/// `block_sizes[d]`) elements. The last block of a dimension may be short. Shard i of the result
-/// has one element for each block that shard i of `metadata` has, in the same order. The result has
-/// the same placements, mesh, replicas, partial axes, names of dimensions and padding. The result
-/// states no element type. If dimensions are flattened, the elements of a block must be neighbours
-/// in the flattened order.
+/// `block_sizes[d]`) elements. The last block of a dimension may have fewer elements than the other
+/// blocks. Shard i of the result has one element for each block that shard i of `metadata` has, in
+/// the same order. The result has the placements, mesh, replicas, partial axes and names of
+/// dimensions of `metadata`. Padding of `metadata` becomes padding of the result. The result states
+/// no element type. If dimensions are flattened, the elements of each block must be contiguous in
+/// the flattened dimension.
 ///
 /// Ownership: the caller frees `*out`. The caller may free `metadata` before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -148,7 +151,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_blocks(
     })
 }
 
-/// Creates a list of the shards of a metadata object, without a copy of the shards.
+/// Creates a list of the shards of a metadata object. The function does not copy the shards.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the metadata before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -222,7 +225,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_ndim(
 }
 
 /// Writes to `*out` the number of dimensions of the shards' buffers. If no dimensions are
-/// flattened, the tensor has the same number of dimensions.
+/// flattened, the number is equal to the number of dimensions of the tensor.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -241,7 +244,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_buffer_ndim(
     })
 }
 
-/// Writes 1 to `*out` if the metadata was created with replicas, else 0. Only replicas may overlap.
+/// Writes 1 to `*out` if the metadata was created with replicas, else 0. Shards may overlap only in
+/// metadata with replicas.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -348,9 +352,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_equal(
 
 /// Writes to `*out` the fingerprint of the layout: a hash of 64 bits. The fingerprint covers the
 /// elements of each shard, their order in the buffer, and the placements. The fingerprint does not
-/// depend on the sizes and properties of the tensor, on replicas or on partial axes.
-/// `shardspec_metadata_hash` also covers these properties. Equal layouts have equal fingerprints,
-/// in every process that runs this version.
+/// depend on the sizes and properties of the tensor, on replicas or on partial axes. The result of
+/// `shardspec_metadata_hash` also depends on the sizes, the properties, the replicas and the
+/// partial axes. Equal layouts have equal fingerprints, in every process that runs this version.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

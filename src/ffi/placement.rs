@@ -2,8 +2,9 @@
 //!
 //! The text of a placement has the form that torch uses: "rank:1/cuda:0", "trainer0/cpu", "cuda:1".
 //! A text without a device means the device "cpu". Most functions take placements as texts.
-//! Functions with names that end in `_with_placement_handles` take handles of placements, also of
-//! custom placements. The functions of this section create placements and return their parts.
+//! Functions with names that end in `_with_placement_handles` take handles of placements. The
+//! handle of a custom placement is also allowed. The functions of this section create placements
+//! and return parts of placements.
 //!
 //! Source: `torch.distributed._remote_device` and `DevicePlacementSpec`.
 
@@ -88,12 +89,12 @@ fn device_of(placement: &Placement) -> Outcome<Device> {
     Ok(placement.device().ok_or_else(|| Error::NotFound { what: what() })?)
 }
 
-/// Reads a placement: "rank:<n>/<device>", "rank:<n>", "<worker>/<device>", "<worker>" or
-/// "<device>".
+/// Creates a placement from a text. The text has one of these forms: "rank:<n>/<device>",
+/// "rank:<n>", "<worker>/<device>", "<worker>" or "<device>".
 ///
 /// A device is "<type>" or "<type>:<index>" with an index from 0 to 127. The number n fits a signed
-/// 64-bit integer. A text without '/' is a device if it has the form of a device. Any other such
-/// text is the name of a worker. A worker's name must not contain ':' or control characters.
+/// 64-bit integer. A text without '/' may be a device or "rank:<n>". Every other text without '/'
+/// is the name of a worker. A worker's name must not contain ':' or control characters.
 ///
 /// Ownership: the caller frees `*out`.
 /// Calls back: no.
@@ -112,7 +113,8 @@ pub unsafe extern "C-unwind" fn shardspec_placement_parse(
     })
 }
 
-/// Frees a placement. NULL is allowed. Specs and metadata made with the placement stay valid.
+/// Frees a placement. NULL is allowed. Specs and metadata that were made with the placement stay
+/// valid.
 ///
 /// Ownership: the caller gives up `placement`.
 /// Calls back: `destroy`, if nothing else uses the object.
@@ -195,7 +197,7 @@ pub unsafe extern "C-unwind" fn shardspec_placement_rank(
     })
 }
 
-/// Writes into `buffer` the name of the worker that the placement names.
+/// Writes into `buffer` the name of the placement's worker.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -203,7 +205,7 @@ pub unsafe extern "C-unwind" fn shardspec_placement_rank(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: NOT_FOUND if the placement names no worker; BUFFER_TOO_SMALL if `capacity` is too small
+/// Errors: NOT_FOUND if the placement has no worker; BUFFER_TOO_SMALL if `capacity` is too small
 /// (the error's `limit` is the capacity needed); INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.

@@ -9,16 +9,17 @@ use crate::ffi::plan::{give, shardspec_plan};
 /// Creates a plan for the same shards as `plan`, for ranks on several nodes. Rank r is on node
 /// `nodes[r]`. The function does not change `plan`.
 ///
-/// Several source shards may hold an element. If one of these shards has the same owner as the
-/// destination, the new plan reads the element from this shard. If not, the new plan prefers a
-/// shard on the node of the destination. The new plan distributes all other elements, so that all
-/// owners supply about equally many elements. If no source shards overlap, the new plan has the
-/// same pieces as `plan`.
+/// Several source shards may hold the same element. If one of these shards has the same owner as
+/// the destination shard, the new plan reads the element from this source shard. If not, the new
+/// plan prefers a source shard on the node of the destination shard. The new plan distributes the
+/// reads of all other elements: all owners supply about equally many elements. If no source shards
+/// overlap, the new plan has the same pieces as `plan`.
 ///
-/// `nodes` has `node_count` numbers, which are equal for ranks on the same node. A negative number
+/// `nodes` has `node_count` numbers. Ranks on the same node have equal numbers. A negative number
 /// means that the node of the rank is unknown. Ranks from `node_count` on also have an unknown
-/// node. An owner with an unknown node counts as the only owner on its node. The index r of `nodes`
-/// is the rank in placements. `shardspec_comm_node` returns the nodes of a communicator's ranks.
+/// node. An owner with an unknown node counts as the only owner on its node. The index r in
+/// `nodes[r]` is the placement rank. `shardspec_comm_node` returns the nodes of a communicator's
+/// ranks.
 ///
 /// If ranks move a tensor by a plan for nodes (`shardspec_comm_tensor`), the plans of all ranks
 /// must read the same sources. If the plans differ, all ranks return DISAGREEMENT.

@@ -11,9 +11,9 @@ use crate::memory::text;
 use crate::model::Error;
 use crate::plan::{MergeOptions, PlanRead, PlanReads};
 
-/// Rules for the merging of reads. Zeros mean the defaults, and `shardspec_checkpoint_read` has equal
-/// defaults. No
-/// option changes which bytes are needed.
+/// Rules that decide when one read gets several needed parts of a source. A field with the value 0
+/// means its default. `shardspec_checkpoint_read` has the same defaults. No option changes which
+/// bytes are needed.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_merge_options {
@@ -22,10 +22,11 @@ pub struct shardspec_merge_options {
     /// If the gap between two needed parts of a source has at most this many bytes, one read gets
     /// both parts and the gap. 0 means 4096. A negative number means that only `over_read` decides.
     pub max_gap: i64,
-    /// A read also includes a larger gap if the whole read has at most this number times the needed
-    /// bytes. 0 means 2.0. With 1.0, only `max_gap` decides.
+    /// A read also includes a larger gap if the read is not much longer than its needed bytes. The
+    /// read may have at most `over_read` times the number of needed bytes. 0 means 2.0. With 1.0,
+    /// only `max_gap` decides.
     pub over_read: f64,
-    /// Maximum number of bytes of a read that gets several blocks. 0 means 2 MiB.
+    /// Maximum number of bytes of a read that gets several needed parts. 0 means 2 MiB.
     pub max_read: i64,
 }
 
@@ -36,7 +37,7 @@ unsafe impl Grows for shardspec_merge_options {
     const FIRST_SIZE: usize = 32;
 }
 
-/// A read: contiguous bytes of a source shard's buffer, and the runs that need them.
+/// A read: contiguous bytes of a source shard's buffer, and the runs that need these bytes.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_read {
@@ -99,25 +100,27 @@ pub(super) fn over_read_argument(given: f64, usual: f64) -> Outcome<f64> {
     Err(Error::invalid("options.over_read", problem).into())
 }
 
-/// Writes the reads that get the bytes of `shardspec_plan_shard_runs`, for a source shard in a file
-/// or far away. One read gets bytes that are near each other.
+/// Writes the reads that get the bytes of the runs of `shardspec_plan_shard_runs`. Use these reads
+/// if the source shard is in a file or on another machine. One read gets bytes that are near each
+/// other.
 ///
-/// Reads are ordered by their offsets. `runs` receives the runs of all reads, ordered by
-/// reads. The `source_offset` of a run counts from the first byte of its read. A long run is divided
-/// between several reads. `options` may be NULL for the defaults. `itemsize` is the number of bytes
-/// of an element. With 0, the element type of the plan's layouts decides.
+/// `reads` receives the reads, ordered by their offsets. `runs` receives the runs of all reads, in
+/// the order of the reads. The `source_offset` of a run counts from the first byte of its read. A
+/// long run is divided between several reads. With `options` NULL, the function uses the defaults.
+/// `itemsize` is the number of bytes of an element. With `itemsize` 0, the function uses the
+/// element type that the plan's layouts state.
 ///
-/// `*needed_reads` becomes the number of reads, and `*needed_runs` becomes the number of runs. Each
-/// of the two may be NULL. Each of the two arrays may be NULL. The capacity of a NULL array is
-/// ignored.
+/// `*needed_reads` becomes the number of reads, and `*needed_runs` becomes the number of runs.
+/// `needed_reads` and `needed_runs` may be NULL. `reads` and `runs` may be NULL. The function
+/// ignores the capacity of a NULL array.
 ///
-/// Memory: for all runs, also if both arrays are NULL.
+/// Memory: for all runs, also if `reads` and `runs` are NULL.
 /// Time: n * log(n) for n runs.
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE if a shard does not exist; UNSUPPORTED if elements are packed and a
-/// run would start or end inside of a byte; INVALID_ARGUMENT if an option is out of range, or if
+/// run starts or ends inside of a byte; INVALID_ARGUMENT if an option is out of range, or if
 /// `itemsize` is negative, differs from the size of the stated element type, or is 0 and no element
 /// type is stated; BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
@@ -140,27 +143,29 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_reads(
     })
 }
 
-/// Writes the reads that get the bytes of `shardspec_plan_rank_runs`, for sources in files or far
-/// away. One read gets bytes of one source shard that are near each other.
+/// Writes the reads that get the bytes of the runs of `shardspec_plan_rank_runs`. Use these reads
+/// if source shards are in files or on other machines. A read gets bytes that are near each other
+/// in one source shard.
 ///
-/// Reads are ordered by source shard, then by their offsets. `runs` receives the runs of all reads,
-/// ordered by reads. The `source_offset` of a run counts from the first byte of its read. A
-/// long run is divided between several reads. `options` may be NULL for the defaults. `itemsize` is
-/// the number of bytes of an element. With 0, the element type of the plan's layouts decides.
+/// `reads` receives the reads, ordered by source shard, then by their offsets. `runs` receives the
+/// runs of all reads, in the order of the reads. The `source_offset` of a run counts from the first
+/// byte of its read. A long run is divided between several reads. With `options` NULL, the function
+/// uses the defaults. `itemsize` is the number of bytes of an element. With `itemsize` 0, the
+/// function uses the element type that the plan's layouts state.
 ///
-/// `*needed_reads` becomes the number of reads, and `*needed_runs` becomes the number of runs. Each
-/// of the two may be NULL. Each of the two arrays may be NULL. The capacity of a NULL array is
-/// ignored.
+/// `*needed_reads` becomes the number of reads, and `*needed_runs` becomes the number of runs.
+/// `needed_reads` and `needed_runs` may be NULL. `reads` and `runs` may be NULL. The function
+/// ignores the capacity of a NULL array.
 ///
-/// Memory: for all runs, also if both arrays are NULL.
+/// Memory: for all runs, also if `reads` and `runs` are NULL.
 /// Time: n * log(n) for n runs.
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if a rank is below -1; UNSUPPORTED if elements are packed and a run
-/// would start or end inside of a byte; INVALID_ARGUMENT if an option is out of range, or if
-/// `itemsize` is negative, differs from the size of the stated element type, or is 0 and no element
-/// type is stated; BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// starts or ends inside of a byte; INVALID_ARGUMENT if an option is out of range, or if `itemsize`
+/// is negative, differs from the size of the stated element type, or is 0 and no element type is
+/// stated; BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -1,7 +1,7 @@
 //! Tensor properties.
 //!
-//! Tensor properties have the fields of torch's `TensorProperties`. Metadata has the properties of
-//! its tensor. Only the element type has an effect in this library.
+//! Tensor properties have the fields of torch's `TensorProperties`. Metadata stores the properties
+//! of its tensor. Only the element type has an effect in this library.
 
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::sized::{Grows, sized, sized_out};
@@ -42,8 +42,8 @@ pub const SHARDSPEC_MEMORY_FORMAT_CHANNELS_LAST_3D: i32 = 3;
 pub struct shardspec_tensor_properties {
     /// `sizeof(shardspec_tensor_properties)`.
     pub struct_size: u64,
-    /// The element type. With {0, 0, 0}, the properties state no element type and data of any type
-    /// may be moved.
+    /// The element type. With {0, 0, 0}, the properties state no element type, and the library
+    /// moves data of any type.
     pub dtype: shardspec_dtype,
     /// A `SHARDSPEC_LAYOUT_...` constant.
     pub layout: i32,

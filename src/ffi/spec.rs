@@ -74,10 +74,11 @@ pub(crate) fn give(place: Out<'_, *mut shardspec_spec>, spec: impl Sharder) -> O
 }
 
 /// Creates a spec that cuts dimension `dim` into `placement_count` chunks, as `torch.chunk` does.
-/// Chunk i starts at ceil(n / placement_count) * i of n elements and has placement `placements[i]`.
-/// The last chunks may be shorter or empty. An empty chunk owns nothing. The offset of an empty
-/// chunk may be past the end. A negative `dim` counts from the last dimension.
-/// `shardspec_spec_build_metadata` checks that the tensor has the dimension.
+/// Chunk i has the placement `placements[i]`. In a dimension of n elements, chunk i starts at
+/// element ceil(n / placement_count) * i. The last chunks may be shorter or empty. An empty chunk
+/// owns nothing. The offset of an empty chunk may be past the end of the dimension. A negative
+/// `dim` counts from the last dimension. `shardspec_spec_build_metadata` checks that the tensor has
+/// this dimension.
 ///
 /// Ownership: the library copies the texts. The caller frees `*out`.
 /// Calls back: no.
@@ -100,9 +101,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk(
 }
 
 /// Creates a spec that cuts the dimension named `dim_name` into `placement_count` chunks, as
-/// `torch.chunk` does. Chunk i starts at ceil(n / placement_count) * i of n elements and has
-/// placement `placements[i]`. The last chunks may be shorter or empty.
-/// `shardspec_spec_build_metadata_with_dim_names` builds metadata with this spec.
+/// `torch.chunk` does. Chunk i has the placement `placements[i]`. In a dimension of n elements,
+/// chunk i starts at element ceil(n / placement_count) * i. The last chunks may be shorter or
+/// empty. `shardspec_spec_build_metadata_with_dim_names` builds metadata with this spec.
 ///
 /// Ownership: the library copies the texts. The caller frees `*out`.
 /// Calls back: no.
@@ -126,10 +127,11 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_by_dim_name(
 }
 
 /// Creates a spec that cuts one dimension into `placement_count` chunks, as `torch.chunk` does.
-/// `placements` holds handles of placements. With `dim_name` NULL, the spec cuts dimension `dim`.
-/// With any other value, the spec cuts the dimension that has the name `dim_name`. Chunk i starts
-/// at ceil(n / placement_count) * i of n elements and has placement `placements[i]`. The last
-/// chunks may be shorter or empty. A negative `dim` counts from the last dimension.
+/// `placements` holds `placement_count` handles of placements. With `dim_name` NULL, the spec cuts
+/// dimension `dim`. If `dim_name` is not NULL, the spec cuts the dimension with this name. Chunk i
+/// has the placement `placements[i]`. In a dimension of n elements, chunk i starts at element
+/// ceil(n / placement_count) * i. The last chunks may be shorter or empty. A negative `dim` counts
+/// from the last dimension.
 ///
 /// Ownership: the library copies `dim_name`. The caller keeps the handles and frees `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -153,7 +155,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_with_placement_handles(
 }
 
 /// Creates a spec that lists its shards. All shards have the same number of dimensions. Shards must
-/// not overlap. A shard with a size of 0 is empty and overlaps no other shard.
+/// not overlap. A shard is empty if one of its sizes is 0. An empty shard overlaps no shard.
 ///
 /// Time: at worst n * log(n)^(d-1) for n shards with d dimensions.
 /// Ownership: the caller frees `*out`. The caller may free the list before `*out`.
@@ -210,14 +212,14 @@ pub unsafe extern "C-unwind" fn shardspec_spec_type_name(
     guard(err, || answer_text(buffer, capacity, needed, handle::get("spec", spec)?.type_name()))
 }
 
-/// Writes to `*out` the dimension that a chunk spec cuts. The number is the `dim` that was passed
-/// to the function that created the spec. The number may be negative.
+/// Writes to `*out` the dimension that a chunk spec cuts. The number is the argument `dim` of the
+/// call that created the spec. The number may be negative.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: WRONG_SPEC_TYPE if the spec is not a chunk spec, or if it gives its dimension by name;
-/// INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: WRONG_SPEC_TYPE if the spec is not a chunk spec, or if the spec gives its dimension by
+/// name; INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -243,9 +245,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_chunk_dim(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: WRONG_SPEC_TYPE if the spec is not a chunk spec, or if it gives its dimension by number;
-/// BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity needed);
-/// INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: WRONG_SPEC_TYPE if the spec is not a chunk spec, or if the spec gives its dimension by
+/// number; BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+/// needed); INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -267,7 +269,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_chunk_dim_name(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: WRONG_SPEC_TYPE if the spec is custom, because its shards depend on the tensor (call
+/// Errors: WRONG_SPEC_TYPE if the spec is custom: its shards depend on the tensor (call
 /// `shardspec_metadata_shard_count` instead); INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
@@ -282,12 +284,12 @@ pub unsafe extern "C-unwind" fn shardspec_spec_shard_count(
     })
 }
 
-/// Creates a handle for the placement of shard `index`.
+/// Creates a handle for the placement of shard `index` of the spec.
 ///
 /// Ownership: the caller frees `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: WRONG_SPEC_TYPE if the spec is custom, because its shards depend on the tensor (call
+/// Errors: WRONG_SPEC_TYPE if the spec is custom: its shards depend on the tensor (call
 /// `shardspec_metadata_shard_placement` instead); INDEX_OUT_OF_RANGE, INVALID_HANDLE,
 /// NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
@@ -313,9 +315,10 @@ pub unsafe extern "C-unwind" fn shardspec_spec_placement(
 }
 
 /// Writes 1 to `*out` if two specs have the same type and equal parameters, else 0. Equal specs cut
-/// every tensor into equal shards. The dimension -1 and the dimension 1 differ, although both may
-/// mean the last dimension. Mesh specs are equal if their meshes are equal and their layouts are
-/// equal. Custom specs are compared with the `equal` function of their type.
+/// every tensor into equal shards. The dimension -1 and the dimension 1 differ, although both mean
+/// the last dimension of a tensor with two dimensions. Mesh specs are equal if their meshes are
+/// equal and their layouts are equal. Custom specs are compared with the `equal` function of their
+/// type.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` of custom specs and placements; `destroy`, if another thread frees a handle

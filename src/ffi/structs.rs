@@ -7,9 +7,9 @@
 //! "shardspec_cut".
 //!
 //! The caller must set `struct_size` in every struct that begins with this field. The library
-//! refuses a `struct_size` of 0, because it can't know the size of the caller's memory. In a
-//! program that was compiled with an older header, the struct may be smaller than in the library.
-//! In a program that was compiled with a newer header, the struct may have more fields.
+//! refuses a `struct_size` of 0, because it can't know the size of the caller's memory. If a
+//! program was compiled with an older header, its struct may be smaller than the library's struct.
+//! If a program was compiled with a newer header, its struct may have more fields.
 
 use std::ffi::{c_char, c_void};
 
@@ -147,8 +147,8 @@ const STRUCTS: &[Known] = &[
 
 const ERROR: &str = "shardspec_error";
 
-/// Writes to `*out` the size in bytes of the struct called `name`, in the library's version. If the
-/// struct of a program is larger, the program was compiled with a newer header.
+/// Writes to `*out` the size in bytes of the struct called `name`, in the version of the library.
+/// If the program's own struct is larger, the program was compiled with a newer header.
 ///
 /// Ownership: the caller keeps `name`.
 /// Calls back: no.
@@ -178,7 +178,7 @@ pub unsafe extern "C-unwind" fn shardspec_struct_size(
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: NOT_FOUND if this version has no struct of that name; INVALID_ARGUMENT if the struct has
-/// another size in every version, `out` is not aligned or `name` is not UTF-8; NULL_ARGUMENT.
+/// `size` bytes in no version, `out` is not aligned or `name` is not UTF-8; NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
