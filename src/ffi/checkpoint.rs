@@ -173,9 +173,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_find_tensor(
 /// be NULL.
 ///
 /// torch's distributed checkpoint does not store the sizes of a tensor in its safetensors files.
-/// For such a tensor, the size of a dimension is the end of the last chunk in this dimension. If
-/// the tensor of a read's metadata is larger than these sizes, the read reports the missing
-/// elements.
+/// For such a tensor, the function writes the end of the last chunk in each dimension. If the
+/// tensor of a read's metadata is larger than these sizes, the read reports the missing elements.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

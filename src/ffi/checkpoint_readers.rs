@@ -1,4 +1,4 @@
-//! Who reads replicas. In the header it is part of the section of checkpoints.
+//! The readers of replicas. In the header, this file is part of the section on checkpoints.
 
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle;

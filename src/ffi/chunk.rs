@@ -32,7 +32,8 @@ pub unsafe extern "C-unwind" fn shardspec_chunk_split_size(
 }
 
 /// Writes to `*out` the size of chunk `index` if `dim_size` elements are cut into chunks of
-/// `split_size` elements. The last chunk may be shorter. Chunks past the end have size 0.
+/// `split_size` elements. The last chunk may be shorter. Chunks past the end of the dimension have
+/// size 0.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.

@@ -4,30 +4,30 @@
 //! metadata and the same `source_rank` or `destination_rank`. The placement of a shard defines the
 //! rank that owns the shard. Shard i belongs to rank n if its placement is `rank:n`,
 //! `rank:n/<device>`, or a custom placement of that rank. A rank passes its shards in the order of
-//! the shards' indices. `shardspec_metadata_shards_of_rank` returns the indices of a rank in this
-//! order. A rank may have several shards or none. A rank also passes its empty shards.
+//! the shards' indices. `shardspec_metadata_shards_of_rank` returns the indices of a rank's shards
+//! in this order. A rank may have several shards or none. A rank also passes its empty shards.
 //!
 //! A collective begins with an agreement: the ranks compare their arguments. The agreement takes
 //! ceil(log2 size) rounds of one small message each. If a rank passes an invalid argument, or if
 //! ranks call different functions, all ranks return an error. After a failed agreement, all buffers
 //! are unchanged. The rank with the invalid argument returns its own error. All other ranks return
-//! DISAGREEMENT. The error on each of these other ranks has the rank with the invalid argument, its
-//! status and its message. The agreement covers every argument except `comm` and `err`. A rank that
-//! can't call the collective must call `shardspec_comm_decline` instead, and pass its error to this
-//! function.
+//! DISAGREEMENT. The error on each other rank names the rank with the invalid argument, and
+//! contains the status and the message of that rank. The agreement covers every argument except
+//! `comm` and `err`. A rank that can't call the collective must call `shardspec_comm_decline`
+//! instead, and pass its error to this function.
 //!
 //! The library sends contiguous data directly from the caller's buffers and receives contiguous
-//! data directly into them. The library packs and unpacks all other data in its own memory.
-//! `memory_limit` of `shardspec_comm_options` limits this memory. If there is enough data, a second
-//! thread copies some of the data while the calling thread exchanges messages. The second thread
-//! ends before the call returns.
+//! data directly into these buffers. The library packs and unpacks all other data in its own
+//! memory. `memory_limit` of `shardspec_comm_options` limits this memory. If there is enough data,
+//! a second thread copies some of the data while the calling thread exchanges messages. The second
+//! thread ends before the call returns.
 //!
 //! A rank can still fail after the agreement, if the transport fails or memory runs out. The failed
 //! rank returns its error. The destinations of this rank may be partly written, but every handle
 //! stays valid. The library calls `abort` of the transport, so that the other ranks also return.
-//! Local communicators support `abort`. Without an `abort`, ranks that need data of the failed rank
-//! keep waiting. An MPI program should call MPI_Abort after such a failure. A rank that returns OK
-//! has received all of its data.
+//! Local communicators support `abort`. Without an `abort`, ranks that need data from the failed
+//! rank keep waiting. An MPI program should call MPI_Abort after such a failure. A rank that
+//! returns OK has received all of its data.
 //!
 //! The agreement requires that a transport delivers messages unchanged, once and in order. Each
 //! message of the agreement has a checksum. If a message of the agreement is damaged, the receiving
@@ -125,8 +125,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather(
     })
 }
 
-/// Moves a tensor from the layout `source` to the layout `destination`. The two layouts may be any
-/// layouts, if their tensors have the same sizes.
+/// Moves a tensor from the layout `source` to the layout `destination`. The two layouts may differ
+/// in any way, but their tensors must have the same sizes.
 ///
 /// `source_shards` holds this rank's `source_shard_count` shards of the layout `source`.
 /// `destination_shards` holds the destinations of this rank's `destination_shard_count` shards of

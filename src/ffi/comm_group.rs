@@ -9,10 +9,10 @@ use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::memory::{text, try_collect_results};
 use crate::model::Error;
 
-/// Creates a communicator of some ranks of the communicator `comm`, called the members. The caller
-/// also passes the placement rank of each member: the rank that placements use for this member. For
-/// example, a tensor-parallel group of ranks 4 to 7 can use layouts with the placements `rank:4` to
-/// `rank:7`.
+/// Creates a communicator from a list of members. Each member is a rank of the communicator `comm`.
+/// The caller also passes the placement rank of each member: the rank that placements use for this
+/// member. For example, a tensor-parallel group of ranks 4 to 7 can use layouts with the placements
+/// `rank:4` to `rank:7`.
 ///
 /// `members` holds ranks of `comm`. No rank may be listed twice. The calling rank must be a member.
 /// Member i is rank i of the new communicator. With `members` NULL, all ranks of `comm` are

@@ -34,7 +34,7 @@ pub struct shardspec_comm_tensor {
     pub destination_shard_count: usize,
     /// The element type. All zeros mean the element type of the layouts or of the shards. In a
     /// batch of several tensors, a rank may have no shard of this tensor. If the layouts state no
-    /// element type, a rank without shards must set `dtype`.
+    /// element type, the rank must set `dtype`.
     pub dtype: shardspec_dtype,
     /// 0.
     pub reserved: u32,

@@ -121,8 +121,8 @@ impl CustomPlacement for ForeignPlacement {
 /// freed and no other object uses the placement. The caller frees `*out`.
 /// Calls back: `destroy`, if the call fails.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT if `type_name` is "device", a name or text is empty, `rank` is below -1
-/// or `struct_size` is wrong; NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if `type_name` is "device", `type_name` or `text` is empty, `rank` is
+/// below -1 or `struct_size` is wrong; NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. The functions of `vtable` may run on several threads at once.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

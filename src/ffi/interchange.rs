@@ -14,10 +14,10 @@
 //!   if (shardspec_spec_new_from_json(text, needed - 1, &copy, &err) != 0) return 1;
 //!
 //! The file docs/layouts-as-text.md describes the fields. A JSON Schema of the texts is
-//! docs/schema/layout.schema.json. The form as bytes begins with the text without its long arrays.
-//! The long arrays follow as numbers of 32 or 64 bits. A checksum detects accidental damage, but
-//! does not detect deliberate changes. For a layout of very many shards, bytes are faster to write
-//! and to read than text.
+//! docs/schema/layout.schema.json. The bytes hold the text without its long arrays. Behind the
+//! text, the bytes hold the long arrays as numbers of 32 or 64 bits. A checksum detects accidental
+//! damage, but does not detect deliberate changes. For a layout of very many shards, bytes are
+//! faster to write and to read than text.
 //!
 //! The functions that read a layout check the whole text or all bytes. Input from an unknown source
 //! is therefore safe to read. The error's `index` is the position of the wrong byte, counted from

@@ -74,8 +74,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_at(
 /// Writes the replica number of a shard to `*number`. Two shards count as equal if they have the
 /// same elements at the same places of their buffers. The replica number is the number of equal
 /// shards with a lower index. `*primary` becomes the lowest index of the shard itself and all equal
-/// shards. A program that writes or reads each element once uses only primary owners. A shard
-/// without elements has the replica number 0. `number` and `primary` may be NULL.
+/// shards. A program that writes or reads each element once uses only primary owners. For a shard
+/// without elements, the replica number is 0, and `*primary` becomes the index of the shard itself.
+/// `number` and `primary` may be NULL.
 ///
 /// Time: n * log(n) for n shards in the first call, if the metadata has replicas. The metadata
 /// keeps the result for later calls.

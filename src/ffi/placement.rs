@@ -92,9 +92,9 @@ fn device_of(placement: &Placement) -> Outcome<Device> {
 /// Creates a placement from a text. The text has one of these forms: "rank:<n>/<device>",
 /// "rank:<n>", "<worker>/<device>", "<worker>" or "<device>".
 ///
-/// A device is "<type>" or "<type>:<index>" with an index from 0 to 127. The number n fits a signed
-/// 64-bit integer. A text without '/' may be a device or "rank:<n>". Every other text without '/'
-/// is the name of a worker. A worker's name must not contain ':' or control characters.
+/// A device is "<type>" or "<type>:<index>" with an index from 0 to 127. The number n must fit in a
+/// signed 64-bit integer. A text without '/' may be a device or "rank:<n>". Every other text
+/// without '/' is the name of a worker. A worker's name must not contain ':' or control characters.
 ///
 /// Ownership: the caller frees `*out`.
 /// Calls back: no.
