@@ -236,7 +236,7 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_tensor_chunks(
 /// Ownership: the caller frees `*out`. The caller may free the checkpoint before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: GAP if the chunks do not cover the tensor, because files are missing;
+/// Errors: GAP if files are missing and the chunks therefore do not cover the tensor;
 /// INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.

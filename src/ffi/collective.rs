@@ -53,9 +53,9 @@ use crate::memory::try_collect;
 use crate::transfer::{Fill, ShardedTensor};
 
 /// Cuts a tensor on rank `source_rank` into the shards of all ranks. On `source_rank`, `full` is
-/// this tensor. On other ranks, `full` is ignored. `shards` holds the destinations of this rank's
-/// `shard_count` shards. Each destination has the shape of its shard and the element type of the
-/// tensor. `options` may be NULL.
+/// this tensor. On other ranks, the function ignores `full`. `shards` holds the destinations of
+/// this rank's `shard_count` shards. Each destination has the shape of its shard and the element
+/// type of the tensor. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
@@ -92,7 +92,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter(
 /// Copies the shards of all ranks into a tensor on rank `destination_rank`. If `destination_rank`
 /// is SHARDSPEC_ALL_RANKS, every rank receives the tensor. `shards` holds this rank's `shard_count`
 /// shards. On a rank that receives the tensor, `full` is the destination, and the function writes
-/// every element of `full`. On all other ranks, `full` is ignored. `options` may be NULL.
+/// every element of `full`. On all other ranks, the function ignores `full`. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
@@ -176,8 +176,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
 
 /// Cuts a tensor on rank `source_rank` into shards. On each rank, the function creates a sharded
 /// tensor with the shards of that rank. On `source_rank`, `full` is this tensor. On other ranks,
-/// `full` is ignored. The metadata must state the element type. The sharded tensor stores its
-/// communicator. An op refuses sharded tensors with different communicators. `options` may be NULL.
+/// the function ignores `full`. The metadata must state the element type. The sharded tensor stores
+/// its communicator. An op refuses sharded tensors with different communicators. `options` may be
+/// NULL.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the metadata and `full` before `*out`.
 /// The caller keeps the communicator.

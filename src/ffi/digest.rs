@@ -1,4 +1,4 @@
-//! Digests: numbers that compare sharded tensors without assembling the tensors.
+//! Digests: numbers for the comparison of sharded tensors without assembling the tensors.
 //!
 //! The digest of a tensor is the CRC-64/NVME of the bytes of its elements in row-major order. The
 //! digest has 64 bits and does not depend on how the tensor is cut. A program can compare a model

@@ -123,11 +123,11 @@ pub unsafe extern "C-unwind" fn shardspec_spec_to_bytes(
 /// Ownership: the library copies all arguments. The caller frees `*out`.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT if bytes are damaged or missing, or if they are not a spec; UNSUPPORTED
-/// if they have a field, a rule or a version that this version of the library does not know (the
-/// message names it); INVALID_PLACEMENT if a text is not a placement; OVERLAP if shards overlap;
-/// NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the position of the first byte of
-/// the wrong value.
+/// Errors: INVALID_ARGUMENT if bytes are damaged or missing, or if the bytes are not a spec;
+/// UNSUPPORTED if the bytes have a field, a rule or a version that this version of the library does
+/// not know (the message names it); INVALID_PLACEMENT if a text is not a placement; OVERLAP if
+/// shards overlap; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the position of
+/// the first byte of the wrong value.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -227,12 +227,12 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_to_bytes(
 /// Ownership: the library copies all arguments. The caller frees `*out`.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT if bytes are damaged or missing, or if they are not metadata;
-/// UNSUPPORTED if they have a field, a name or a version that this version of the library does not
-/// know (the message names it), or if a check of the shards would take too long; INVALID_PLACEMENT
-/// if a text is not a placement; OVERLAP, GAP, OUT_OF_BOUNDS or NDIM_MISMATCH if the shards do not
-/// fit the tensor; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the position of
-/// the first byte of the wrong value.
+/// Errors: INVALID_ARGUMENT if bytes are damaged or missing, or if the bytes are not metadata;
+/// UNSUPPORTED if the bytes have a field, a name or a version that this version of the library does
+/// not know (the message names it), or if a check of the shards would take too long;
+/// INVALID_PLACEMENT if a text is not a placement; OVERLAP, GAP, OUT_OF_BOUNDS or NDIM_MISMATCH if
+/// the shards do not fit the tensor; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is
+/// the position of the first byte of the wrong value.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -155,7 +155,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_locate(
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE if a shard does not exist or an index is outside of the shard's
 /// buffer (the error has the dimension, the index, the limit and the position); NOT_FOUND if an
-/// index is the index of a hole, which has no element; INVALID_HANDLE, NULL_ARGUMENT,
+/// index is inside of a hole, because a hole has no elements; INVALID_HANDLE, NULL_ARGUMENT,
 /// OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.

@@ -263,8 +263,8 @@ pub unsafe extern "C-unwind" fn shardspec_placement_device_index(
 }
 
 /// Writes 1 to `*out` if two placements are equal, else 0. Built-in placements are equal if their
-/// canonical texts are equal. Custom placements of the same type and rank are compared with the
-/// type's `equal` function. Placements of different types or ranks are never equal.
+/// canonical texts are equal. To compare custom placements of the same type and rank, the library
+/// uses the type's `equal` function. Placements of different types or ranks are never equal.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the

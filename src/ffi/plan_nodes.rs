@@ -21,8 +21,8 @@ use crate::ffi::plan::{give, shardspec_plan};
 /// `nodes[r]` is the placement rank. `shardspec_comm_node` returns the nodes of a communicator's
 /// ranks.
 ///
-/// If ranks move a tensor by a plan for nodes (`shardspec_comm_tensor`), the plans of all ranks
-/// must read the same sources. If the plans differ, all ranks return DISAGREEMENT.
+/// If ranks move a tensor by a plan from this function (`shardspec_comm_tensor`), the plans of all
+/// ranks must read the same sources. If the plans differ, all ranks return DISAGREEMENT.
 ///
 /// Ownership: the caller frees `*out`. The caller may free `plan` and `nodes` before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
