@@ -61,13 +61,14 @@ unsafe impl Grows for shardspec_checkpoint_tensor {
 }
 
 /// Options for writing a checkpoint. If a function gets NULL instead of options, the defaults
-/// apply. The default also applies to each field that is 0. All ranks pass the same values.
+/// apply. The default also applies to each field that is 0. All ranks must pass the same values.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_checkpoint_write_options {
     /// `sizeof(shardspec_checkpoint_write_options)`.
     pub struct_size: u64,
-    /// The division of tensors among files: a `SHARDSPEC_CHECKPOINT_FILES_...` constant.
+    /// A `SHARDSPEC_CHECKPOINT_FILES_...` constant. The constant says how tensors are divided among
+    /// files.
     pub files: u32,
     /// With a nonzero value, the function replaces a checkpoint at the path. With 0, the function
     /// refuses a path that exists.
@@ -161,13 +162,13 @@ fn tensors_to_write<'a>(given: &'a [TensorArgument<'_>]) -> Result<Vec<TensorToW
 /// The layouts alone determine the file of each shard, so ranks exchange no messages. By default,
 /// each file is a safetensors file with shards of one owner. With SHARDSPEC_CHECKPOINT_FILES_ONE,
 /// all ranks write into one file with whole tensors. The file must be on a file system that all
-/// ranks share. Of several replicas, only one is written. All owners write about equally many
-/// bytes. If a view is not row-major, runs of at least 1 KiB are written directly from the view.
-/// Shorter runs are copied first, at most 8 MiB at a time.
+/// ranks share. Of several replicas, only one owner writes its replica. All owners write about
+/// equally many bytes. If a view is not row-major, the function writes runs of at least 1 KiB
+/// directly from the view. The function first copies shorter runs, at most 8 MiB at a time.
 ///
-/// The function writes the files into a directory with the name of the path and the ending
-/// `.saving`. The function flushes the files to the disk. The path itself does not change. After a
-/// failure, the function may be called again.
+/// The function writes the files into a temporary directory. The name of this directory is the path
+/// with the ending `.saving`. The function flushes the files to the disk. The path itself does not
+/// change. After a failure, the program may call the function again.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -177,10 +178,10 @@ fn tensors_to_write<'a>(given: &'a [TensorArgument<'_>]) -> Result<Vec<TensorToW
 /// checkpoint, if a name is empty or occurs twice, if metadata states no element type, or if some
 /// shards of an owner are missing; FILE_FAILED if the system refuses to write a file, for example
 /// because the disk is full; OVERLAP if two shards have only some elements in common; UNSUPPORTED
-/// if the format does not have an element type; UNSUPPORTED also for files of owners if a shard is
-/// not a box; PARTIAL, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE,
-/// UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, the
-/// path is unchanged.
+/// if the format does not have an element type; UNSUPPORTED also if a shard is not a box and each
+/// owner has its own files; PARTIAL, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
+/// INDEX_OUT_OF_RANGE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// After an error, the path is unchanged.
 /// Threads: any. Several ranks and threads may write their parts at the same time.
 /// Source: torch's `torch.distributed.checkpoint.save`.
 /// Since: ABI 0.
@@ -207,13 +208,14 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_write(
 
 /// Moves a checkpoint to its path, after all ranks have written all shards. Call this function on
 /// one rank, after a barrier. Pass the same names, layouts and options as to
-/// `shardspec_checkpoint_write`. `indices`, `shards` and `shard_count` are ignored.
+/// `shardspec_checkpoint_write`. The function ignores `indices`, `shards` and `shard_count`.
 ///
-/// The function checks that all owners have written their shards. If whole tensors are in several
-/// files, the function writes a `model.safetensors.index.json`. As the last step, the function
-/// renames the new directory to `path`. If `path` has an old checkpoint, the function exchanges the
-/// two directories in one step and then removes the old one. If the program ends at any point,
-/// `path` has either the complete old checkpoint or the complete new one.
+/// The function checks that all owners have written their shards. If there are several files with
+/// whole tensors, the function writes a `model.safetensors.index.json`. As the last step, the
+/// function renames the new directory to `path`. If `path` has an old checkpoint, the function
+/// exchanges the old and the new directory in one step and then removes the old directory. If the
+/// program ends at any point, `path` has either the complete old checkpoint or the complete new
+/// checkpoint.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -223,9 +225,10 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_write(
 /// UNSUPPORTED if a checkpoint is to be replaced and the file system can't exchange two
 /// directories; INVALID_ARGUMENT if the path exists and `replace` is 0, or if the path holds
 /// anything but a checkpoint; FILE_FAILED, OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY. After an error, the path has the old checkpoint. If only flushing
-/// the directory above the path failed, the path has the new one. An old checkpoint that can't be
-/// removed stays in the directory with the ending `.saving`.
+/// NULL_ARGUMENT, OUT_OF_MEMORY. After an error, the path has the old checkpoint. There is one
+/// exception: if only the flush of the directory above the path failed, the path has the new
+/// checkpoint. If the function can't remove an old checkpoint, the old checkpoint stays in the
+/// directory with the ending `.saving`.
 /// Threads: any. No rank may write to the same path during the call.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -243,13 +246,13 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_commit(
 
 /// Writes all tensors of a checkpoint to another checkpoint, with other layouts. `source_path` is a
 /// safetensors file, a `.npy` file, a directory of safetensors files or a directory of torch's
-/// distributed checkpoint. The new checkpoint appears at `path` in one step, after all of it is
-/// written.
+/// distributed checkpoint. After the function has written the whole new checkpoint, the checkpoint
+/// appears at `path` in one step.
 ///
-/// The first rule with a matching pattern determines the spec of a tensor. A tensor without a
-/// matching rule is written whole, as a shard of rank 0. The conversion holds at most `max_bytes`
-/// bytes of elements in memory, and the buffers of its reads. The conversion first checks the
-/// source. If elements are missing, the conversion writes nothing.
+/// The first rule with a matching pattern determines the spec of a tensor. The function writes a
+/// tensor without a matching rule whole, as a shard of rank 0. In memory, the conversion holds at
+/// most `max_bytes` bytes of elements, plus the buffers of its reads. The conversion first checks
+/// the source. If elements are missing, the conversion writes nothing.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
@@ -257,7 +260,7 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_commit(
 /// Blocks: on the disk.
 /// Errors: FILE_FAILED if the system refuses to read or write a file, for example because the disk
 /// is full; INVALID_FILE if a source file does not follow its format or is shorter than stated in
-/// its header; GAP if no file holds some elements; NOT_FOUND if the index of the source names a
+/// its header; GAP if some elements are in no file; NOT_FOUND if the index of the source names a
 /// tensor that no file has; INVALID_ARGUMENT if the source has no known format, if `path` exists
 /// and `replace` is 0, or if `path` holds anything but a checkpoint; UNSUPPORTED if the format does
 /// not have an element type, if a shard is not a box and each owner has its own files, or if the

@@ -8,8 +8,8 @@
 //! ncclGroupEnd. With torch, exchange is batch_isend_irecv. A program without a transport can run
 //! its ranks as threads, with `shardspec_comm_new_local`.
 //!
-//! A rank must make one call at a time. If two threads of a rank call at the same time, the library
-//! may refuse a call or confuse the messages of the two calls.
+//! A rank must make one call at a time with a communicator. If two threads of a rank make calls at
+//! the same time, the library may refuse one call or confuse the messages.
 
 use std::ffi::{c_char, c_void};
 
@@ -55,8 +55,8 @@ pub(crate) fn rank_argument(argument: &'static str, rank: i64) -> Outcome<usize>
 /// `rank`. The library calls `exchange` on the thread that calls a collective.
 ///
 /// Ownership: the library copies the table. The library owns `ctx` from the call on, also if the
-/// call fails. The library calls `destroy(ctx)` after the communicator was freed and no call uses
-/// the communicator. The caller frees `*out`.
+/// call fails. The library calls `destroy(ctx)` after the program has freed the communicator and
+/// all calls with the communicator have returned. The caller frees `*out`.
 /// Calls back: `destroy`, if the call fails.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if `exchange` is NULL, `struct_size` is wrong or `size` is below 1;
@@ -85,13 +85,13 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new(
 }
 
 /// Creates a communicator for `size` threads of this process, one for each rank. The array `comms`
-/// has room for `size` handles, and `comms[r]` becomes the handle of rank `r`. One thread at a time
-/// may use a handle. The receiver of a message copies the message once.
+/// has `size` elements, one for each rank. `comms[r]` becomes the handle of rank `r`. One thread at
+/// a time may use a handle. The receiver of a message copies the message once.
 ///
-/// If a rank frees its communicator during an exchange of other ranks with that rank, all later
+/// If a rank frees its communicator during an exchange of other ranks with this rank, all later
 /// exchanges of the group fail with TRANSPORT_FAILED. Exchanges also fail if two ranks pass
-/// different lengths for a message. A rank that waits for a message that can't arrive returns with
-/// an error. In a child process after fork, exchanges are refused.
+/// different lengths for a message. If a message can't arrive, the rank that waits for the message
+/// returns with an error. In a child process after fork, the library refuses exchanges.
 ///
 /// Ownership: the caller frees each of `comms[0]` to `comms[size - 1]`.
 /// Calls back: no.
@@ -110,13 +110,13 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new_local(
     })
 }
 
-/// Creates a communicator for `size` threads of this process that behaves like a communicator over
-/// several nodes. Rank r is on node `nodes[r]`. Collectives of the communicator prefer sources on
-/// the same node. This function is for tests of the choice of sources. Messages are copied in
-/// memory, like the messages of `shardspec_comm_new_local`.
+/// Creates a communicator for `size` threads of this process. The communicator behaves like a
+/// communicator over several nodes. Rank r is on node `nodes[r]`. Collectives of the communicator
+/// prefer sources on the same node. This function is for tests of how collectives choose sources.
+/// Messages are copied in memory, like the messages of `shardspec_comm_new_local`.
 ///
-/// `nodes` holds `size` numbers >= 0, which are equal for ranks on the same node. `comms[r]`
-/// becomes the handle of rank r.
+/// `nodes` holds `size` numbers >= 0, one for each rank. Ranks on the same node have equal numbers.
+/// `comms[r]` becomes the handle of rank r.
 ///
 /// Ownership: the caller keeps `nodes` and frees each of `comms[0]` to `comms[size - 1]`.
 /// Calls back: no.
@@ -154,7 +154,7 @@ fn handles_of(
     Ok(handles)
 }
 
-/// Frees a communicator. NULL is allowed. With MPI, every rank frees its communicator before
+/// Frees a communicator. NULL is allowed. With MPI, every rank must free its communicator before
 /// MPI_Finalize.
 ///
 /// Ownership: the caller gives up `comm`.
@@ -171,7 +171,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_free(
     guard(err, || handle::free("comm", comm))
 }
 
-/// Writes the rank of this handle to `*out`: 0 to size - 1.
+/// Writes to `*out` the rank of the handle `comm`. Ranks are numbered from 0 to size - 1.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -209,22 +209,22 @@ pub unsafe extern "C-unwind" fn shardspec_comm_size(
     })
 }
 
-/// Exchanges messages between ranks. A custom transport may call this function with another
-/// communicator.
+/// Exchanges messages between ranks. The functions of a custom transport may call this function,
+/// but with another communicator.
 ///
-/// The library itself copies messages of a rank to itself: the i-th send to the i-th receive. The
-/// library ignores empty messages. The transport receives only the other messages. Ranks without
-/// messages may omit the call.
+/// If a rank sends messages to itself, the library itself copies the i-th send to the i-th receive.
+/// The library ignores empty messages. The transport receives neither empty messages nor messages
+/// of a rank to itself. Ranks without messages may omit the call.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange` of a custom transport; `destroy`, if another thread frees a handle during
 /// the call.
 /// Blocks: on other ranks.
-/// Errors: INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if the
-/// calling rank sends itself other numbers of messages or bytes than it receives from itself;
-/// NULL_ARGUMENT, INVALID_HANDLE. After one of these errors, nothing was written. TRANSPORT_FAILED,
-/// or the status of a custom transport, if the transport fails. Some messages may have arrived
-/// before the failure.
+/// Errors: INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if
+/// `sends` and `receives` have different numbers or lengths of messages from the calling rank to
+/// itself; NULL_ARGUMENT, INVALID_HANDLE. After one of these errors, nothing was written.
+/// TRANSPORT_FAILED, or the status of a custom transport, if the transport fails. Some messages may
+/// have arrived before the failure.
 /// Threads: any, but only one thread at a time may use the communicator.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -242,12 +242,12 @@ pub unsafe extern "C-unwind" fn shardspec_comm_exchange(
 /// Makes all later exchanges of a communicator fail, on every rank that its transport can reach.
 /// Ranks that wait in an exchange return TRANSPORT_FAILED.
 ///
-/// A local communicator reaches all ranks of its group, and the message of their errors contains
+/// A local communicator reaches all ranks of its group. The error messages of these ranks contain
 /// `reason`. `reason` may be NULL. For a custom transport, the function calls `abort` of the
 /// transport's table. If `abort` is NULL, the function does nothing. If a collective fails on one
-/// rank after the agreement, the collective itself calls this function.
+/// rank after all ranks have agreed on the arguments, the collective itself calls this function.
 ///
-/// Ownership: the library copies `reason`. Every rank still frees its communicator.
+/// Ownership: the library copies `reason`. Every rank must still free its communicator.
 /// Calls back: `abort` of a custom transport; `destroy`, if another thread frees a handle during
 /// the call.
 /// Blocks: no.

@@ -10,13 +10,14 @@
 //!   type of the metadata.
 //! - `full` is the address of the tensor's element at index 0 of each dimension. `full_strides` has
 //!   one number for each dimension of the tensor. The tensor has the metadata's sizes.
-//! - Shard i begins `byte_offsets[i]` bytes after the address `shards`. Pass either one buffer and
-//!   offsets into this buffer, or NULL and addresses. An empty shard may begin anywhere.
+//! - Shard i begins `byte_offsets[i]` bytes after the address `shards`. Pass either one buffer in
+//!   `shards` and offsets into this buffer in `byte_offsets`, or NULL in `shards` and addresses in
+//!   `byte_offsets`. An empty shard may begin anywhere.
 //! - `shapes` and `strides` have one row for each shard, with one number for each dimension of the
 //!   shards' buffers (`shardspec_metadata_buffer_ndim`). The library compares `shapes` with the
 //!   shapes of the metadata's shards. With `shapes` NULL, the caller makes sure that the buffers
 //!   are large enough.
-//! - Strides count elements and may be NULL for row-major buffers.
+//! - Strides count elements. NULL instead of an array of strides means row-major.
 
 use std::ffi::c_void;
 
@@ -33,8 +34,8 @@ use crate::transfer::{self, HostTransfer, HostView};
 
 /// Copies every shard out of a tensor. The function is `shardspec_metadata_scatter` for flat
 /// arrays. Row i of the arrays describes the destination of shard i. `shard_count` is the number of
-/// all shards, empty shards included. Holes of the shards' buffers are filled with zeros. `options`
-/// may be NULL.
+/// all shards, empty shards included. The function fills holes of the shards' buffers with zeros.
+/// `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -105,10 +106,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_gather_flat(
     })
 }
 
-/// Copies shard `index` out of a tensor. The function `shardspec_metadata_extract_shard` takes views
-/// instead of addresses. `shard` is the address of the shard's buffer. `shape` and `strides` have one
-/// number for each dimension of the buffer. `shape` and `strides` may be NULL. Holes of the buffer are
-/// filled with zeros. `options` may be NULL.
+/// Copies shard `index` out of a tensor. The function `shardspec_metadata_extract_shard` takes
+/// views instead of addresses. `shard` is the address of the shard's buffer. `shape` and `strides`
+/// have one number for each dimension of the buffer. `shape` and `strides` may be NULL. The
+/// function fills holes of the buffer with zeros. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -142,15 +143,15 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard_flat(
     })
 }
 
-/// Writes the position of shard `index` inside of a tensor. The position is the distance from the
-/// start, the shape and the strides of the shard. The function `shardspec_metadata_view_shard`
-/// writes a `shardspec_tensor_view` instead of numbers. The function does not access the memory of
-/// the tensor. The tensor need not exist.
+/// Writes the position of shard `index` inside of a tensor. The position consists of the distance
+/// from the start of the tensor, and of the shape and the strides of the shard. The function
+/// `shardspec_metadata_view_shard` writes a `shardspec_tensor_view` instead of numbers. The
+/// function does not access the memory of the tensor. The tensor need not exist.
 ///
 /// `*byte_offset` becomes the distance in bytes from the tensor's element at index 0 to the shard's
-/// element at index 0. For an empty shard, `*byte_offset` becomes 0. The shape and the strides of
-/// the shard are written into `shape` and `strides`. `shape` and `strides` have room for `capacity`
-/// numbers each, at least one for each dimension.
+/// element at index 0. For an empty shard, `*byte_offset` becomes 0. `shape` and `strides` receive
+/// the shape and the strides of the shard. `shape` and `strides` have `capacity` elements each.
+/// `capacity` must be at least the number of dimensions.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -189,11 +190,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard_flat(
 /// Writes the addresses, shapes and strides of all local shards of a sharded tensor, in the order of
 /// their indices.
 ///
-/// `addresses` has room for `capacity` numbers. `addresses[i]` becomes the address of the element
-/// at index 0 of local shard i, or 0 for an empty shard. `shapes` and `strides` have room for
-/// `capacity` rows, with one number for each dimension of the shards' buffers. Each of the three
-/// arrays may be NULL. `*needed` becomes the number of local shards. `needed` may be NULL. With
-/// capacity 0, only `*needed` is written.
+/// `addresses` has `capacity` elements, one for each local shard. `addresses[i]` becomes the
+/// address of the element at index 0 of local shard i, or 0 for an empty shard. `shapes` and
+/// `strides` have `capacity` rows each, with one number for each dimension of the shards' buffers.
+/// Each of the three arrays may be NULL. `*needed` becomes the number of local shards. `needed` may
+/// be NULL. With capacity 0, only `*needed` is written.
 ///
 /// Ownership: the memory at the addresses belongs to the sharded tensor. The caller may read and
 /// write this memory until the caller frees the sharded tensor.

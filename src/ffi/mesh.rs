@@ -61,7 +61,7 @@ pub(crate) fn give_mesh(place: Out<'_, *mut shardspec_mesh>, mesh: Mesh) -> Outc
 /// `ndim` sizes of at least 1. `placements` holds one text for each device, in row-major order of
 /// the devices. The ranks may be in any order, and several devices may have the same placement.
 /// With `placement_count` 0, the placements are "rank:0", "rank:1" and so on, and `placements` may
-/// be NULL. With `ndim` 0, there is one device.
+/// be NULL. With `ndim` 0, the mesh has one device.
 ///
 /// Ownership: the library copies the texts. The caller frees `*out`.
 /// Calls back: no.
@@ -118,7 +118,7 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_new_with_placement_handles(
 }
 
 /// Creates a mesh of the devices that have the coordinate `coordinate` on the axis `axis`. The new
-/// mesh does not have the axis `axis`. The other axes keep their order.
+/// mesh has all axes of `mesh` except `axis`, in the same order.
 ///
 /// Ownership: the caller frees `*out`. The caller may free `mesh` before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -174,8 +174,8 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_ndim(
     })
 }
 
-/// Writes to `*out` the number of devices: the product of the axes' sizes, or 1 if there are no
-/// axes.
+/// Writes to `*out` the number of devices, which is the product of the axes' sizes. A mesh without
+/// axes has 1 device.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -310,8 +310,8 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_text(
     guard(err, || answer_text(buffer, capacity, needed, &*handle::get("mesh", mesh)?))
 }
 
-/// Writes 1 to `*out` if two meshes have the same names and sizes of axes and the same placements
-/// in the same order, else 0.
+/// Writes 1 to `*out` if two meshes are equal, else 0. Equal meshes have the same axes (names and
+/// sizes) and the same placements, in the same order.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
@@ -331,8 +331,8 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_equal(
     })
 }
 
-/// Writes a hash of the mesh to `*out`. Equal meshes have equal hashes, in every process that runs
-/// this version.
+/// Writes a hash of the mesh to `*out`. Equal meshes have equal hashes in all processes that use
+/// the same version of the library.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `hash` of custom placements; `destroy`, if another thread frees a handle during the

@@ -5,9 +5,9 @@
 //! destination shard. Pieces are ordered by destination shard, then by source shard, then by their
 //! offsets, and numbered from 0. Every element of a destination shard is in exactly one piece.
 //!
-//! The library can execute a plan on the shards of this process. A custom transport can execute a
-//! plan by the runs of bytes that the plan consists of (`shardspec_run`). The creation of a plan
-//! takes about n * log(n) time for n shards, plus time in proportion to the number of pieces.
+//! The library can execute a plan on the shards of this process. The library also writes a plan as
+//! runs of bytes (`shardspec_run`), which a custom transport can move. The creation of a plan takes
+//! about n * log(n) time for n shards, plus time in proportion to the number of pieces.
 //!
 //! Source: the read items of torch's checkpoint planner, `create_read_items_for_chunk_list`.
 
@@ -99,25 +99,27 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new_for_destinations(
 }
 
 /// Creates the plan from a list of source shards to a list of destination shards. Source shards may
-/// overlap, as replicas do, and need not cover the tensor. Destination shards may overlap too. Each
-/// of the two lists may be empty.
+/// overlap, for example replicas. Source shards need not cover the tensor. Destination shards may
+/// also overlap. Each of the two lists may be empty.
 ///
-/// Several source shards may hold an element. If one of these shards has the same owner as the
-/// destination, the plan reads the element from this shard. The plan distributes all other elements
-/// with several sources, so that all owners supply about equally many elements. The plan assigns
-/// the largest groups of elements first, each to the owner with the fewest elements so far. The
-/// plan divides groups that are larger than a fair share. If source shards overlap in very many
-/// ways, the plan uses fewer and larger groups. Equal lists always make equal plans.
-/// `shardspec_plan_new_on_nodes` makes a plan that prefers sources on the same node.
+/// Several source shards may hold the same element. If one of these shards has the same owner as
+/// the destination shard, the plan reads the element from this shard. The plan distributes all
+/// other elements of several source shards among the owners of these shards. After the
+/// distribution, all owners supply about equally many elements. A group is a set of elements that
+/// the same source shards hold. The plan assigns the largest groups first, each to the owner with
+/// the fewest elements so far. The plan divides groups that are larger than a fair share. If source
+/// shards overlap in very many ways, the plan uses fewer and larger groups. Equal lists always make
+/// equal plans. `shardspec_plan_new_on_nodes` makes a plan that prefers sources on the same node.
 ///
 /// Ownership: the caller frees `*out`. The caller may free both lists before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: GAP if no source holds some elements of a destination shard (the error's `first_shard`
-/// is that shard, the message names a box); UNSUPPORTED if source shards overlap in too many ways;
-/// OVERFLOW if the number of elements of a destination shard does not fit in 64 bits;
-/// NDIM_MISMATCH, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: GAP if some elements of a destination shard are in no source shard (the error's
+/// `first_shard` is the destination shard, the message names a box of missing elements);
+/// UNSUPPORTED if source shards overlap in too many ways; OVERFLOW if the number of elements of a
+/// destination shard does not fit in 64 bits; NDIM_MISMATCH, INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -188,13 +190,14 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndim(
 
 /// Writes pieces `first_piece` to `first_piece + piece_count - 1` into flat arrays.
 ///
-/// `sources` and `destinations` receive the indices of the shards and have room for `piece_count`
-/// numbers. `source_offsets`, `destination_offsets` and `sizes` receive the start of each piece in
-/// both shards and its sizes. The arrays of offsets and sizes have room for `piece_count` rows.
-/// `shardspec_plan_ndims` returns the lengths of these rows: the numbers of dimensions of source
-/// shards' buffers, of destination shards' buffers and of pieces. The lengths may differ only if
-/// some shards are not boxes. The pieces of such shards have steps (`shardspec_plan_piece_steps`).
-/// Each of the five arrays may be NULL.
+/// `sources` and `destinations` receive the indices of the shards. The two arrays have
+/// `piece_count` elements each, one for each piece. `source_offsets` receives the start of each
+/// piece in the source shard's buffer. `destination_offsets` receives the start of each piece in
+/// the destination shard's buffer. `sizes` receives the sizes of each piece. `source_offsets`,
+/// `destination_offsets` and `sizes` have `piece_count` rows each, one row for each piece.
+/// `shardspec_plan_ndims` returns the lengths of the rows of the three arrays, in this order. The
+/// three lengths may differ only if some shards are not boxes. If a shard is not a box, its pieces
+/// have steps (`shardspec_plan_piece_steps`). Each of the five arrays may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -262,14 +265,15 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndims(
     })
 }
 
-/// Writes the steps of pieces `first_piece` to `first_piece + piece_count - 1`: the distances of
-/// neighbouring elements of a piece in the buffers.
+/// Writes the steps of pieces `first_piece` to `first_piece + piece_count - 1`. A step is the
+/// distance between two neighbouring elements of a piece in a buffer.
 ///
-/// `source_dims` and `destination_dims` receive, for each dimension of the pieces, the matching
-/// dimension of the buffer. All pieces have the same numbers. `source_steps` and
-/// `destination_steps` have room for `piece_count` rows, with one number for each dimension of the
-/// pieces. Number k of a row is a step in the buffer. If index k of the piece grows by 1, the index
-/// in the buffer's dimension grows by this number.
+/// `source_dims` and `destination_dims` receive one number for each dimension of the pieces. Number
+/// k is the dimension of the buffer that matches dimension k of the pieces. The matching dimensions
+/// do not depend on the piece. `source_steps` and `destination_steps` have `piece_count` rows, with
+/// one number for each dimension of the pieces. Number k of a row is the step for dimension k of
+/// the piece. If index k of the piece grows by 1, the index in the matching dimension of the buffer
+/// grows by this step.
 ///
 /// Element `(i[0], i[1], ...)` of a piece has an index in dimension d of the source's buffer. The
 /// index is the source offset of the piece in d, plus `i[k] * source_steps[k]` for each k with
@@ -316,9 +320,9 @@ pub unsafe extern "C-unwind" fn shardspec_plan_piece_steps(
     })
 }
 
-/// Writes which pieces a destination shard has: the number of the first piece to `*first_piece`,
-/// and the count of its pieces to `*piece_count`. The pieces of a destination shard are
-/// consecutive.
+/// Writes which pieces a destination shard has. `*first_piece` becomes the index of the shard's
+/// first piece. `*piece_count` becomes the number of the shard's pieces. The pieces of a
+/// destination shard are consecutive.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -343,8 +347,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_pieces_of_destination(
 }
 
 /// Writes 1 to `*out` if the source and the destination of every piece have the same owner, else 0.
-/// If the result is 1, nothing moves between processes. An owner is a rank or a worker. Devices are
-/// ignored.
+/// If the result is 1, nothing moves between processes. An owner is a rank or a worker. The
+/// function ignores devices.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle

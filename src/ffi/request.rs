@@ -5,25 +5,27 @@
 //! `shardspec_request_test` makes progress with a request without waiting. `shardspec_request_wait`
 //! completes a request.
 //!
-//! The library has no thread of its own. A request makes progress only inside of these two
-//! functions. A rank that never tests its request delays the other ranks. Some ranks may start a
-//! request while other ranks call the function of the same name without `_start`.
+//! The library has no thread of its own. A request makes progress only inside of
+//! `shardspec_request_test` and `shardspec_request_wait`. A rank that never tests its request
+//! delays the other ranks. Some ranks may start a request while other ranks call the function of
+//! the same name without `_start`.
 //!
 //! - The buffers of a request must exist until the request has ended. Until the end of the request,
-//!   the program may read source buffers only, and must not use destination buffers. A request ends
-//!   successfully when `shardspec_request_test` writes 1 or `shardspec_request_wait` returns OK. A
-//!   request also ends when `shardspec_request_free` returns, or when a test or wait returns an
-//!   error of the request.
+//!   the program may read source buffers but must not write them. Until the end of the request, the
+//!   program must not use destination buffers. A request ends successfully when
+//!   `shardspec_request_test` writes 1 or `shardspec_request_wait` returns OK. A request also ends
+//!   when `shardspec_request_free` returns, or when a test or wait returns an error of the request.
 //! - A communicator has one request at a time. Until the request has ended, other calls with the
 //!   communicator return INVALID_ARGUMENT. If communicators share a transport
 //!   (`shardspec_comm_new_group`), only one of these communicators can have a request at a time. To
-//!   have two requests at the same time, create two communicators.
+//!   have two requests at the same time, create two communicators that do not share a transport.
 //! - After a request has ended, `shardspec_request_test` and `shardspec_request_wait` return the
 //!   same result each time.
-//! - A start does not wait for other ranks. If this rank passes an invalid argument to a collective,
-//!   the start still creates a request. The request sends this error to the other ranks. After this
-//!   exchange of errors, `shardspec_request_test` or `shardspec_request_wait` returns the error.
-//!   The requests of all other ranks return DISAGREEMENT.
+//! - Functions with names that end in `_start` do not wait for other ranks. If this rank starts a
+//!   collective with an invalid argument, the library still creates a request. The request sends
+//!   the error to the other ranks. After this exchange of errors, `shardspec_request_test` or
+//!   `shardspec_request_wait` returns the error. The requests of all other ranks return
+//!   DISAGREEMENT.
 //! - `shardspec_request_free` cancels a request that has not ended. The function aborts the
 //!   communicator, so that the other ranks do not wait. After the function has returned, the
 //!   program may use the buffers again. If the transport can't abort (MPI), the function completes
@@ -31,8 +33,8 @@
 //! - `shardspec_request_wait` may copy with a second thread, which ends before the function returns.
 //!   `shardspec_request_test` copies a few MiB at most before it checks the messages again.
 //! - If a transport has no `start`, a request makes progress only inside of
-//!   `shardspec_request_wait`. Before a call of `shardspec_request_wait`, `shardspec_request_test`
-//!   writes 0. Local communicators and `shardspec_mpi.h` have `start`.
+//!   `shardspec_request_wait`. Without `start`, `shardspec_request_test` writes 0 until the program
+//!   calls `shardspec_request_wait`. Local communicators and `shardspec_mpi.h` have `start`.
 
 use std::sync::{Mutex, TryLockError};
 
@@ -125,16 +127,16 @@ pub unsafe extern "C-unwind" fn shardspec_request_wait(
 
 /// Frees a request. NULL is allowed. If the request has not ended, the function cancels the request
 /// and aborts the communicator. After the abort, the other ranks stop waiting, and all later
-/// exchanges of the communicator fail. Without an `abort` of the transport, the function completes
-/// the request instead and ignores its result.
+/// exchanges of the communicator fail. If the transport has no `abort`, the function completes the
+/// request instead and ignores its result.
 ///
 /// Ownership: after the function has returned, the caller may use the buffers of the request again.
 /// Calls back: `abort`, `exchange` and `wait` of a custom transport, if the request has not ended;
 /// `destroy`, if nothing else uses the communicator.
 /// Blocks: on other ranks, if the request has not ended, until nothing uses the buffers.
 /// Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
-/// Threads: any. A call of another thread that uses the handle completes normally, and the request is
-/// freed after it.
+/// Threads: any. A call of another thread that uses the handle completes normally. After this call,
+/// the library frees the request.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_request_free(
@@ -164,9 +166,8 @@ pub(crate) unsafe fn start(
     begun
 }
 
-/// Starts an exchange of messages between ranks. The rules for messages of
-/// `shardspec_comm_exchange` apply. Other ranks may call `shardspec_comm_exchange` instead of this
-/// function.
+/// Starts an exchange of messages between ranks. The rules of `shardspec_comm_exchange` for
+/// messages apply. Other ranks may call `shardspec_comm_exchange` instead of this function.
 ///
 /// Ownership: the caller frees `*out`. The library reads the arrays during the call only. The
 /// memory of the messages belongs to the request until the request has ended.
@@ -174,8 +175,8 @@ pub(crate) unsafe fn start(
 /// during the call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended;
-/// INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if the calling
-/// rank sends itself other numbers of messages or bytes than it receives from itself;
+/// INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if `sends` and
+/// `receives` have different numbers or lengths of messages from the calling rank to itself;
 /// NULL_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. After one of these errors, nothing was sent.
 /// Errors of the transport are results of the request.
 /// Threads: any, but only one thread at a time may use the communicator.

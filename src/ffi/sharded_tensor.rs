@@ -8,8 +8,8 @@
 //! An owner or a list of indices selects the local shards. An owner is a rank or a worker. An
 //! `owner` text without a device, such as "rank:1" or "trainer0", selects the owner's shards on all
 //! devices. A text with a device, such as "rank:1/cuda:0", selects the owner's shards on that
-//! device. NULL selects all shards. If the owner has no shards, the sharded tensor has an empty
-//! list of local shards.
+//! device. With `owner` NULL, all shards are selected. If the owner has no shards, the sharded
+//! tensor has an empty list of local shards.
 //!
 //! A sharded tensor is immutable, but the elements of its shards may change. The memory of local
 //! shards is the only memory of the library that callers access by a pointer. The memory of local
@@ -94,8 +94,8 @@ pub(crate) fn give(
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_PLACEMENT if `owner` is not the text of an owner; INVALID_ARGUMENT if `fill` is
-/// another number or the metadata states no element type; UNSUPPORTED if the layout is not strided
-/// or the memory format is not contiguous; OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
+/// unknown or the metadata states no element type; UNSUPPORTED if the layout is not strided or the
+/// memory format is not contiguous; OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Source: `torch.distributed._shard.sharded_tensor.empty` and `zeros`.
 /// Since: ABI 0.
@@ -119,9 +119,9 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new(
 /// Ownership: the caller frees `*out`. The caller may free the metadata before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT if an index occurs twice, `fill` is another number or the metadata
-/// states no element type; UNSUPPORTED if the layout is not strided or the memory format is not
-/// contiguous; INDEX_OUT_OF_RANGE, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: INVALID_ARGUMENT if an index occurs twice, `fill` is unknown or the metadata states no
+/// element type; UNSUPPORTED if the layout is not strided or the memory format is not contiguous;
+/// INDEX_OUT_OF_RANGE, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -151,7 +151,7 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_for_indices(
 /// `properties` state another element type than `full`; UNSUPPORTED if the layout is not strided or
 /// the memory format is not contiguous; PARTIAL if the elements are pending a reduction;
 /// UNSUPPORTED_DEVICE, INVALID_ARGUMENT, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If
-/// a function of a custom spec fails, the call returns that status.
+/// a function of a custom spec fails, the call returns the status of that function.
 /// Threads: any. No other thread may write `full` during the call.
 /// Source: torch's `ShardingSpec.shard`, for a tensor that every worker has.
 /// Since: ABI 0.
@@ -240,10 +240,10 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full_for_indic
 /// the shards must be exactly the shards of that owner. With `owner` NULL, any shards are allowed.
 ///
 /// Ownership: the library copies the views. The library uses the memory of the views until the
-/// library calls `release(ctx)`, exactly once. If the call fails, the library calls `release`
-/// before the call returns. If the call succeeds, the library calls `release` after the sharded
-/// tensor and all managed tensors exported from it were freed. `release` may be NULL. The caller
-/// frees `*out`.
+/// library calls `release(ctx)`. The library calls `release` exactly once. If the call fails, the
+/// library calls `release` before the call returns. If the call succeeds, the library calls
+/// `release` after the sharded tensor and all managed tensors exported from it were freed.
+/// `release` may be NULL. The caller frees `*out`.
 /// Calls back: `release`, if the call fails; `destroy`, if another thread frees a handle during the
 /// call.
 /// Blocks: no.
@@ -283,20 +283,20 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local(
 /// `owner` NULL, any shards are allowed.
 ///
 /// Ownership: the library copies the views. The library uses the memory of the views until the
-/// library calls `release(ctx)`, exactly once. If the call fails, the library calls `release`
-/// before the call returns. If the call succeeds, the library calls `release` after the sharded
-/// tensor and all managed tensors exported from it were freed. `release` may be NULL. The caller
-/// keeps `descriptions` and frees `*out`.
+/// library calls `release(ctx)`. The library calls `release` exactly once. If the call fails, the
+/// library calls `release` before the call returns. If the call succeeds, the library calls
+/// `release` after the sharded tensor and all managed tensors exported from it were freed.
+/// `release` may be NULL. The caller keeps `descriptions` and frees `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `release`, if the call fails; `destroy`, if
 /// another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a view
 /// does not fit its shard (the error's `first_shard` is the shard, `index` is its position in
 /// `shards`); INVALID_ARGUMENT if a shard occurs twice, the shards are not exactly the shards of
-/// `owner`, a shard has another placement in the metadata, or `shard_count` is not the number of
-/// `descriptions`; NOT_FOUND if the metadata has no shard with a box; NULL_ARGUMENT if a pointer is
-/// NULL or a description has no placement; INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW,
-/// INVALID_HANDLE, OUT_OF_MEMORY.
+/// `owner`, a description and the metadata state different placements for a shard, or `shard_count`
+/// is not the number of `descriptions`; NOT_FOUND if no shard of the metadata has the offsets and
+/// sizes of a description; NULL_ARGUMENT if a pointer is NULL or a description has no placement;
+/// INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -338,8 +338,8 @@ unsafe fn from_local(
     Ok(ShardedTensor::from_local(metadata, shards, Keepers::One(Keeper::of_lease(memory)?))?)
 }
 
-/// Frees a sharded tensor. NULL is allowed. After the last exported managed tensor was freed too,
-/// the library frees the memory of the shards or calls `release`.
+/// Frees a sharded tensor. NULL is allowed. After the sharded tensor and all managed tensors
+/// exported from it were freed, the library frees the memory of the shards or calls `release`.
 ///
 /// Ownership: the caller gives up `tensor`.
 /// Calls back: `destroy`, if nothing else uses the object.

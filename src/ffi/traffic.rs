@@ -1,11 +1,12 @@
 //! Traffic of a plan: amounts for cost reports, and runs of bytes for custom transports.
 //!
 //! These functions assume that the buffer of every shard is row-major and contiguous. A run is a
-//! number of blocks of bytes at equal distances. The runs of a source and a destination describe
-//! all bytes that move between the two, in the same order on both sides. A sender packs all blocks
-//! of its runs in their order. The receiver unpacks the blocks of the same runs in the same order.
-//! Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA. Reads suit sources in files: one read
-//! gets bytes that are near each other, and the gaps between the bytes.
+//! number of blocks of bytes at equal distances. The runs from a source to a destination describe
+//! all bytes that move between the two. The bytes are in the same order on both sides. A sender
+//! packs all blocks of its runs in their order. The receiver unpacks the blocks of the same runs in
+//! the same order. Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA. Reads
+//! (`shardspec_read`) suit sources in files. One read gets bytes that are near each other, and also
+//! the gaps between the bytes.
 //!
 //! Ranks in the functions of this section are ranks of placements. Rank -1 stands for all
 //! placements without a rank.
@@ -26,7 +27,7 @@ use crate::plan::{Relabelling, ReshardPlan};
 /// A run: `block_count` blocks of `block_length` bytes that move from one buffer to another. Source
 /// blocks start at `source_offset`, `source_offset + source_stride` and so on. Destination blocks
 /// start at `destination_offset`, `destination_offset + destination_stride` and so on. All offsets,
-/// strides and lengths are in bytes. Strides are 0 if there is one block.
+/// strides and lengths are in bytes. If a run has one block, both strides are 0.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_run {
@@ -111,14 +112,15 @@ pub(super) fn rank_argument(argument: &'static str, rank: i64) -> Outcome<Option
     }
 }
 
-/// Writes how many bytes move between each pair of a source shard and a destination shard. Pairs
-/// without traffic are left out. The other pairs are ordered by destination, then by source.
+/// Writes how many bytes move between each pair of a source shard and a destination shard. The
+/// function leaves out pairs without traffic. Pairs with traffic are ordered by destination, then
+/// by source.
 ///
 /// `sources`, `destinations` and `byte_counts` have `capacity` elements each, one for each pair.
-/// Each of the three arrays may be NULL. `*needed` becomes the number of pairs. `needed` may be NULL. With capacity 0, only
-/// `*needed` is written. `itemsize` is the number of bytes of an element. With 0, the size comes
-/// from the element type of the plan's layouts. If elements have less than a byte, the number of
-/// bits of each pair is rounded up to whole bytes.
+/// Each of the three arrays may be NULL. `*needed` becomes the number of pairs. `needed` may be
+/// NULL. With capacity 0, only `*needed` is written. `itemsize` is the number of bytes of an
+/// element. With `itemsize` 0, the element type of the plan's layouts determines the size. If
+/// elements are packed, the function rounds the number of bits of each pair up to whole bytes.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -147,15 +149,15 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_traffic(
     })
 }
 
-/// Writes how many bytes move between each pair of a source rank and a destination rank. Bytes that
-/// stay on a rank are included. Pairs without traffic are left out. The other pairs are ordered by
-/// source, then by destination.
+/// Writes how many bytes move between each pair of a source rank and a destination rank. The result
+/// includes bytes that stay on one rank. The function leaves out pairs without traffic. Pairs with
+/// traffic are ordered by source, then by destination.
 ///
-/// `source_ranks`, `destination_ranks` and `byte_counts` have `capacity` elements each, one for each
-/// pair. Each of the three arrays may be NULL. `*needed` becomes the number of pairs. `needed` may be NULL. With capacity 0, only
-/// `*needed` is written. `itemsize` is the number of bytes of an element. With 0, the size comes
-/// from the element type of the plan's layouts. If elements have less than a byte, the number of
-/// bits of each pair is rounded up to whole bytes.
+/// `source_ranks`, `destination_ranks` and `byte_counts` have `capacity` elements each, one for
+/// each pair. Each of the three arrays may be NULL. `*needed` becomes the number of pairs. `needed`
+/// may be NULL. With capacity 0, only `*needed` is written. `itemsize` is the number of bytes of an
+/// element. With `itemsize` 0, the element type of the plan's layouts determines the size. If
+/// elements are packed, the function rounds the number of bits of each pair up to whole bytes.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -233,7 +235,8 @@ impl<T: Copy> Columns<T> {
 ///
 /// `runs` has room for `capacity` runs. `*needed` becomes the number of runs. `needed` may be NULL.
 /// With capacity 0, only `*needed` is written, and `runs` may be NULL. `itemsize` is the number of
-/// bytes of an element. With 0, the size comes from the element type of the plan's layouts.
+/// bytes of an element. With `itemsize` 0, the element type of the plan's layouts determines the
+/// size.
 ///
 /// Time: proportional to the number of pieces if `capacity` is 0. With `capacity` 0, the function
 /// allocates no memory.
@@ -266,7 +269,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_runs(
 ///
 /// `runs` has room for `capacity` runs. `*needed` becomes the number of runs. `needed` may be NULL.
 /// With capacity 0, only `*needed` is written, and `runs` may be NULL. `itemsize` is the number of
-/// bytes of an element. With 0, the size comes from the element type of the plan's layouts.
+/// bytes of an element. With `itemsize` 0, the element type of the plan's layouts determines the
+/// size.
 ///
 /// Time: proportional to the number of pieces if `capacity` is 0. With `capacity` 0, the function
 /// allocates no memory.
@@ -309,8 +313,8 @@ unsafe fn answer_runs(
     })
 }
 
-/// Suggests a permutation of the destination's placements, so that the fewest elements move. If
-/// several permutations are equally good, the result changes the fewest placements.
+/// Suggests how to permute the destination's placements so that as few elements as possible move.
+/// If several permutations are equally good, the result changes the fewest placements.
 ///
 /// `placement_indices` receives one number for each of the destination's different placements, in
 /// the order of `shardspec_metadata_placement_text`. Number i is the index of the suggested new
@@ -320,8 +324,8 @@ unsafe fn answer_runs(
 /// owners without the suggestion. `*moved_after` becomes the number of elements that change owners
 /// with the suggestion. `moved_before` and `moved_after` may be NULL.
 ///
-/// Time: at worst p * (e + p) * log(p) for p placements. The number e is the number of pairs of a
-/// placement and an owner with common elements.
+/// Time: at worst p * (e + p) * log(p) for p placements. The number e counts the pairs of a
+/// destination placement and a source owner that have elements in common.
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
