@@ -1,8 +1,8 @@
 //! Building metadata.
 //!
 //! A callback that cuts a tensor receives a builder and adds the tensor's shards to it. Shards are
-//! numbered in the order of the calls that add shards. Threads that the callback starts may add
-//! shards too, until the callback returns. After the callback has returned, functions refuse the
+//! numbered in the order of the calls that add shards. Threads that the callback starts may also
+//! add shards until the callback returns. After the callback has returned, functions refuse the
 //! builder with SHARDSPEC_INVALID_HANDLE.
 
 use std::ffi::c_char;
@@ -138,10 +138,10 @@ impl MetadataBuilder {
     }
 }
 
-/// Adds a shard: the box of `sizes` elements that starts at `offsets`. `offsets` and `sizes` hold
-/// `ndim` numbers each. `placement` is a text in the form that `shardspec_placement_parse` reads.
-/// After the callback, the library checks that the shards cover the tensor and do not overlap. If
-/// the function fails, it adds no shard.
+/// Adds a shard. The shard is the box that starts at `offsets` and has the sizes `sizes`. `offsets`
+/// and `sizes` hold `ndim` numbers each. `placement` is a text in the form that
+/// `shardspec_placement_parse` reads. After the callback, the library checks that the shards cover
+/// the tensor and do not overlap. If the function fails, it adds no shard.
 ///
 /// Ownership: the library copies all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -162,10 +162,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shard(
     })
 }
 
-/// Adds a shard: the box of `sizes` elements that starts at `offsets`. `offsets` and `sizes` hold
-/// `ndim` numbers each. `placement` is the handle of a built-in or custom placement. After the
-/// callback, the library checks that the shards cover the tensor and do not overlap. If the
-/// function fails, it adds no shard.
+/// Adds a shard. The shard is the box that starts at `offsets` and has the sizes `sizes`. `offsets`
+/// and `sizes` hold `ndim` numbers each. `placement` is the handle of a built-in or custom
+/// placement. After the callback, the library checks that the shards cover the tensor and do not
+/// overlap. If the function fails, it adds no shard.
 ///
 /// Ownership: the library copies the arrays. The caller keeps the handle `placement`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

@@ -22,9 +22,10 @@ use crate::memory::{Shared, try_collect, try_with_capacity};
 use crate::model::{Error, ShardedTensorMetadata, Shards, TensorProperties};
 use crate::transfer::{LocalShards, ShardedTensor, check_indices};
 
-/// A tensor of a checkpoint, and the memory that receives its elements. The memory is the local
-/// shards of `tensor`, or views of some shards of `metadata`. With `tensor` and `metadata` NULL,
-/// the whole tensor is shard 0. Set unused fields to zero.
+/// A tensor of a checkpoint, and the memory that receives its elements. Either the local shards of
+/// `tensor` or the views in `shards` receive the elements. `shards` holds views of some shards of
+/// `metadata`. If `tensor` and `metadata` are NULL, the whole tensor is shard 0. Set unused fields
+/// to zero.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_checkpoint_item {
@@ -54,13 +55,13 @@ unsafe impl Grows for shardspec_checkpoint_item {
     const FIRST_SIZE: usize = 56;
 }
 
-/// Numbers about a read.
+/// Numbers of reads and bytes that a reading function reports.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_checkpoint_read_report {
     /// The caller sets this field to `sizeof(shardspec_checkpoint_read_report)`.
     pub struct_size: u64,
-    /// Number of reads.
+    /// Number of reads from files.
     pub read_count: u64,
     /// Number of bytes that were read from files.
     pub bytes_read: u64,
@@ -80,15 +81,17 @@ unsafe impl Grows for shardspec_checkpoint_read_report {
 pub const SHARDSPEC_CHECKPOINT_MAX_PROBLEMS: usize = 1024;
 
 /// Finds all reasons why `item_count` items can't be read. Possible reasons are missing tensors and
-/// files, missing elements, and chunks that contradict each other. The sizes or the element type of
-/// a layout may also differ from the stored tensor. With `item_count` 0, the function checks the
-/// whole checkpoint. The function reads no element, and ignores `shards` of the items.
+/// files, missing elements, and chunks that contradict each other. Another possible reason is a
+/// layout with other sizes or another element type than the stored tensor. With `item_count` 0, the
+/// function checks the whole checkpoint. The function reads no element, and ignores `shards` of the
+/// items.
 ///
-/// `*problem_count` becomes the number of problems. Counting ends at
-/// `SHARDSPEC_CHECKPOINT_MAX_PROBLEMS`, or at `capacity` if that number is larger. `problems` has
-/// room for `capacity` structs. `problems` receives the first problems, in the order of the items.
-/// Each problem has a status, a message, and in `index` the position of the item. The caller sets
-/// each `struct_size` to `sizeof(shardspec_error)`. With `capacity` 0, `problems` may be NULL.
+/// `*problem_count` becomes the number of problems. The function stops counting at
+/// `SHARDSPEC_CHECKPOINT_MAX_PROBLEMS`, or at `capacity` if `capacity` is larger. `problems` has
+/// `capacity` elements, one for each problem. `problems` receives the first problems, in the order
+/// of the items. Each problem has a status and a message. In each problem, `index` is the position
+/// of the item. The caller sets each `struct_size` to `sizeof(shardspec_error)`. With `capacity` 0,
+/// `problems` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -139,28 +142,29 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_check(
 /// file. One read gets bytes that are near each other. Contiguous data is read directly into the
 /// shards.
 ///
-/// All checks come before the first read: the checks of `shardspec_checkpoint_check` and the checks
-/// of the views. `options`, `whole` and `report` may be NULL. `whole` has room for `item_count`
-/// numbers. `whole[i]` becomes 1 if item i was read completely, else 0. If the read itself fails,
-/// the function also writes `whole` and `report`, and the elements of incomplete items are
-/// undefined.
+/// Before the first read, the function makes all checks of `shardspec_checkpoint_check` and checks
+/// the views. `options`, `whole` and `report` may be NULL. `whole` has `item_count` elements, one
+/// for each item. `whole[i]` becomes 1 if item i was read completely, else 0. If the read itself
+/// fails, the function still writes `whole` and `report`. After a failed read, the elements of
+/// incomplete items are undefined.
 ///
-/// Packed elements can be read if each part of a shard starts and ends on a whole byte of the file.
-/// The function may write the unused bits behind the last element of a shard.
+/// The function can read packed elements only if each part of a shard starts and ends at the border
+/// of a byte of the file. The function may write the unused bits behind the last element of a
+/// shard.
 ///
 /// Ownership: the caller keeps all arguments.
-/// Calls back: `progress`; `equal` and `hash` of custom placements; `destroy`, if another thread frees
-/// a handle during the call.
+/// Calls back: `progress`; `equal` and `hash` of custom placements; `destroy`, if another thread
+/// frees a handle during the call.
 /// Blocks: on the disk.
-/// Errors: NOT_FOUND if a tensor does not exist; GAP if no file holds some elements (the message
+/// Errors: NOT_FOUND if a tensor does not exist; GAP if some elements are in no file (the message
 /// names tensor, box and file); OVERLAP if chunks contradict each other; SHAPE_MISMATCH,
 /// NDIM_MISMATCH or DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if the elements of a
-/// layout are pending a reduction; ALIASED if destinations share memory; UNSUPPORTED if a part ends
-/// inside of a byte; UNSUPPORTED_DEVICE, INVALID_ARGUMENT, INDEX_OUT_OF_RANGE, OVERFLOW,
-/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these errors, nothing was written.
-/// During the read: FILE_FAILED or INVALID_FILE if a file can't be read or has changed since the
-/// checkpoint was opened (the message names file, byte and reason). If `progress` cancels the read,
-/// the function returns the status of `progress`.
+/// layout are pending a reduction; ALIASED if destinations share memory; UNSUPPORTED if a part of a
+/// shard starts or ends inside of a byte; UNSUPPORTED_DEVICE, INVALID_ARGUMENT, INDEX_OUT_OF_RANGE,
+/// OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these errors, nothing was
+/// written. During the read: FILE_FAILED or INVALID_FILE if a file can't be read or has changed
+/// since the checkpoint was opened (the message names file, byte and reason). If `progress` cancels
+/// the read, the function returns the status of `progress`.
 /// Threads: any. No other thread may use the destinations during the call.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -10,11 +10,12 @@ use crate::ffi::plan_reads::over_read_argument;
 use crate::files::ReadOptions;
 use crate::model::Error;
 
-/// Receives the number of needed bytes that have been read so far. The callback returns its status
-/// of success to continue. To cancel the read, the callback returns another status. The reading
-/// function returns this status. The library calls the callback on the thread that called the
-/// reading function. The calls happen between the reads of this thread and once at the end of the
-/// read.
+/// Receives the progress of a read. `bytes_done` is the number of needed bytes that have been read
+/// so far. `bytes_total` is the number of all needed bytes. To continue, the callback returns its
+/// status of success. To cancel the read, the callback returns another status. If the callback
+/// cancels the read, the reading function returns the status of the callback. The library calls the
+/// callback on the thread that called the reading function. The calls happen between the reads of
+/// this thread and once at the end of the read.
 pub type shardspec_progress_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -24,7 +25,7 @@ pub type shardspec_progress_fn = Option<
     ) -> shardspec_status,
 >;
 
-/// Options of a read. Zeros are the defaults. No option changes the result.
+/// Options of a read. Zeros mean the defaults. No option changes the result.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_checkpoint_read_options {
@@ -35,8 +36,8 @@ pub struct shardspec_checkpoint_read_options {
     /// The status that `progress` returns on success: 0, `SHARDSPEC_CALLBACK_OK` or
     /// `SHARDSPEC_CALLBACK_OK_IN_ERR`.
     pub success_status: shardspec_status,
-    /// If the gap between two needed parts of a file has at most this many bytes, one read gets both
-    /// parts and the gap. 0 means 4096.
+    /// If the gap between two needed parts of a file has at most this many bytes, one read gets
+    /// both parts and the gap. 0 means 4096.
     pub max_gap: u64,
     /// Maximum of "bytes read divided by bytes needed" for a read with larger gaps than `max_gap`.
     /// 0 means 2.0. With 1.0, a read includes only gaps of at most `max_gap` bytes.

@@ -20,8 +20,8 @@ pub struct shardspec_comm_options {
     /// `sizeof(shardspec_comm_options)`.
     pub struct_size: u64,
     /// Maximum number of bytes that this rank uses for packing and unpacking. 0 means
-    /// `SHARDSPEC_DEFAULT_MEMORY_LIMIT`. The lowest limit of all ranks applies to every rank, but
-    /// at least the size of four elements.
+    /// `SHARDSPEC_DEFAULT_MEMORY_LIMIT`. The lowest limit of all ranks applies to every rank. If
+    /// this limit is below the size of four elements, the size of four elements applies.
     pub memory_limit: u64,
     /// Options of the copies on this rank, or NULL. `max_threads` includes the calling thread. The
     /// default of `max_threads` is 2 here, because ranks share processors. With 1, there is no

@@ -4,7 +4,8 @@
 //! never computes with their values. Types that this header does not list are also allowed. If the
 //! size of an element is not a whole number of bytes, elements are packed. Each packed element
 //! starts at the bit after the previous element. Bits are counted from the least significant bit of
-//! a byte. float4, int4 and three lanes of int4 are packed. Two lanes of int4 are one byte.
+//! a byte. Elements of float4, of int4 and of three lanes of int4 are packed. An element of two
+//! lanes of int4 has exactly one byte, and is not packed.
 
 use std::ffi::c_char;
 
@@ -104,7 +105,8 @@ pub unsafe extern "C-unwind" fn shardspec_dtype_parse(
 }
 
 /// Writes the name of an element type into `buffer`, in the form that `shardspec_dtype_parse`
-/// reads. If the code of a type has no name, the text has the form "code200_16".
+/// reads. If the code of a type has no name, the text has the form "code200_16", here for code 200
+/// and 16 bits.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.

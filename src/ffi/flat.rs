@@ -187,8 +187,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard_flat(
     })
 }
 
-/// Writes the addresses, shapes and strides of all local shards of a sharded tensor, in the order of
-/// their indices.
+/// Writes the addresses, shapes and strides of all local shards of a sharded tensor, in the order
+/// of their indices.
 ///
 /// `addresses` has `capacity` elements, one for each local shard. `addresses[i]` becomes the
 /// address of the element at index 0 of local shard i, or 0 for an empty shard. `shapes` and

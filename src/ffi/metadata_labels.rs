@@ -42,8 +42,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_flattening(
 }
 
 /// Creates a copy of metadata for a tensor that is cut over a mesh. Shard i belongs to device i of
-/// the mesh. The copy has the same shards. `partials` holds the axes that are pending a reduction.
-/// With `partial_count` 0, `partials` may be NULL.
+/// the mesh. The copy has the same shards. `partials` holds the axes of the mesh that are pending a
+/// reduction. With `partial_count` 0, `partials` may be NULL.
 ///
 /// This function is for programs that rebuild metadata from the data of another process.
 ///
@@ -52,9 +52,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_flattening(
 /// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
 /// call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT if the devices of the mesh are not as many as the shards or have other
-/// placements, if a name in `partials` is not the name of an axis or occurs twice, or if shards
-/// differ along a partial axis; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if the numbers of devices and shards differ, if the placements of a
+/// device and its shard differ, if a name in `partials` is not the name of an axis or occurs twice,
+/// or if shards differ along a partial axis; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

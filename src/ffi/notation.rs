@@ -8,11 +8,12 @@
 //!   XLA       {devices=[2,2]<=[2,2]T(1,0) last_tile_dim_replicate}   {devices=[2]1,0}   {replicated}
 //!   SHARDY    sharding<@mesh, [{"x"}, {}], replicated={"y"}>
 //!
-//! If a spec is written by `shardspec_spec_format` and read again by `shardspec_spec_parse`, both
-//! specs give the same layout. A tensor that one spec accepts may be refused by the other spec.
-//! Texts do not contain the field `even` of a cut, which refuses pieces of different sizes. A cut
-//! that is read from JAX has `even` 1, and a cut from DTensor has `even` 0. In a spec that is read
-//! from XLA or Shardy, several cuts of one dimension have `even` 1.
+//! `shardspec_spec_parse` can read a text that `shardspec_spec_format` wrote from a spec. The old
+//! spec and the new spec give equal layouts. One of the two specs may refuse a tensor that the
+//! other spec accepts. Texts do not contain the field `even` of cuts. A cut with `even` 1 refuses
+//! pieces of different sizes. A cut from a text of JAX has `even` 1, and a cut from a text of
+//! DTensor has `even` 0. If a text of XLA or Shardy cuts a dimension several times, these cuts have
+//! `even` 1.
 //!
 //!   shardspec_spec_parse(SHARDSPEC_NOTATION_DTENSOR, "RS(1)", mesh, &spec, &err);
 //!   shardspec_spec_format(spec, SHARDSPEC_NOTATION_JAX, 2, text, sizeof text, NULL, &err);
@@ -59,22 +60,22 @@ fn notation_of(number: i32) -> Outcome<Notation> {
     })
 }
 
-/// Creates the spec over `mesh` that `text` describes. `notation` is a `SHARDSPEC_NOTATION_...`
-/// constant. The spec is a mesh spec. "{maximal device=3}" of XLA makes a spec over one device,
-/// which is device 3 of `mesh`.
+/// Creates the spec that `text` describes. `notation` is a `SHARDSPEC_NOTATION_...` constant. The
+/// spec is a mesh spec over `mesh`. "{maximal device=3}" of XLA makes a spec over one device, which
+/// is device 3 of `mesh`.
 ///
 /// If the text is wrong, the error's message names the wrong byte of `text` and all texts that are
 /// allowed at this place. The error's `index` is the number of this byte, counted from 0.
 ///
-/// Time: proportional to the length of the text, and for XLA to the number of devices.
+/// Time: proportional to the length of the text, and for XLA also to the number of devices.
 /// Ownership: the library copies all arguments. The caller frees `*out`. The caller may free `mesh`
 /// before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if the notation is unknown, the text does not follow its notation, the
-/// mesh does not have an axis, an axis is named twice, or tiles of XLA do not consist of whole axes
-/// of the mesh; UNSUPPORTED if the library does not interpret a part of the text (the message names
-/// this part); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// text names an axis twice or an axis that the mesh does not have, or tiles of XLA do not consist
+/// of whole axes of the mesh; UNSUPPORTED if the library does not interpret a part of the text (the
+/// message names this part); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -93,7 +94,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_parse(
 
 /// Writes the text of a mesh spec in a notation to `buffer`. `notation` is a
 /// `SHARDSPEC_NOTATION_...` constant. `ndim` is the number of dimensions of the tensor. With `ndim`
-/// 0, the text ends at the last dimension that is cut, and no cut may have a negative dimension.
+/// 0, the text ends at the last dimension that is cut. With `ndim` 0, no cut may have a negative
+/// dimension.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -102,10 +104,10 @@ pub unsafe extern "C-unwind" fn shardspec_spec_parse(
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: UNSUPPORTED if the notation has no text for the layout (the message names the part of
-/// the layout); WRONG_SPEC_TYPE if the spec is not a mesh spec; INVALID_DIM if a tensor of `ndim`
-/// dimensions does not have a dimension that is cut; INVALID_ARGUMENT if the notation is unknown or
-/// `ndim` is above 32; BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the
-/// capacity needed); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// the layout); WRONG_SPEC_TYPE if the spec is not a mesh spec; INVALID_DIM if the spec cuts a
+/// dimension that a tensor of `ndim` dimensions does not have; INVALID_ARGUMENT if the notation is
+/// unknown or `ndim` is above 32; BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit`
+/// is the capacity needed); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

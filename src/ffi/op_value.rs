@@ -32,13 +32,14 @@ pub const SHARDSPEC_VALUE_I64_LIST: i32 = 7;
 /// Any pointer. The library does not read the memory at `pointer`.
 pub const SHARDSPEC_VALUE_POINTER: i32 = 8;
 
-/// An argument or a result of an op. Fields that the kind of the value does not use are ignored.
+/// An argument or a result of an op. The library ignores fields that the kind of the value does not
+/// use.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_value {
     /// A `SHARDSPEC_VALUE_...` constant.
     pub kind: i32,
-    /// 0.
+    /// This field must be 0.
     pub reserved: i32,
     /// A truth value, a whole number, or the number of elements of the list at `pointer`.
     pub integer: i64,

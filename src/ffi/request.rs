@@ -30,8 +30,9 @@
 //!   communicator, so that the other ranks do not wait. After the function has returned, the
 //!   program may use the buffers again. If the transport can't abort (MPI), the function completes
 //!   the request instead.
-//! - `shardspec_request_wait` may copy with a second thread, which ends before the function returns.
-//!   `shardspec_request_test` copies a few MiB at most before it checks the messages again.
+//! - `shardspec_request_wait` may copy with a second thread, which ends before the function
+//!   returns. `shardspec_request_test` copies a few MiB at most before it checks the messages
+//!   again.
 //! - If a transport has no `start`, a request makes progress only inside of
 //!   `shardspec_request_wait`. Without `start`, `shardspec_request_test` writes 0 until the program
 //!   calls `shardspec_request_wait`. Local communicators and `shardspec_mpi.h` have `start`.
@@ -171,8 +172,8 @@ pub(crate) unsafe fn start(
 ///
 /// Ownership: the caller frees `*out`. The library reads the arrays during the call only. The
 /// memory of the messages belongs to the request until the request has ended.
-/// Calls back: `start` and `test` of a custom transport; `destroy`, if another thread frees a handle
-/// during the call.
+/// Calls back: `start` and `test` of a custom transport; `destroy`, if another thread frees a
+/// handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended;
 /// INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if `sends` and

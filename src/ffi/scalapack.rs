@@ -18,11 +18,11 @@ pub const SHARDSPEC_SCALAPACK_ENTRY_COUNT: usize = 9;
 /// nine entries of the descriptor, and `entry_count` is 9. `mesh` is the grid of processes. The
 /// first axis has the rows of the grid, and the second axis has the columns. The descriptor belongs
 /// to the process on device `device` of `mesh`. The function checks the LLD of this process. The
-/// function ignores the context.
+/// function ignores the context CTXT.
 ///
-/// The spec is a mesh spec with a cyclic cut of each dimension. M and N are the sizes of the tensor.
-/// Pass M and N to `shardspec_spec_build_metadata`. The local matrix is column-major with leading
-/// dimension LLD, so its view has the strides 1 and LLD.
+/// The spec is a mesh spec with a cyclic cut of each dimension. M and N are the sizes of the
+/// tensor. Pass M and N to `shardspec_spec_build_metadata`. The local matrix is column-major with
+/// leading dimension LLD, so its view has the strides 1 and LLD.
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`. The caller may free `mesh`
 /// before `*out`.
@@ -52,15 +52,16 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_scalapack(
     })
 }
 
-/// Writes the descriptor of ScaLAPACK of a matrix of `rows` rows and `columns` columns, for the
-/// process `device`, into `descriptor`. The spec is over a mesh of 2 axes. A cyclic cut of
-/// dimension 0 over the first axis gives MB and RSRC. A cyclic cut of dimension 1 over the second
-/// axis gives NB and CSRC. A cut by the rule CHUNK gives blocks of the size of a chunk. CTXT
-/// becomes `context`. LLD becomes the number of rows of the process, or 1 if the process has no
-/// rows. If the local matrix has more rows in memory, the program changes LLD.
+/// Writes a descriptor of ScaLAPACK into `descriptor`. The descriptor describes a matrix with
+/// `rows` rows and `columns` columns. The mesh of the spec has 2 axes. The descriptor belongs to
+/// the process on device `device` of this mesh. A cyclic cut of dimension 0 over the first axis
+/// gives MB and RSRC. A cyclic cut of dimension 1 over the second axis gives NB and CSRC. A cut by
+/// the rule CHUNK gives blocks of the size of a chunk. CTXT becomes `context`. LLD becomes the
+/// number of rows of the process, or 1 if the process has no rows. If the local matrix has more
+/// rows in memory, the program changes LLD.
 ///
-/// `descriptor` has room for `capacity` numbers. `*needed` becomes 9. `needed` may be NULL. With
-/// capacity 0, only `*needed` is written, and `descriptor` may be NULL.
+/// `descriptor` has `capacity` elements. `*needed` becomes 9. `needed` may be NULL. With capacity
+/// 0, only `*needed` is written, and `descriptor` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

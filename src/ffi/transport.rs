@@ -19,10 +19,10 @@ use crate::unwind;
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_message {
-    /// The rank that receives or sends the message.
+    /// The other rank of the message: the receiver of a send, or the sender of a receive.
     pub peer: i64,
-    /// The first byte of the message. The transport does not write memory of messages that it
-    /// sends.
+    /// The first byte of the message. The transport must not write to the memory of a message that
+    /// it sends.
     pub pointer: *mut c_void,
     /// Number of bytes.
     pub byte_count: usize,
@@ -62,7 +62,7 @@ pub type shardspec_exchange_fn = Option<
 /// this call only. The memory of the messages is valid until the exchange has ended. An exchange
 /// ends when `test` writes 1 to `*done` or fails, or when `wait` returns. After the end, the
 /// transport must not use the memory. The library does not use `*exchange` after the end. A rank
-/// has one exchange at a time. A call that fails must not start any message.
+/// has one exchange at a time. If the function fails, it must have started no message.
 pub type shardspec_exchange_start_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -96,9 +96,9 @@ pub type shardspec_exchange_wait_fn = Option<
     ) -> shardspec_status,
 >;
 
-/// Makes all later exchanges fail, on every rank that the transport can reach. Exchanges that are
-/// waiting fail too. For example, the function calls ncclCommAbort or closes the connections.
-/// `reason` is a text for people. The text is valid during the call.
+/// Makes all later exchanges fail, on every rank that the transport can reach. Exchanges that wait
+/// at the time of the call also fail. For example, the function calls ncclCommAbort or closes the
+/// connections. `reason` is a text for people. The text is valid during the call.
 ///
 /// The library calls `abort` if a collective fails on this rank and other ranks may wait for
 /// messages of this rank. `abort` makes the other ranks return. If an exception leaves `exchange`,
@@ -107,14 +107,14 @@ pub type shardspec_exchange_wait_fn = Option<
 pub type shardspec_abort_fn =
     Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, reason: *const c_char)>;
 
-/// Returns the number of the node that rank `rank` is on. Ranks that share a node have the same
-/// number, and the number is >= 0. A negative number means an unknown node. The library treats a
-/// rank with an unknown node as alone on its node.
+/// Returns the number of the node of rank `rank`. Ranks on the same node have the same number.
+/// Numbers of nodes are >= 0. A negative number means an unknown node. The library treats a rank
+/// with an unknown node as alone on its node.
 ///
-/// The function must return at once, and each time with the same number. The function can't fail.
-/// All ranks of a communicator must group the ranks into the same nodes. The numbers of the nodes
-/// may differ between ranks. If ranks disagree about the nodes, collectives with replicas return
-/// DISAGREEMENT.
+/// The function must return at once. All calls for a rank must return the same number. The function
+/// can't fail. All ranks of a communicator must group the ranks into the same nodes. The numbers of
+/// the nodes may differ between ranks. If ranks disagree about the nodes, collectives with replicas
+/// return DISAGREEMENT.
 pub type shardspec_node_fn =
     Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, rank: i64) -> i64>;
 
@@ -126,17 +126,17 @@ pub struct shardspec_comm_vtable {
     pub struct_size: u64,
     /// Frees `ctx`. NULL if there is nothing to free.
     pub destroy: shardspec_destroy_fn,
-    /// Exchanges messages. Not NULL.
+    /// Exchanges messages. NULL is not allowed.
     pub exchange: shardspec_exchange_fn,
     /// The status that `exchange` returns on success: 0, `SHARDSPEC_CALLBACK_OK` or
     /// `SHARDSPEC_CALLBACK_OK_IN_ERR`.
     pub success_status: shardspec_status,
-    /// 0.
+    /// This field must be 0.
     pub reserved: i32,
     /// Makes exchanges fail on all ranks. With NULL, the library has no way to report a failure to
     /// the other ranks.
     pub abort: shardspec_abort_fn,
-    /// Returns the node of a rank. For an element of several shards, the library prefers a source
+    /// Returns the node of a rank. If several shards hold an element, the library prefers a source
     /// on the same rank, and in second place a source on the same node. With NULL, the library
     /// knows nothing about nodes.
     pub node: shardspec_node_fn,

@@ -1,7 +1,8 @@
 //! Views of tensors.
 //!
 //! A view describes where a tensor is in memory and how it is laid out. A view owns nothing. The
-//! struct has the memory layout of DLPack's `DLTensor`, so a cast makes a view of a `DLTensor *`.
+//! struct has the memory layout of DLPack's `DLTensor`, so a program can cast a `DLTensor *` to a
+//! `shardspec_tensor_view *`.
 
 use std::ffi::c_void;
 
@@ -26,7 +27,7 @@ pub struct shardspec_device {
     /// A `SHARDSPEC_DLPACK_DEVICE_...` constant. The library can't read or write memory of other
     /// device types.
     pub device_type: i32,
-    /// Ignored.
+    /// The library ignores this field.
     pub device_id: i32,
 }
 
@@ -36,11 +37,11 @@ pub struct shardspec_device {
 /// strides[1] and so on. The element is at address data + byte_offset + p * itemsize. If the size
 /// of an element is not a whole number of bytes, elements are packed. A packed element starts at
 /// bit number p * bits * lanes, counted from the least significant bit of the byte at data +
-/// byte_offset. Strides may be negative. Strides may be 0 in tensors that are only read. Any
-/// alignment is allowed. `data` may be NULL if the tensor has no elements.
+/// byte_offset. Strides may be negative. Strides may be 0 in tensors that the library only reads.
+/// Any alignment is allowed. `data` may be NULL if the tensor has no elements.
 ///
-/// Strides count elements, so the distance between neighbours is a whole number of elements. A
-/// field of 4 bytes in records of 5 bytes has no such stride. For a field of packed records,
+/// Strides count elements, so the distance between neighbours is a whole number of elements. For
+/// example, no stride describes a field of 4 bytes in records of 5 bytes. For such a field,
 /// describe the bytes of the field instead. Pass elements of 8 bits, a last dimension of size 4
 /// with stride 1, and strides in bytes. The metadata must also have this last dimension. A whole
 /// record can be one element with several lanes of 8 bits. The library copies bits unchanged. A
@@ -58,7 +59,7 @@ pub struct shardspec_tensor_view {
     pub dtype: shardspec_dtype,
     /// `ndim` sizes.
     pub shape: *mut i64,
-    /// `ndim` strides, which count elements; NULL for row-major.
+    /// `ndim` strides, which count elements. NULL means row-major.
     pub strides: *mut i64,
     /// Number of bytes from `data` to the element at index 0.
     pub byte_offset: u64,
