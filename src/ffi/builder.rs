@@ -187,7 +187,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shard_with_placem
 }
 
 /// Adds the shards of a list. Each shard needs a placement. If some shards of the tensor are not
-/// boxes, all shards must be added in one list. If the function fails, it adds no shard.
+/// boxes, the callback must add all shards in one list. If the function fails, it adds no shard.
 ///
 /// Ownership: the caller keeps the list, and may free it right after the call.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
