@@ -65,11 +65,12 @@
  * - A function that can fail returns a status: SHARDSPEC_OK or the reason of the failure. The last
  *   argument of a function with a status is a shardspec_error, which receives the details. NULL is
  *   allowed.
- * - A function that fails writes only the error. There is one exception: a transport may fail while data
- *   moves between processes.
+ * - A function that fails writes only the error. There are two exceptions. If a transport fails while data
+ *   moves between processes, some data may already be written. If a read of a file fails, some data may
+ *   also be written.
  * - The caller keeps ownership of all arguments. The library copies all data that it needs during the
- *   call. There is one exception: memory or a context that the caller passes together with a function to
- *   release it. The library uses such memory until it calls that function.
+ *   call. There is one exception: the caller may pass memory or a context together with a function that
+ *   releases it. The library uses this memory or context until the library calls that function.
  * - The library writes results to memory of the caller. The caller frees every handle that it receives,
  *   with the function that frees handles of that kind.
  * - A handle is an opaque key stored in a pointer type. The library never dereferences it. The library
@@ -96,8 +97,9 @@
  *   shards and lengths of arrays are size_t. In shardspec_error, indices are int64_t, because -1 means "no
  *   index".
  * - The comment of each function ends with lines that begin with a keyword. "Calls back" names the
- *   callbacks that a call may run, on the calling thread. "Blocks" names the things that a call may wait
- *   for: other ranks, other threads or the disk. The time of callbacks adds to the time of the call.
+ *   callbacks that a call may run. Callbacks run on the calling thread. "Blocks" names the things that a
+ *   call may wait for: other ranks, other threads or the disk. The time of callbacks adds to the time of
+ *   the call.
  * - "Errors" names the statuses that a function returns, each with its condition. A status without a
  *   condition has the meaning that the section "Status and errors" gives.
  *
@@ -147,7 +149,7 @@ extern "C" {
 
 /**
  * The result of a call: 0 (`SHARDSPEC_OK`) or the reason of a failure. The constants are in the
- * section "Status and errors". A status is never negative. A number keeps its meaning for ever.
+ * section "Status and errors". A status is never negative. The meaning of a number never changes.
  * Later versions may add numbers.
  */
 typedef int32_t shardspec_status;
@@ -177,10 +179,11 @@ typedef struct shardspec_error shardspec_error;
 
 /**
  * Creates a spec that cuts dimension `dim` into `placement_count` chunks, as `torch.chunk` does.
- * Chunk i starts at ceil(n / placement_count) * i of n elements and has placement `placements[i]`.
- * The last chunks may be shorter or empty. An empty chunk owns nothing. The offset of an empty
- * chunk may be past the end. A negative `dim` counts from the last dimension.
- * `shardspec_spec_build_metadata` checks that the tensor has the dimension.
+ * Chunk i has the placement `placements[i]`. In a dimension of n elements, chunk i starts at
+ * element ceil(n / placement_count) * i. The last chunks may be shorter or empty. An empty chunk
+ * owns nothing. The offset of an empty chunk may be past the end of the dimension. A negative
+ * `dim` counts from the last dimension. `shardspec_spec_build_metadata` checks that the tensor has
+ * this dimension.
  *
  * Ownership: the library copies the texts. The caller frees `*out`.
  * Calls back: no.
@@ -196,9 +199,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_chunk(
 
 /**
  * Creates a spec that cuts the dimension named `dim_name` into `placement_count` chunks, as
- * `torch.chunk` does. Chunk i starts at ceil(n / placement_count) * i of n elements and has
- * placement `placements[i]`. The last chunks may be shorter or empty.
- * `shardspec_spec_build_metadata_with_dim_names` builds metadata with this spec.
+ * `torch.chunk` does. Chunk i has the placement `placements[i]`. In a dimension of n elements,
+ * chunk i starts at element ceil(n / placement_count) * i. The last chunks may be shorter or
+ * empty. `shardspec_spec_build_metadata_with_dim_names` builds metadata with this spec.
  *
  * Ownership: the library copies the texts. The caller frees `*out`.
  * Calls back: no.
@@ -220,10 +223,11 @@ typedef struct shardspec_placement shardspec_placement;
 
 /**
  * Creates a spec that cuts one dimension into `placement_count` chunks, as `torch.chunk` does.
- * `placements` holds handles of placements. With `dim_name` NULL, the spec cuts dimension `dim`.
- * With any other value, the spec cuts the dimension that has the name `dim_name`. Chunk i starts
- * at ceil(n / placement_count) * i of n elements and has placement `placements[i]`. The last
- * chunks may be shorter or empty. A negative `dim` counts from the last dimension.
+ * `placements` holds `placement_count` handles of placements. With `dim_name` NULL, the spec cuts
+ * dimension `dim`. If `dim_name` is not NULL, the spec cuts the dimension with this name. Chunk i
+ * has the placement `placements[i]`. In a dimension of n elements, chunk i starts at element
+ * ceil(n / placement_count) * i. The last chunks may be shorter or empty. A negative `dim` counts
+ * from the last dimension.
  *
  * Ownership: the library copies `dim_name`. The caller keeps the handles and frees `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -246,7 +250,7 @@ typedef struct shardspec_shards shardspec_shards;
 
 /**
  * Creates a spec that lists its shards. All shards have the same number of dimensions. Shards must
- * not overlap. A shard with a size of 0 is empty and overlaps no other shard.
+ * not overlap. A shard is empty if one of its sizes is 0. An empty shard overlaps no shard.
  *
  * Time: at worst n * log(n)^(d-1) for n shards with d dimensions.
  * Ownership: the caller frees `*out`. The caller may free the list before `*out`.
@@ -293,14 +297,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_type_name(
     shardspec_error *err);
 
 /**
- * Writes to `*out` the dimension that a chunk spec cuts. The number is the `dim` that was passed
- * to the function that created the spec. The number may be negative.
+ * Writes to `*out` the dimension that a chunk spec cuts. The number is the argument `dim` of the
+ * call that created the spec. The number may be negative.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: WRONG_SPEC_TYPE if the spec is not a chunk spec, or if it gives its dimension by name;
- * INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: WRONG_SPEC_TYPE if the spec is not a chunk spec, or if the spec gives its dimension by
+ * name; INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -316,9 +320,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_chunk_dim(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: WRONG_SPEC_TYPE if the spec is not a chunk spec, or if it gives its dimension by number;
- * BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity needed);
- * INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: WRONG_SPEC_TYPE if the spec is not a chunk spec, or if the spec gives its dimension by
+ * number; BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+ * needed); INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -332,7 +336,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_chunk_dim_name
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: WRONG_SPEC_TYPE if the spec is custom, because its shards depend on the tensor (call
+ * Errors: WRONG_SPEC_TYPE if the spec is custom: its shards depend on the tensor (call
  * `shardspec_metadata_shard_count` instead); INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
@@ -341,12 +345,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_shard_count(
     const shardspec_spec *spec, size_t *out, shardspec_error *err);
 
 /**
- * Creates a handle for the placement of shard `index`.
+ * Creates a handle for the placement of shard `index` of the spec.
  *
  * Ownership: the caller frees `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: WRONG_SPEC_TYPE if the spec is custom, because its shards depend on the tensor (call
+ * Errors: WRONG_SPEC_TYPE if the spec is custom: its shards depend on the tensor (call
  * `shardspec_metadata_shard_placement` instead); INDEX_OUT_OF_RANGE, INVALID_HANDLE,
  * NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
@@ -357,9 +361,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_placement(
 
 /**
  * Writes 1 to `*out` if two specs have the same type and equal parameters, else 0. Equal specs cut
- * every tensor into equal shards. The dimension -1 and the dimension 1 differ, although both may
- * mean the last dimension. Mesh specs are equal if their meshes are equal and their layouts are
- * equal. Custom specs are compared with the `equal` function of their type.
+ * every tensor into equal shards. The dimension -1 and the dimension 1 differ, although both mean
+ * the last dimension of a tensor with two dimensions. Mesh specs are equal if their meshes are
+ * equal and their layouts are equal. To compare custom specs, the library uses the `equal`
+ * function of their type.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` of custom specs and placements; `destroy`, if another thread frees a handle
@@ -390,12 +395,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_hash(
 /**
  * Creates the spec that cuts a tensor into exactly these shards. The result is a chunk spec if the
  * shards are the chunks of one dimension, in any order. If the shards form another grid of boxes,
- * the result is a mesh spec. Each dimension of the grid is cut by the rule CHUNK, BALANCED or
- * SIZES. All cells of the grid have the same number of replicas. For all other shards, the result
- * is an enumerable spec. A single shard cuts no dimension and also makes an enumerable spec.
+ * with equally many replicas of each box, the result is a mesh spec. The mesh spec cuts each
+ * dimension of the grid by the rule CHUNK, BALANCED or SIZES. For all other shards, the result is
+ * an enumerable spec. For a single shard, the result is also an enumerable spec, because no
+ * dimension is cut.
  *
- * If the shards are in row-major order over the axes of the new mesh, the devices of the mesh keep
- * that order. For any other order of the shards, the devices are in row-major order of the cut
+ * If the list is in row-major order for some order of the mesh's axes, the devices of the mesh
+ * have the order of the list. For all other lists, the devices are in row-major order of the cut
  * dimensions. `shardspec_spec_infer_compat` creates the spec that torch would infer.
  *
  * Time: n * log(n) for n shards. An enumerable spec in d dimensions takes at worst n *
@@ -416,7 +422,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_infer(
 /**
  * Creates the spec that torch infers from these shards. The result is a chunk spec if the shards
  * are the chunks of one dimension, in any order. For all other shards, the result is an enumerable
- * spec. A single shard cuts no dimension and also makes an enumerable spec.
+ * spec. For a single shard, the result is also an enumerable spec, because no dimension is cut.
  *
  * Ownership: the caller frees `*out`. The caller may free the list before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -437,7 +443,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_infer_compat(
  *
  * `shardspec_spec_build_metadata` creates metadata from a spec and the sizes of a tensor. The
  * shards of a metadata object cover its tensor. Shards may overlap only if the metadata has
- * replicas. Shards are numbered from 0, in the order of the spec.
+ * replicas. Shards are numbered from 0, in the order that the spec defines.
  *
  * Source: torch's `ShardedTensorMetadata`.
  */
@@ -463,9 +469,9 @@ typedef struct shardspec_tensor_properties shardspec_tensor_properties;
  * dimension by name; ILLEGAL_CUT if a mesh spec can't cut a size; NDIM_MISMATCH, OUT_OF_BOUNDS or
  * GAP if an enumerable or custom spec does not fit the tensor (for GAP, the message names a box
  * without owner); OVERLAP if shards of a custom spec overlap; INVALID_ARGUMENT if a size is
- * negative or above its pad, or if `ndim` is above 32; OVERFLOW if the number of elements does not
- * fit in 64 bits; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If `build_metadata` of a custom
- * spec fails, the function returns that status.
+ * negative or above the padded size of its dimension, or if `ndim` is above 32; OVERFLOW if the
+ * number of elements does not fit in 64 bits; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If
+ * `build_metadata` of a custom spec fails, the function returns the status of `build_metadata`.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -474,11 +480,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_build_metadata
     const shardspec_tensor_properties *properties, shardspec_metadata **out, shardspec_error *err);
 
 /**
- * Creates the metadata of a tensor that `spec` cuts. The dimensions of the tensor have names.
- * `sizes` holds `ndim` numbers and `dim_names` holds `ndim` texts. A spec that was created with
- * the name of a dimension cuts the dimension with that name. `shardspec_metadata_dim_name` returns
- * the names. With `properties` NULL, the metadata states no element type and accepts data of any
- * type.
+ * Creates the metadata of a tensor that `spec` cuts, with names for the dimensions of the tensor.
+ * `sizes` holds `ndim` numbers, one for each dimension. `dim_names` holds `ndim` texts, one for
+ * each dimension. A spec that was created with the name of a dimension cuts the dimension with
+ * that name. `shardspec_metadata_dim_name` returns these names. With `properties` NULL, the
+ * metadata states no element type and accepts data of any type.
  *
  * Ownership: the library copies `dim_names`. The caller frees `*out`. The caller may free the spec
  * before `*out`.
@@ -488,9 +494,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_build_metadata
  * Errors: INVALID_DIM if the tensor does not have the spec's dimension; ILLEGAL_CUT if a mesh spec
  * can't cut a size; NDIM_MISMATCH, OUT_OF_BOUNDS or GAP if an enumerable or custom spec does not
  * fit the tensor (for GAP, the message names a box without owner); OVERLAP if shards of a custom
- * spec overlap; INVALID_ARGUMENT if a size is negative or above its pad, or if `ndim` is above 32;
- * OVERFLOW if the number of elements does not fit in 64 bits; INVALID_HANDLE, NULL_ARGUMENT,
- * OUT_OF_MEMORY. If `build_metadata` of a custom spec fails, the function returns that status.
+ * spec overlap; INVALID_ARGUMENT if a size is negative or above the padded size of its dimension,
+ * or if `ndim` is above 32; OVERFLOW if the number of elements does not fit in 64 bits;
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If `build_metadata` of a custom spec fails, the
+ * function returns the status of `build_metadata`.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -500,15 +507,17 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_build_metadata
 
 /**
  * Creates the metadata of a linked tensor. A linked tensor has one element for each block of
- * elements of the tensor of `metadata`. Examples of linked tensors are the scales of a quantised
- * weight, its zero points, and words with several packed elements.
+ * elements of the tensor of `metadata`. Linked tensors store, for example, the scales or the zero
+ * points of a quantised weight. Linked tensors may also store integers that each pack several
+ * elements of the weight.
  *
  * `block_sizes` holds `ndim` numbers >= 1. Dimension d of the new tensor has ceil(size /
- * `block_sizes[d]`) elements. The last block of a dimension may be short. Shard i of the result
- * has one element for each block that shard i of `metadata` has, in the same order. The result has
- * the same placements, mesh, replicas, partial axes, names of dimensions and padding. The result
- * states no element type. If dimensions are flattened, the elements of a block must be neighbours
- * in the flattened order.
+ * `block_sizes[d]`) elements. The last block of a dimension may have fewer elements than the other
+ * blocks. Shard i of the result has one element for each block that shard i of `metadata` has, in
+ * the same order. The result has the placements, mesh, replicas, partial axes and names of
+ * dimensions of `metadata`. Padding of `metadata` becomes padding of the result. The result states
+ * no element type. If dimensions are flattened, the elements of each block must be contiguous in
+ * the flattened dimension.
  *
  * Ownership: the caller frees `*out`. The caller may free `metadata` before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -528,7 +537,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_blocks(
     shardspec_metadata **out, shardspec_error *err);
 
 /**
- * Creates a list of the shards of a metadata object, without a copy of the shards.
+ * Creates a list of the shards of a metadata object. The function does not copy the shards.
  *
  * Ownership: the caller frees `*out`. The caller may free the metadata before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -581,7 +590,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_ndim(
 
 /**
  * Writes to `*out` the number of dimensions of the shards' buffers. If no dimensions are
- * flattened, the tensor has the same number of dimensions.
+ * flattened, the number is equal to the number of dimensions of the tensor.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -594,7 +603,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_buffer_ndi
     const shardspec_metadata *metadata, size_t *out, shardspec_error *err);
 
 /**
- * Writes 1 to `*out` if the metadata was created with replicas, else 0. Only replicas may overlap.
+ * Writes 1 to `*out` if the metadata was created with replicas, else 0. Shards may overlap only in
+ * metadata with replicas.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -669,9 +679,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_equal(
 /**
  * Writes to `*out` the fingerprint of the layout: a hash of 64 bits. The fingerprint covers the
  * elements of each shard, their order in the buffer, and the placements. The fingerprint does not
- * depend on the sizes and properties of the tensor, on replicas or on partial axes.
- * `shardspec_metadata_hash` also covers these properties. Equal layouts have equal fingerprints,
- * in every process that runs this version.
+ * depend on the sizes and properties of the tensor, on replicas or on partial axes. The result of
+ * `shardspec_metadata_hash` also depends on the sizes, the properties, the replicas and the
+ * partial axes. Equal layouts have equal fingerprints, in every process that runs this version.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -749,10 +759,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_plac
 /**
  * Writes shards `first_shard` to `first_shard + shard_count - 1` into flat arrays.
  *
- * `offsets` and `sizes` have room for `shard_count` rows, with one number for each dimension of
- * the shards' buffers (`shardspec_metadata_buffer_ndim`). `placement_indices` has room for
- * `shard_count` numbers. `shardspec_metadata_placement_text` accepts these numbers. Each of the
- * three arrays may be NULL.
+ * `offsets` and `sizes` have room for `shard_count` rows, one for each shard. A row has one number
+ * for each dimension of the shards' buffers (`shardspec_metadata_buffer_ndim`).
+ * `placement_indices` has room for `shard_count` numbers, one for each shard.
+ * `shardspec_metadata_placement_text` accepts these numbers. Each of the three arrays may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -766,7 +776,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_shards
     int64_t *sizes, uint32_t *placement_indices, shardspec_error *err);
 
 /**
- * Writes the number of different placements to `*out`.
+ * Writes to `*out` the number of different placements that the shards have.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -780,7 +790,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_placement_
 
 /**
  * Writes the canonical text of placement `placement_index` into `buffer`. Placements are numbered
- * from 0, in the order of their first shards.
+ * from 0, in the order of the first shard with each placement.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -799,7 +809,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_placement_
 
 /**
  * Creates a handle for placement `placement_index`. Placements are numbered from 0, in the order
- * of their first shards.
+ * of the first shard with each placement.
  *
  * Ownership: the caller frees `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -819,7 +829,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_placement(
  * never computes with their values. Types that this header does not list are also allowed. If the
  * size of an element is not a whole number of bytes, elements are packed. Each packed element
  * starts at the bit after the previous element. Bits are counted from the least significant bit of
- * a byte. float4, int4 and three lanes of int4 are packed. Two lanes of int4 are one byte.
+ * a byte. Elements of float4, of int4 and of three lanes of int4 are packed. An element of two
+ * lanes of int4 has exactly one byte, and is not packed.
  */
 
 /** Signed integer. */
@@ -893,7 +904,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_parse(
 
 /**
  * Writes the name of an element type into `buffer`, in the form that `shardspec_dtype_parse`
- * reads. If the code of a type has no name, the text has the form "code200_16".
+ * reads. If the code of a type has no name, the text has the form "code200_16", here for code 200
+ * and 16 bits.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -944,7 +956,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_bytes(
  * Views of tensors.
  *
  * A view describes where a tensor is in memory and how it is laid out. A view owns nothing. The
- * struct has the memory layout of DLPack's `DLTensor`, so a cast makes a view of a `DLTensor *`.
+ * struct has the memory layout of DLPack's `DLTensor`, so a program can cast a `DLTensor *` to a
+ * `shardspec_tensor_view *`.
  */
 
 /** The largest number of dimensions that a tensor may have. */
@@ -967,7 +980,7 @@ struct shardspec_device {
    * device types.
    */
   int32_t device_type;
-  /** Ignored. */
+  /** The library ignores this field. */
   int32_t device_id;
 };
 
@@ -980,11 +993,11 @@ typedef struct shardspec_tensor_view shardspec_tensor_view;
  * strides[1] and so on. The element is at address data + byte_offset + p * itemsize. If the size
  * of an element is not a whole number of bytes, elements are packed. A packed element starts at
  * bit number p * bits * lanes, counted from the least significant bit of the byte at data +
- * byte_offset. Strides may be negative. Strides may be 0 in tensors that are only read. Any
- * alignment is allowed. `data` may be NULL if the tensor has no elements.
+ * byte_offset. Strides may be negative. Strides may be 0 in tensors that the library only reads.
+ * Any alignment is allowed. `data` may be NULL if the tensor has no elements.
  *
- * Strides count elements, so the distance between neighbours is a whole number of elements. A
- * field of 4 bytes in records of 5 bytes has no such stride. For a field of packed records,
+ * Strides count elements, so the distance between neighbours is a whole number of elements. For
+ * example, no stride describes a field of 4 bytes in records of 5 bytes. For such a field,
  * describe the bytes of the field instead. Pass elements of 8 bits, a last dimension of size 4
  * with stride 1, and strides in bytes. The metadata must also have this last dimension. A whole
  * record can be one element with several lanes of 8 bits. The library copies bits unchanged. A
@@ -1001,7 +1014,7 @@ struct shardspec_tensor_view {
   shardspec_dtype dtype;
   /** `ndim` sizes. */
   int64_t *shape;
-  /** `ndim` strides, which count elements; NULL for row-major. */
+  /** `ndim` strides, which count elements. NULL means row-major. */
   int64_t *strides;
   /** Number of bytes from `data` to the element at index 0. */
   uint64_t byte_offset;
@@ -1018,15 +1031,18 @@ struct shardspec_tensor_view {
  * unchanged.
  */
 
-/** The default: the library chooses the number of threads, up to the processors of this process. */
+/**
+ * The default. The library chooses the number of threads, at most the number of processors that
+ * this process may use.
+ */
 #define SHARDSPEC_COPY_THREADS_AUTO 0
 /** Hint to use non-temporal stores, for data that is not used again soon. */
 #define SHARDSPEC_COPY_HINT_STREAM 1
 /** Hint to use cached stores, for data that is used next. */
 #define SHARDSPEC_COPY_HINT_CACHED 2
 /**
- * Restricts the library to instructions that every processor of this kind has. This hint is for
- * tests.
+ * Restricts the library to instructions that every processor of the same architecture has. This
+ * hint is for tests.
  */
 #define SHARDSPEC_COPY_HINT_PORTABLE 4
 
@@ -1034,14 +1050,15 @@ typedef struct shardspec_copy_options shardspec_copy_options;
 
 /**
  * Options of a copy. If a function gets NULL instead of options, the library chooses all options
- * by size and machine. The library also chooses each option that is 0. No option changes the
- * result.
+ * by the size of the copy and by the machine. The library also chooses each option that is 0. No
+ * option changes the result.
  *
  * Without hints, the library tries several kinds of stores and prefetch distances in the first
  * large copies of a process. Each trial copies a few megabytes. Later copies use the fastest kind
- * of store and prefetch distance. Any hint turns these trials off for one copy. The environment
- * variable `SHARDSPEC_COPY_WAY` turns all trials off for the whole process. The value `default`
- * means the stores and the prefetch distance that the library uses before the trials.
+ * of store and prefetch distance. A hint turns these trials off for the copy that receives the
+ * hint. The environment variable `SHARDSPEC_COPY_WAY` turns all trials off for the whole process.
+ * The value `default` means the stores and the prefetch distance that the library uses before the
+ * trials.
  */
 struct shardspec_copy_options {
   /** `sizeof(shardspec_copy_options)`. */
@@ -1049,8 +1066,8 @@ struct shardspec_copy_options {
   /** Maximum number of threads, including the calling thread. Small copies use one thread. */
   uint32_t max_threads;
   /**
-   * `SHARDSPEC_COPY_HINT_STREAM` or `SHARDSPEC_COPY_HINT_CACHED`, combined by bitwise or with
-   * `SHARDSPEC_COPY_HINT_PORTABLE` if required.
+   * 0, `SHARDSPEC_COPY_HINT_STREAM` or `SHARDSPEC_COPY_HINT_CACHED`. A bitwise OR can add
+   * `SHARDSPEC_COPY_HINT_PORTABLE` to each of these values.
    */
   uint32_t hints;
 };
@@ -1081,10 +1098,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_copy(
     const shardspec_copy_options *options, shardspec_error *err);
 
 /**
- * Copies shard `index` out of a tensor, such as a mapped file. `full` has the sizes of the tensor
- * and `shard` has the sizes of that shard. Both views have the metadata's element type, if the
- * metadata states an element type. Holes of the shard's buffer are filled with zeros. `options`
- * may be NULL.
+ * Copies shard `index` out of a tensor. The tensor may be in a mapped file. `full` has the sizes
+ * of the tensor and `shard` has the sizes of that shard. Both views have the metadata's element
+ * type, if the metadata states an element type. The function fills holes of the shard's buffer
+ * with zeros. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -1104,10 +1121,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_sh
     shardspec_error *err);
 
 /**
- * Fills shard `index` of a tensor with the `fill_shard` function of the spec's type. If the type
- * has no such function, the shard is copied. `metadata` is the metadata that `spec` built for the
- * tensor. `full` has the sizes of the tensor and `shard` has the sizes of that shard. Both views
- * have the metadata's element type, if the metadata states an element type. `options` may be NULL.
+ * Calls the `fill_shard` function of the spec's type to fill shard `index` of a tensor. If the
+ * type has no such function, the library copies the shard from `full`. `metadata` is the metadata
+ * that `spec` built for the tensor. `full` has the sizes of the tensor and `shard` has the sizes
+ * of that shard. Both views have the metadata's element type, if the metadata states an element
+ * type. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `fill_shard` of a custom spec; `equal` and `hash` of custom placements; `destroy`,
@@ -1117,8 +1135,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_sh
  * check for ALIASED would take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH,
  * DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE, INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW,
  * INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these errors, nothing was written.
- * The library calls `fill_shard` of the spec after all checks. If `fill_shard` fails, the function
- * returns that status.
+ * The library calls `fill_shard` of the spec after all checks. If `fill_shard` fails, this
+ * function returns the status of `fill_shard`.
  * Threads: any. During the call, no other thread may write `full` or use `shard`.
  * Source: torch's `ShardingSpec.shard`, for one destination.
  * Since: ABI 0.
@@ -1153,19 +1171,19 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_view_shard
 /**
  * Copies every shard out of a tensor. `full` has the sizes of the tensor. `shards[i]` is the
  * destination of shard i. `shard_count` is the number of all shards, empty shards included. All
- * views have the metadata's element type, if the metadata states an element type. Holes of the
- * shards' buffers are filled with zeros. `options` may be NULL.
+ * views have the metadata's element type, if the metadata states an element type. The function
+ * fills holes of the shards' buffers with zeros. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
  * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or ALIASED if a view does not fit (the
- * error's `first_shard` and `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong;
- * PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of the source
- * have the same addresses, so that the check for ALIASED would take longer than the copy;
- * INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
- * After an error, nothing was written.
+ * error's `first_shard` and `index` are the index of the shard); INVALID_ARGUMENT if `shard_count`
+ * is wrong; PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of
+ * the source have the same addresses, so that the check for ALIASED would take longer than the
+ * copy; INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT,
+ * OUT_OF_MEMORY. After an error, nothing was written.
  * Threads: any. During the call, no other thread may write `full` or use `shards`.
  * Since: ABI 0.
  */
@@ -1177,19 +1195,19 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_scatter(
 /**
  * Copies every shard into a tensor. The function is the inverse of `shardspec_metadata_scatter`.
  * `shards[i]` is shard i. `shard_count` is the number of all shards, empty shards included. `full`
- * has the sizes of the tensor. Every element of `full` is written. All views have the metadata's
- * element type, if the metadata states an element type. `options` may be NULL.
+ * has the sizes of the tensor. The function writes every element of `full`. All views have the
+ * metadata's element type, if the metadata states an element type. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
  * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or ALIASED if a view does not fit (the
- * error's `first_shard` and `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong;
- * PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of the source
- * have the same addresses, so that the check for ALIASED would take longer than the copy;
- * INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
- * After an error, nothing was written.
+ * error's `first_shard` and `index` are the index of the shard); INVALID_ARGUMENT if `shard_count`
+ * is wrong; PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of
+ * the source have the same addresses, so that the check for ALIASED would take longer than the
+ * copy; INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT,
+ * OUT_OF_MEMORY. After an error, nothing was written.
  * Threads: any. During the call, no other thread may write `shards` or use `full`.
  * Since: ABI 0.
  */
@@ -1208,8 +1226,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather(
  * An owner or a list of indices selects the local shards. An owner is a rank or a worker. An
  * `owner` text without a device, such as "rank:1" or "trainer0", selects the owner's shards on all
  * devices. A text with a device, such as "rank:1/cuda:0", selects the owner's shards on that
- * device. NULL selects all shards. If the owner has no shards, the sharded tensor has an empty
- * list of local shards.
+ * device. With `owner` NULL, all shards are selected. If the owner has no shards, the sharded
+ * tensor has an empty list of local shards.
  *
  * A sharded tensor is immutable, but the elements of its shards may change. The memory of local
  * shards is the only memory of the library that callers access by a pointer. The memory of local
@@ -1239,8 +1257,8 @@ typedef struct shardspec_sharded_tensor shardspec_sharded_tensor;
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_PLACEMENT if `owner` is not the text of an owner; INVALID_ARGUMENT if `fill` is
- * another number or the metadata states no element type; UNSUPPORTED if the layout is not strided
- * or the memory format is not contiguous; OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
+ * unknown or the metadata states no element type; UNSUPPORTED if the layout is not strided or the
+ * memory format is not contiguous; OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Source: `torch.distributed._shard.sharded_tensor.empty` and `zeros`.
  * Since: ABI 0.
@@ -1257,9 +1275,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new(
  * Ownership: the caller frees `*out`. The caller may free the metadata before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT if an index occurs twice, `fill` is another number or the metadata
- * states no element type; UNSUPPORTED if the layout is not strided or the memory format is not
- * contiguous; INDEX_OUT_OF_RANGE, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: INVALID_ARGUMENT if an index occurs twice, `fill` is unknown or the metadata states no
+ * element type; UNSUPPORTED if the layout is not strided or the memory format is not contiguous;
+ * INDEX_OUT_OF_RANGE, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -1282,7 +1300,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
  * `properties` state another element type than `full`; UNSUPPORTED if the layout is not strided or
  * the memory format is not contiguous; PARTIAL if the elements are pending a reduction;
  * UNSUPPORTED_DEVICE, INVALID_ARGUMENT, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If
- * a function of a custom spec fails, the call returns that status.
+ * a function of a custom spec fails, the call returns the status of that function.
  * Threads: any. No other thread may write `full` during the call.
  * Source: torch's `ShardingSpec.shard`, for a tensor that every worker has.
  * Since: ABI 0.
@@ -1346,10 +1364,10 @@ typedef void (*shardspec_destroy_fn)(void *ctx);
  * the shards must be exactly the shards of that owner. With `owner` NULL, any shards are allowed.
  *
  * Ownership: the library copies the views. The library uses the memory of the views until the
- * library calls `release(ctx)`, exactly once. If the call fails, the library calls `release`
- * before the call returns. If the call succeeds, the library calls `release` after the sharded
- * tensor and all managed tensors exported from it were freed. `release` may be NULL. The caller
- * frees `*out`.
+ * library calls `release(ctx)`. The library calls `release` exactly once. If the call fails, the
+ * library calls `release` before the call returns. If the call succeeds, the library calls
+ * `release` after the sharded tensor and all managed tensors exported from it were freed.
+ * `release` may be NULL. The caller frees `*out`.
  * Calls back: `release`, if the call fails; `destroy`, if another thread frees a handle during the
  * call.
  * Blocks: no.
@@ -1377,20 +1395,20 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
  * `owner` NULL, any shards are allowed.
  *
  * Ownership: the library copies the views. The library uses the memory of the views until the
- * library calls `release(ctx)`, exactly once. If the call fails, the library calls `release`
- * before the call returns. If the call succeeds, the library calls `release` after the sharded
- * tensor and all managed tensors exported from it were freed. `release` may be NULL. The caller
- * keeps `descriptions` and frees `*out`.
+ * library calls `release(ctx)`. The library calls `release` exactly once. If the call fails, the
+ * library calls `release` before the call returns. If the call succeeds, the library calls
+ * `release` after the sharded tensor and all managed tensors exported from it were freed.
+ * `release` may be NULL. The caller keeps `descriptions` and frees `*out`.
  * Calls back: `equal` and `hash` of custom placements; `release`, if the call fails; `destroy`, if
  * another thread frees a handle during the call.
  * Blocks: no.
  * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a view
  * does not fit its shard (the error's `first_shard` is the shard, `index` is its position in
  * `shards`); INVALID_ARGUMENT if a shard occurs twice, the shards are not exactly the shards of
- * `owner`, a shard has another placement in the metadata, or `shard_count` is not the number of
- * `descriptions`; NOT_FOUND if the metadata has no shard with a box; NULL_ARGUMENT if a pointer is
- * NULL or a description has no placement; INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW,
- * INVALID_HANDLE, OUT_OF_MEMORY.
+ * `owner`, a description and the metadata state different placements for a shard, or `shard_count`
+ * is not the number of `descriptions`; NOT_FOUND if no shard of the metadata has the offsets and
+ * sizes of a description; NULL_ARGUMENT if a pointer is NULL or a description has no placement;
+ * INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -1400,8 +1418,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
     shardspec_destroy_fn release, shardspec_sharded_tensor **out, shardspec_error *err);
 
 /**
- * Frees a sharded tensor. NULL is allowed. After the last exported managed tensor was freed too,
- * the library frees the memory of the shards or calls `release`.
+ * Frees a sharded tensor. NULL is allowed. After the sharded tensor and all managed tensors
+ * exported from it were freed, the library frees the memory of the shards or calls `release`.
  *
  * Ownership: the caller gives up `tensor`.
  * Calls back: `destroy`, if nothing else uses the object.
@@ -1519,20 +1537,21 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_gath
  *   type of the metadata.
  * - `full` is the address of the tensor's element at index 0 of each dimension. `full_strides` has
  *   one number for each dimension of the tensor. The tensor has the metadata's sizes.
- * - Shard i begins `byte_offsets[i]` bytes after the address `shards`. Pass either one buffer and
- *   offsets into this buffer, or NULL and addresses. An empty shard may begin anywhere.
+ * - Shard i begins `byte_offsets[i]` bytes after the address `shards`. Pass either one buffer in
+ *   `shards` and offsets into this buffer in `byte_offsets`, or NULL in `shards` and addresses in
+ *   `byte_offsets`. An empty shard may begin anywhere.
  * - `shapes` and `strides` have one row for each shard, with one number for each dimension of the
  *   shards' buffers (`shardspec_metadata_buffer_ndim`). The library compares `shapes` with the
  *   shapes of the metadata's shards. With `shapes` NULL, the caller makes sure that the buffers
  *   are large enough.
- * - Strides count elements and may be NULL for row-major buffers.
+ * - Strides count elements. NULL instead of an array of strides means row-major.
  */
 
 /**
  * Copies every shard out of a tensor. The function is `shardspec_metadata_scatter` for flat
  * arrays. Row i of the arrays describes the destination of shard i. `shard_count` is the number of
- * all shards, empty shards included. Holes of the shards' buffers are filled with zeros. `options`
- * may be NULL.
+ * all shards, empty shards included. The function fills holes of the shards' buffers with zeros.
+ * `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -1578,10 +1597,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather_fla
     shardspec_error *err);
 
 /**
- * Copies shard `index` out of a tensor. The function `shardspec_metadata_extract_shard` takes views
- * instead of addresses. `shard` is the address of the shard's buffer. `shape` and `strides` have one
- * number for each dimension of the buffer. `shape` and `strides` may be NULL. Holes of the buffer are
- * filled with zeros. `options` may be NULL.
+ * Copies shard `index` out of a tensor. The function `shardspec_metadata_extract_shard` takes
+ * views instead of addresses. `shard` is the address of the shard's buffer. `shape` and `strides`
+ * have one number for each dimension of the buffer. `shape` and `strides` may be NULL. The
+ * function fills holes of the buffer with zeros. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -1601,15 +1620,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_sh
     const int64_t *strides, const shardspec_copy_options *options, shardspec_error *err);
 
 /**
- * Writes the position of shard `index` inside of a tensor. The position is the distance from the
- * start, the shape and the strides of the shard. The function `shardspec_metadata_view_shard`
- * writes a `shardspec_tensor_view` instead of numbers. The function does not access the memory of
- * the tensor. The tensor need not exist.
+ * Writes the position of shard `index` inside of a tensor. The position consists of the distance
+ * from the start of the tensor, and of the shape and the strides of the shard. The function
+ * `shardspec_metadata_view_shard` writes a `shardspec_tensor_view` instead of numbers. The
+ * function does not access the memory of the tensor. The tensor need not exist.
  *
  * `*byte_offset` becomes the distance in bytes from the tensor's element at index 0 to the shard's
- * element at index 0. For an empty shard, `*byte_offset` becomes 0. The shape and the strides of
- * the shard are written into `shape` and `strides`. `shape` and `strides` have room for `capacity`
- * numbers each, at least one for each dimension.
+ * element at index 0. For an empty shard, `*byte_offset` becomes 0. `shape` and `strides` receive
+ * the shape and the strides of the shard. `shape` and `strides` have `capacity` elements each.
+ * `capacity` must be at least the number of dimensions.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -1627,14 +1646,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_view_shard
     size_t capacity, shardspec_error *err);
 
 /**
- * Writes the addresses, shapes and strides of all local shards of a sharded tensor, in the order of
- * their indices.
+ * Writes the addresses, shapes and strides of all local shards of a sharded tensor, in the order
+ * of their indices.
  *
- * `addresses` has room for `capacity` numbers. `addresses[i]` becomes the address of the element
- * at index 0 of local shard i, or 0 for an empty shard. `shapes` and `strides` have room for
- * `capacity` rows, with one number for each dimension of the shards' buffers. Each of the three
- * arrays may be NULL. `*needed` becomes the number of local shards. `needed` may be NULL. With
- * capacity 0, only `*needed` is written.
+ * `addresses` has `capacity` elements, one for each local shard. `addresses[i]` becomes the
+ * address of the element at index 0 of local shard i, or 0 for an empty shard. `shapes` and
+ * `strides` have `capacity` rows each, with one number for each dimension of the shards' buffers.
+ * Each of the three arrays may be NULL. `*needed` becomes the number of local shards. `needed` may
+ * be NULL. With capacity 0, only `*needed` is written.
  *
  * Ownership: the memory at the addresses belongs to the sharded tensor. The caller may read and
  * write this memory until the caller frees the sharded tensor.
@@ -1653,8 +1672,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_loca
  *
  * The text of a placement has the form that torch uses: "rank:1/cuda:0", "trainer0/cpu", "cuda:1".
  * A text without a device means the device "cpu". Most functions take placements as texts.
- * Functions with names that end in `_with_placement_handles` take handles of placements, also of
- * custom placements. The functions of this section create placements and return their parts.
+ * Functions with names that end in `_with_placement_handles` take handles of placements. The
+ * handle of a custom placement is also allowed. The functions of this section create placements
+ * and return parts of placements.
  *
  * Source: `torch.distributed._remote_device` and `DevicePlacementSpec`.
  */
@@ -1701,12 +1721,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_loca
 #define SHARDSPEC_DEVICE_PRIVATEUSEONE 20
 
 /**
- * Reads a placement: "rank:<n>/<device>", "rank:<n>", "<worker>/<device>", "<worker>" or
- * "<device>".
+ * Creates a placement from a text. The text has one of these forms: "rank:<n>/<device>",
+ * "rank:<n>", "<worker>/<device>", "<worker>" or "<device>".
  *
- * A device is "<type>" or "<type>:<index>" with an index from 0 to 127. The number n fits a signed
- * 64-bit integer. A text without '/' is a device if it has the form of a device. Any other such
- * text is the name of a worker. A worker's name must not contain ':' or control characters.
+ * A device is "<type>" or "<type>:<index>" with an index from 0 to 127. The number n must fit in a
+ * signed 64-bit integer. A text without '/' may be a device or "rank:<n>". Every other text
+ * without '/' is the name of a worker. A worker's name must not contain ':' or control characters.
  *
  * Ownership: the caller frees `*out`.
  * Calls back: no.
@@ -1719,7 +1739,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_parse(
     const char *text, shardspec_placement **out, shardspec_error *err);
 
 /**
- * Frees a placement. NULL is allowed. Specs and metadata made with the placement stay valid.
+ * Frees a placement. NULL is allowed. Specs and metadata that were made with the placement stay
+ * valid.
  *
  * Ownership: the caller gives up `placement`.
  * Calls back: `destroy`, if nothing else uses the object.
@@ -1784,7 +1805,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_rank(
     const shardspec_placement *placement, int64_t *out, shardspec_error *err);
 
 /**
- * Writes into `buffer` the name of the worker that the placement names.
+ * Writes into `buffer` the name of the placement's worker.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -1792,7 +1813,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_rank(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: NOT_FOUND if the placement names no worker; BUFFER_TOO_SMALL if `capacity` is too small
+ * Errors: NOT_FOUND if the placement has no worker; BUFFER_TOO_SMALL if `capacity` is too small
  * (the error's `limit` is the capacity needed); INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
@@ -1830,8 +1851,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_device_in
 
 /**
  * Writes 1 to `*out` if two placements are equal, else 0. Built-in placements are equal if their
- * canonical texts are equal. Custom placements of the same type and rank are compared with the
- * type's `equal` function. Placements of different types or ranks are never equal.
+ * canonical texts are equal. To compare custom placements of the same type and rank, the library
+ * uses the type's `equal` function. Placements of different types or ranks are never equal.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
@@ -1863,10 +1884,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_hash(
  * Lists of shards.
  *
  * A list holds any number of shards. Specs, metadata, plans and the builder of a custom spec
- * accept a list. The shards of a list may overlap and leave gaps, such as the replicas in a
- * checkpoint or the shards of one worker. A spec must not have overlaps. Metadata must not have
- * overlaps or gaps. `shardspec_shards_overlaps` reports all overlaps, and `shardspec_shards_gaps`
- * reports all gaps.
+ * accept a list. The shards of a list may overlap and leave gaps. For example, replicas in a
+ * checkpoint overlap, and the shards of one worker leave gaps. A spec must not have overlaps.
+ * Metadata must not have gaps, and only replicas may overlap in metadata. `shardspec_shards_overlaps` reports all overlaps, and
+ * `shardspec_shards_gaps` reports all gaps.
  */
 
 typedef struct shardspec_shard_metadata shardspec_shard_metadata;
@@ -1892,8 +1913,8 @@ struct shardspec_shard_metadata {
 /**
  * Creates a list of `shard_count` shards. The shards may overlap, and the list may be empty.
  *
- * All shards have the same number of dimensions. An empty list fits any number of dimensions. A
- * shard with `placement` NULL has no owner. For plans, all such shards belong to one unknown
+ * All shards must have the same number of dimensions. An empty list fits any number of dimensions.
+ * A shard with `placement` NULL has no owner. For plans, all such shards belong to one unknown
  * owner. The unknown owner is on no rank.
  *
  * Ownership: the library copies all arguments. The caller frees `*out`.
@@ -1915,7 +1936,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new(
  * `offsets` and `sizes` hold `shard_count` rows of `ndim` numbers. `placements` holds
  * `placement_count` texts. Shard i has the placement `placements[placement_indices[i]]`. With
  * `placement_indices` NULL, shard i has the placement `placements[i]`, and `placement_count`
- * equals `shard_count`. A text may be NULL, which means: no owner.
+ * equals `shard_count`. If the text of a placement is NULL, shards with this placement have no
+ * owner.
  *
  * Ownership: the library copies all arguments. The caller frees `*out`.
  * Calls back: no.
@@ -1983,15 +2005,16 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_count(
     const shardspec_shards *shards, size_t *out, shardspec_error *err);
 
 /**
- * Writes the pairs of shards that own the same elements. Pairs are ordered by the index of the
- * first shard, then by the index of the second shard. The function also writes the box that the
- * two shards of a pair share.
+ * Writes the pairs of shards that share elements. Pairs are ordered by the index of the first
+ * shard, then by the index of the second shard. The function also writes the box that the two
+ * shards of a pair share.
  *
  * `first_shards` and `second_shards` receive the indices of the shards. `offsets` and `sizes`
- * receive the shared boxes, one number for each dimension of the tensor. All four arrays have room
- * for `capacity` pairs, and each array may be NULL. `*overlap_count` becomes the number of pairs
- * written, at most `capacity`. `*more` becomes 1 if there are further pairs, else 0. `more` may be
- * NULL.
+ * receive the shared boxes. `first_shards` and `second_shards` have room for `capacity` numbers,
+ * one for each pair. `offsets` and `sizes` have room for `capacity` rows, one for each pair. A row
+ * has one number for each dimension of the tensor. Each of the four arrays may be NULL.
+ * `*overlap_count` becomes the number of pairs written, at most `capacity`. `*more` becomes 1 if
+ * there are further pairs, else 0. `more` may be NULL.
  *
  * Time: about n * log(n) for n shards, plus the number of pairs.
  * Ownership: the caller keeps all arguments.
@@ -2006,13 +2029,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_overlaps(
     int64_t *sizes, size_t capacity, size_t *overlap_count, int32_t *more, shardspec_error *err);
 
 /**
- * Writes boxes that cover all elements of a tensor that no shard owns. The boxes do not overlap.
- * The boxes are ordered by their offsets.
+ * Finds the elements of a tensor that no shard owns, and writes boxes that cover these elements.
+ * The boxes do not overlap, and are ordered by their offsets.
  *
- * `tensor_sizes` holds `ndim` numbers. Shards may reach past the tensor. `offsets` and `sizes`
- * receive `ndim` numbers for each box. Both arrays have room for `capacity` boxes, and each may be
- * NULL. `*gap_count` becomes the number of boxes written, at most `capacity`. `*more` becomes 1 if
- * there are further boxes, else 0. `more` may be NULL.
+ * `tensor_sizes` holds `ndim` numbers. Shards may reach past the end of the tensor. `offsets` and
+ * `sizes` receive the boxes. Both arrays have room for `capacity` rows, one for each box. A row
+ * has `ndim` numbers. Each of the two arrays may be NULL. `*gap_count` becomes the number of boxes
+ * written, at most `capacity`. `*more` becomes 1 if there are further boxes, else 0. `more` may be
+ * NULL.
  *
  * Time: about n * log(n) for n shards without overlaps, plus the number of boxes. With overlaps,
  * the time depends on the number of boxes in the result.
@@ -2033,8 +2057,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_gaps(
 /* ================================================================================================
  * Tensor properties.
  *
- * Tensor properties have the fields of torch's `TensorProperties`. Metadata has the properties of
- * its tensor. Only the element type has an effect in this library.
+ * Tensor properties have the fields of torch's `TensorProperties`. Metadata stores the properties
+ * of its tensor. The element type has an effect on copies.
+ * A sharded tensor requires a strided layout and contiguous memory.
  */
 
 /** `torch.strided`. Layouts have the numbers of torch's `c10::Layout`. */
@@ -2067,8 +2092,8 @@ struct shardspec_tensor_properties {
   /** `sizeof(shardspec_tensor_properties)`. */
   uint64_t struct_size;
   /**
-   * The element type. With {0, 0, 0}, the properties state no element type and data of any type
-   * may be moved.
+   * The element type. With {0, 0, 0}, the properties state no element type, and the library
+   * moves data of any type.
    */
   shardspec_dtype dtype;
   /** A `SHARDSPEC_LAYOUT_...` constant. */
@@ -2209,8 +2234,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
 /** Number of bytes of `shardspec_error.message` in a whole error, with the NUL. */
 #define SHARDSPEC_MESSAGE_CAPACITY 968
 /**
- * Number of bytes of a short error, which has all numbers and no message. Smaller errors are
- * refused.
+ * Number of bytes of a short error, which has all numbers and no message. The library refuses
+ * smaller errors.
  */
 #define SHARDSPEC_ERROR_SHORT_SIZE 56
 
@@ -2220,10 +2245,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
  * NULL. On success, the error has the status `SHARDSPEC_OK` and an empty message. The layout of
  * the fields never changes.
  *
- * A whole error has 1024 bytes. A caller may pass a shorter error of any size from
- * `SHARDSPEC_ERROR_SHORT_SIZE` (56) on. In a shorter error, the message occupies the bytes from
- * offset 56 up to `struct_size`. With a size of 56 there is no message. Short errors are for bindings
- * that convert each struct that they pass. A message that does not fit is cut and ends in "...".
+ * A whole error has 1024 bytes. A caller may pass a shorter error of at least
+ * `SHARDSPEC_ERROR_SHORT_SIZE` (56) bytes. In a shorter error, the message occupies the bytes from
+ * offset 56 up to `struct_size`. An error of 56 bytes has no message. Short errors are for
+ * bindings that convert each struct that they pass. A message that does not fit is cut and ends in
+ * "...".
  */
 struct shardspec_error {
   /**
@@ -2339,18 +2365,18 @@ SHARDSPEC_API const char * shardspec_error_message(const shardspec_error *err);
  * These functions are for programs that can't use the macros of this header. A program without
  * macros declares the structs itself. The program compares the size of its struct with the result
  * of `shardspec_struct_size`. The program initialises the struct with `shardspec_struct_init`
- * before it sets fields. Both functions take the name of the struct in this header, such as
- * "shardspec_cut".
+ * before it sets fields. Each of the two functions takes the name of the struct in this header,
+ * such as "shardspec_cut".
  *
  * The caller must set `struct_size` in every struct that begins with this field. The library
- * refuses a `struct_size` of 0, because it can't know the size of the caller's memory. In a
- * program that was compiled with an older header, the struct may be smaller than in the library.
- * In a program that was compiled with a newer header, the struct may have more fields.
+ * refuses a `struct_size` of 0, because it can't know the size of the caller's memory. If a
+ * program was compiled with an older header, its struct may be smaller than the library's struct.
+ * If a program was compiled with a newer header, its struct may have more fields.
  */
 
 /**
- * Writes to `*out` the size in bytes of the struct called `name`, in the library's version. If the
- * struct of a program is larger, the program was compiled with a newer header.
+ * Writes to `*out` the size in bytes of the struct called `name`, in the version of the library.
+ * If the program's own struct is larger, the program was compiled with a newer header.
  *
  * Ownership: the caller keeps `name`.
  * Calls back: no.
@@ -2374,7 +2400,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_struct_size(
  * Calls back: no.
  * Blocks: no.
  * Errors: NOT_FOUND if this version has no struct of that name; INVALID_ARGUMENT if the struct has
- * another size in every version, `out` is not aligned or `name` is not UTF-8; NULL_ARGUMENT.
+ * `size` bytes in no version, `out` is not aligned or `name` is not UTF-8; NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2457,7 +2483,7 @@ typedef struct shardspec_mesh shardspec_mesh;
  * `ndim` sizes of at least 1. `placements` holds one text for each device, in row-major order of
  * the devices. The ranks may be in any order, and several devices may have the same placement.
  * With `placement_count` 0, the placements are "rank:0", "rank:1" and so on, and `placements` may
- * be NULL. With `ndim` 0, there is one device.
+ * be NULL. With `ndim` 0, the mesh has one device.
  *
  * Ownership: the library copies the texts. The caller frees `*out`.
  * Calls back: no.
@@ -2495,7 +2521,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_new_with_place
 
 /**
  * Creates a mesh of the devices that have the coordinate `coordinate` on the axis `axis`. The new
- * mesh does not have the axis `axis`. The other axes keep their order.
+ * mesh has all axes of `mesh` except `axis`, in the same order.
  *
  * Ownership: the caller frees `*out`. The caller may free `mesh` before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -2536,8 +2562,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_ndim(
     const shardspec_mesh *mesh, size_t *out, shardspec_error *err);
 
 /**
- * Writes to `*out` the number of devices: the product of the axes' sizes, or 1 if there are no
- * axes.
+ * Writes to `*out` the number of devices, which is the product of the axes' sizes. A mesh without
+ * axes has 1 device.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -2634,8 +2660,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_text(
     shardspec_error *err);
 
 /**
- * Writes 1 to `*out` if two meshes have the same names and sizes of axes and the same placements
- * in the same order, else 0.
+ * Writes 1 to `*out` if two meshes are equal, else 0. Equal meshes have the same axes (names and
+ * sizes) and the same placements, in the same order.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
@@ -2649,8 +2675,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_equal(
     const shardspec_mesh *a, const shardspec_mesh *b, int32_t *out, shardspec_error *err);
 
 /**
- * Writes a hash of the mesh to `*out`. Equal meshes have equal hashes, in every process that runs
- * this version.
+ * Writes a hash of the mesh to `*out`. Equal meshes have equal hashes in all processes that use
+ * the same version of the library.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `hash` of custom placements; `destroy`, if another thread frees a handle during the
@@ -2668,24 +2694,25 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_hash(
  *
  * A cut divides the indices of one dimension among the coordinates of one axis of a mesh. The
  * indices of a dimension are also called positions. A layout has a list of cuts, which the library
- * applies in order. A second cut of a dimension cuts the pieces of the first cut. At most one cut
- * uses an axis. The tensor is replicated over an axis that no cut uses: the devices along that
+ * applies in order. A second cut of a dimension cuts the pieces of the first cut. Each axis has at
+ * most one cut. The tensor is replicated over an axis that no cut uses: the devices along that
  * axis have the same elements.
  *
- * The rule of a cut defines which positions each piece has. n positions are cut into k pieces:
+ * The rule of a cut defines which positions each piece has. In this list, the rule cuts n
+ * positions into k pieces:
  *
  *   CHUNK     ceil(n / k) each, the last ones shorter or empty: torch.chunk, DTensor, JAX, MPI BLOCK
- *   BALANCED  n / k each, the first n % k one more: numpy.array_split
+ *   BALANCED  n / k each, and one more for each of the first n % k pieces: numpy.array_split
  *   SIZES     as many as listed
  *   WEIGHTS   in proportion to weights, largest remainders first
  *   CYCLIC    blocks in turn: MPI CYCLIC, ScaLAPACK
  *
- * A granule is a group of neighbouring positions that stay together, such as the rows of an
- * attention head. With repeat r, r neighbouring coordinates have the same piece. Segments divide a
- * dimension into parts that are cut separately, such as the three parts of a fused QKV weight.
- * Each coordinate has one piece of each segment, in the order of the segments. A pad lengthens a
- * dimension before it is cut. The added positions are holes: places of a buffer without an
- * element.
+ * A granule is a group of neighbouring positions. A cut gives all positions of a granule to one
+ * piece. For example, the rows of one attention head can be a granule. With repeat r, r
+ * neighbouring coordinates have the same piece. Segments are parts of a dimension that the library
+ * cuts separately, such as the three parts of a fused QKV weight. Each coordinate has one piece of
+ * each segment, in the order of the segments. A pad lengthens a dimension before the library cuts
+ * the dimension. The added positions are holes: places of a buffer that hold no element.
  *
  * This example cuts 32 query heads, 8 key heads and 8 value heads over 16 devices. A head has 128
  * rows. Each key head and each value head is on two devices:
@@ -2725,10 +2752,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_hash(
  */
 #define SHARDSPEC_RULE_CYCLIC 5
 /**
- * A value of `repeat`: the library chooses the repeat when it cuts a dimension. A unit is a
- * granule, or a block of the rule CYCLIC. If there are fewer units than coordinates, the repeat is
- * the number of coordinates divided by the number of units. The number of units must divide the
- * number of coordinates. With enough units, the repeat is 1.
+ * A value of `repeat`: the library chooses the repeat from the number of units when the library
+ * cuts a dimension. With the rule CYCLIC, a unit is a block. With all other rules, a unit is a
+ * granule. If there are at least as many units as coordinates, the repeat is 1. If there are fewer
+ * units than coordinates, the repeat is the number of coordinates divided by the number of units.
+ * The division must have no remainder.
  */
 #define SHARDSPEC_REPEAT_AS_NEEDED (-1)
 /** The values are added. */
@@ -2741,43 +2769,46 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_hash(
 #define SHARDSPEC_REDUCTION_MIN 4
 /** The largest value. */
 #define SHARDSPEC_REDUCTION_MAX 5
-/** The bitwise and of the values. */
+/** The bitwise AND of the values. */
 #define SHARDSPEC_REDUCTION_BAND 6
-/** The bitwise or of the values. */
+/** The bitwise OR of the values. */
 #define SHARDSPEC_REDUCTION_BOR 7
-/** The bitwise exclusive or of the values. */
+/** The bitwise XOR of the values. */
 #define SHARDSPEC_REDUCTION_BXOR 8
 
 typedef struct shardspec_segment shardspec_segment;
 
 /**
- * A segment of a cut. A field that is 0 takes its value from the field of the cut with this name.
- * Initialise a segment with `SHARDSPEC_SEGMENT_INIT`, or set all fields to zero before you set
- * `struct_size`.
+ * A segment of a cut. A field that is 0 takes its value from the field with the same name in the
+ * cut. Initialise a segment with `SHARDSPEC_SEGMENT_INIT`, or set all fields to zero before you
+ * set `struct_size`.
  */
 struct shardspec_segment {
   /** `sizeof(shardspec_segment)`. In an array, all structs have the same `struct_size`. */
   uint64_t struct_size;
-  /** Number of positions. The sum of the sizes of all segments is the size of the dimension. */
+  /**
+   * Number of positions of the segment. The sum of the sizes of all segments is the size of the
+   * dimension.
+   */
   int64_t size;
-  /** A `SHARDSPEC_RULE_...` constant, or 0 for the rule of the cut. */
+  /** A `SHARDSPEC_RULE_...` constant. 0 means the rule of the cut. */
   int32_t rule;
   /**
-   * With 1, pieces of different sizes are refused. With -1, such pieces are allowed. With 0, the
-   * value of the cut applies.
+   * With 1, pieces of different sizes are refused. With -1, pieces of different sizes are
+   * allowed. With 0, the value of the cut applies.
    */
   int32_t even;
   /**
-   * Number of consecutive positions that always belong to one piece, or 0 for the granule of the
+   * Number of consecutive positions that always belong to one piece. 0 means the granule of the
    * cut.
    */
   int64_t granule;
   /**
    * Number of neighbouring coordinates that have the same piece, or
-   * `SHARDSPEC_REPEAT_AS_NEEDED`, or 0 for the repeat of the cut.
+   * `SHARDSPEC_REPEAT_AS_NEEDED`. 0 means the repeat of the cut.
    */
   int64_t repeat;
-  /** For CYCLIC: number of positions of a block, or 0 for the block of the cut. */
+  /** For CYCLIC: number of positions of a block. 0 means the value of `block` in the cut. */
   int64_t block;
   /**
    * For CYCLIC: the piece that gets the first block, modulo the number of pieces. With 0, the
@@ -2808,8 +2839,8 @@ struct shardspec_cut {
   /** `sizeof(shardspec_cut)`. In an array, all structs have the same `struct_size`. */
   uint64_t struct_size;
   /**
-   * The dimension. A negative number counts from the last dimension. If the layout flattens
-   * dimensions, `dim` is a dimension of the flattened tensor.
+   * The dimension. A negative number counts from the end: -1 is the last dimension. If the
+   * layout flattens dimensions, `dim` is a dimension of the flattened tensor.
    */
   int64_t dim;
   /** The name of the dimension, or NULL. With a name, `dim` is ignored. */
@@ -2825,8 +2856,8 @@ struct shardspec_cut {
   int32_t even;
   /**
    * Number of consecutive positions that always belong to one piece. 0 means 1. The last granule
-   * of a dimension may be short. With SIZES, each piece must start at a multiple of the granule. CYCLIC ignores this
-   * field.
+   * of a dimension may be shorter. With SIZES, each piece must start at a multiple of the
+   * granule. CYCLIC ignores this field.
    */
   int64_t granule;
   /**
@@ -2861,25 +2892,29 @@ struct shardspec_cut {
 typedef struct shardspec_pad shardspec_pad;
 
 /**
- * A pad lengthens a dimension before it is cut. Set exactly one of `size` and `multiple`.
- * Initialise a pad with `SHARDSPEC_PAD_INIT`, or set all fields to zero before you set
+ * A pad lengthens a dimension before the library cuts the dimension. Set exactly one of `size` and
+ * `multiple`. Initialise a pad with `SHARDSPEC_PAD_INIT`, or set all fields to zero before you set
  * `struct_size`.
  */
 struct shardspec_pad {
   /** `sizeof(shardspec_pad)`. In an array, all structs have the same `struct_size`. */
   uint64_t struct_size;
   /**
-   * The dimension. A negative number counts from the last dimension. If the layout flattens
-   * dimensions, `dim` is a dimension of the flattened tensor.
+   * The dimension. A negative number counts from the end: -1 is the last dimension. If the
+   * layout flattens dimensions, `dim` is a dimension of the flattened tensor.
    */
   int64_t dim;
   /** The name of the dimension, or NULL. With a name, `dim` is ignored. */
   const char *dim_name;
   /**
-   * The new length of the dimension, at least the size of the dimension. 0 if `multiple` is set.
+   * The length of the dimension after padding. The length must be at least the size of the
+   * dimension. Set `size` to 0 if `multiple` is set.
    */
   int64_t size;
-  /** The new length is the next multiple of this number. 0 if `size` is set. */
+  /**
+   * With this field, the length after padding is the size of the dimension, rounded up to a
+   * multiple of `multiple`. Set `multiple` to 0 if `size` is set.
+   */
   int64_t multiple;
 };
 
@@ -2913,14 +2948,15 @@ struct shardspec_partial {
 typedef struct shardspec_mesh_layout shardspec_mesh_layout;
 
 /**
- * Describes how a tensor is laid out over a mesh. Dimensions are first flattened, then padded,
- * then cut. Initialise the struct with `SHARDSPEC_MESH_LAYOUT_INIT`, or set all fields to zero
- * before you set `struct_size`. The initial layout replicates the tensor.
+ * Describes how a tensor is laid out over a mesh. The library first flattens dimensions, then pads
+ * dimensions, and then cuts dimensions. Initialise the struct with `SHARDSPEC_MESH_LAYOUT_INIT`,
+ * or set all fields to zero before you set `struct_size`. The initial layout replicates the
+ * tensor.
  */
 struct shardspec_mesh_layout {
   /** `sizeof(shardspec_mesh_layout)`. */
   uint64_t struct_size;
-  /** The cuts, in the order of their application. */
+  /** The cuts. The library applies the cuts in the order of this array. */
   const shardspec_cut *cuts;
   /** Number of cuts. With 0, `cuts` may be NULL. */
   size_t cut_count;
@@ -2934,7 +2970,10 @@ struct shardspec_mesh_layout {
   size_t partial_count;
   /** The first of the dimensions that are flattened into one, in row-major order. */
   int64_t flatten_first;
-  /** Number of dimensions that are flattened into one: at least 2, or 0 for no flattening. */
+  /**
+   * Number of dimensions that are flattened into one, at least 2. 0 means that no dimensions are
+   * flattened.
+   */
   size_t flatten_count;
 };
 
@@ -2945,16 +2984,16 @@ struct shardspec_mesh_layout {
 
 /**
  * Creates a spec that cuts tensors over a mesh. Shard i belongs to device i. This function makes
- * all checks that need no sizes of a tensor. `shardspec_spec_build_metadata` makes the checks that
- * need sizes.
+ * all checks that do not need the sizes of a tensor. `shardspec_spec_build_metadata` makes the
+ * checks that need the sizes.
  *
  * Ownership: the library copies all arguments. The caller frees `*out`. The caller may free `mesh`
  * before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT if an axis is unknown or used twice, or if numbers or lists are not
- * allowed for their axis; ILLEGAL_CUT if `repeat` does not divide the size of the axis;
- * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if an axis is unknown or used twice, or if a number or a list of a cut
+ * is not allowed for the size of its axis; ILLEGAL_CUT if `repeat` does not divide the size of the
+ * axis; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2970,7 +3009,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_mesh(
  * Ownership: the library copies all arguments. The caller frees `*out`.
  * Calls back: no.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT if `placement_count` is 0, or if numbers or lists in the cut are not
+ * Errors: INVALID_ARGUMENT if `placement_count` is 0, or if a number or a list of the cut is not
  * allowed for this number of placements; ILLEGAL_CUT if `repeat` does not divide
  * `placement_count`; INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
@@ -2982,16 +3021,16 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_cut(
 
 /**
  * Checks whether `cut` is legal for a dimension of `length` positions and an axis of `count`
- * coordinates. The function returns OK for a legal cut. For any other cut, it returns the status
- * and the message of `shardspec_spec_build_metadata`. The function ignores the dimension and the
- * axis of the cut.
+ * coordinates. The function returns OK for a legal cut. For an illegal cut, the function returns
+ * the status and the message that `shardspec_spec_build_metadata` returns for this cut. The
+ * function ignores the dimension and the axis of the cut.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
- * Errors: ILLEGAL_CUT if positions do not divide, sizes do not add up, or a piece does not start
- * at a granule; INVALID_ARGUMENT if numbers or lists are not allowed in a cut; NULL_ARGUMENT,
- * OUT_OF_MEMORY.
+ * Errors: ILLEGAL_CUT if the positions or coordinates do not divide equally, the sizes do not add
+ * up to `length`, or a piece starts inside of a granule; INVALID_ARGUMENT if numbers or lists are
+ * not allowed in a cut; NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2999,16 +3038,16 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_cut_check(
     const shardspec_cut *cut, int64_t length, int64_t count, shardspec_error *err);
 
 /**
- * Finds the degrees of parallelism, from 1 to `max_degree`, that are legal for several cuts.
+ * Checks for each degree of parallelism from 1 to `max_degree` whether several cuts are legal.
  * `cuts[i]` cuts `lengths[i]` positions, such as heads, blocks of a quantised weight or experts.
- * For degree k, each dimension is cut over k coordinates. `forbidding[k - 1]` becomes the position
- * of the first cut that is illegal for degree k. If all `cut_count` cuts are legal, `forbidding[k
- * - 1]` becomes -1. `forbidding` has room for `max_degree` numbers. `shardspec_cut_check` returns
- *   the reason for an illegal cut.
+ * For degree k, the function checks each cut over k coordinates. `forbidding[k - 1]` becomes the
+ * index in `cuts` of the first cut that is illegal for degree k. If all `cut_count` cuts are legal
+ * for degree k, `forbidding[k - 1]` becomes -1. `forbidding` has room for `max_degree` numbers.
+ * `shardspec_cut_check` returns the reason for an illegal cut.
  *
- * A list of sizes or weights is legal at one degree only. With `repeat` =
- * `SHARDSPEC_REPEAT_AS_NEEDED`, there may be fewer heads than coordinates. With fewer heads,
- * neighbouring coordinates have the same head:
+ * A cut with a list of sizes or weights is legal for one degree only. A cut with `repeat` =
+ * `SHARDSPEC_REPEAT_AS_NEEDED` may have fewer heads than coordinates. With fewer heads than
+ * coordinates, neighbouring coordinates have the same head:
  *
  *   shardspec_cut cuts[] = {SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT};
  *   const int64_t lengths[] = {32, 8, 4096};     // heads, key and value heads, hidden size
@@ -3021,7 +3060,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_cut_check(
  * Calls back: no.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if a cut has numbers that no degree allows (the error's `index` is the
- * cut), a length is negative, or `max_degree` is below 1; NULL_ARGUMENT, OUT_OF_MEMORY.
+ * position of the cut), a length is negative, or `max_degree` is below 1; NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3044,9 +3084,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_mesh(
     const shardspec_spec *spec, shardspec_mesh **out, shardspec_error *err);
 
 /**
- * Writes to `buffer` a description of a spec for people, such as "dp=2, tp=4: dimension 0 over tp
- * by chunk". The text of a custom spec is the name of its type. Later versions may write other
- * texts.
+ * Writes to `buffer` a readable description of a spec, such as "dp=2, tp=4: dimension 0 over tp by
+ * chunk". The text of a custom spec is the name of its type. Later versions of the library may
+ * write other texts.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -3064,7 +3104,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_text(
     shardspec_error *err);
 
 /**
- * Creates a handle for the mesh that cuts the tensor. Shard i belongs to device i.
+ * Creates a handle for the mesh of the tensor's layout. Shard i belongs to device i of the mesh.
  *
  * Ownership: the caller frees `*out`. The caller may free the metadata before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3078,10 +3118,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_mesh(
     const shardspec_metadata *metadata, shardspec_mesh **out, shardspec_error *err);
 
 /**
- * Writes into `coordinates` the coordinates of a shard on the mesh that cuts the tensor. There is
- * one number for each axis. `coordinates` has room for `capacity` numbers. `*needed` becomes the
- * number of axes. `needed` may be NULL. With capacity 0, only `*needed` is written, and
- * `coordinates` may be NULL.
+ * Writes into `coordinates` the coordinates of shard `shard` on the mesh of the tensor's layout.
+ * There is one number for each axis of the mesh. `coordinates` has room for `capacity` numbers.
+ * `*needed` becomes the number of axes. `needed` may be NULL. With capacity 0, only `*needed` is
+ * written, and `coordinates` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3131,8 +3171,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial_co
 
 /**
  * Writes to `buffer` the name of an axis that is pending a reduction. `*reduction` becomes a
- * `SHARDSPEC_REDUCTION_...` constant. `reduction` may be NULL. Partial axes are numbered from 0,
- * in the order of the layout.
+ * `SHARDSPEC_REDUCTION_...` constant. `reduction` may be NULL. `index` is the number of the axis
+ * among the partial axes, counted from 0 in the order of the layout.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -3160,11 +3200,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial(
  *   XLA       {devices=[2,2]<=[2,2]T(1,0) last_tile_dim_replicate}   {devices=[2]1,0}   {replicated}
  *   SHARDY    sharding<@mesh, [{"x"}, {}], replicated={"y"}>
  *
- * If a spec is written by `shardspec_spec_format` and read again by `shardspec_spec_parse`, both
- * specs give the same layout. A tensor that one spec accepts may be refused by the other spec.
- * Texts do not contain the field `even` of a cut, which refuses pieces of different sizes. A cut
- * that is read from JAX has `even` 1, and a cut from DTensor has `even` 0. In a spec that is read
- * from XLA or Shardy, several cuts of one dimension have `even` 1.
+ * `shardspec_spec_parse` can read a text that `shardspec_spec_format` wrote from a spec. The old
+ * spec and the new spec give equal layouts. One of the two specs may refuse a tensor that the
+ * other spec accepts. Texts do not contain the field `even` of cuts. A cut with `even` 1 refuses
+ * pieces of different sizes. A cut from a text of JAX has `even` 1, and a cut from a text of
+ * DTensor has `even` 0. If a text of XLA or Shardy cuts a dimension several times, these cuts have
+ * `even` 1.
  *
  *   shardspec_spec_parse(SHARDSPEC_NOTATION_DTENSOR, "RS(1)", mesh, &spec, &err);
  *   shardspec_spec_format(spec, SHARDSPEC_NOTATION_JAX, 2, text, sizeof text, NULL, &err);
@@ -3187,22 +3228,22 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial(
 #define SHARDSPEC_NOTATION_SHARDY 4
 
 /**
- * Creates the spec over `mesh` that `text` describes. `notation` is a `SHARDSPEC_NOTATION_...`
- * constant. The spec is a mesh spec. "{maximal device=3}" of XLA makes a spec over one device,
- * which is device 3 of `mesh`.
+ * Creates the spec that `text` describes. `notation` is a `SHARDSPEC_NOTATION_...` constant. The
+ * spec is a mesh spec over `mesh`. "{maximal device=3}" of XLA makes a spec over one device, which
+ * is device 3 of `mesh`.
  *
  * If the text is wrong, the error's message names the wrong byte of `text` and all texts that are
  * allowed at this place. The error's `index` is the number of this byte, counted from 0.
  *
- * Time: proportional to the length of the text, and for XLA to the number of devices.
+ * Time: proportional to the length of the text, and for XLA also to the number of devices.
  * Ownership: the library copies all arguments. The caller frees `*out`. The caller may free `mesh`
  * before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if the notation is unknown, the text does not follow its notation, the
- * mesh does not have an axis, an axis is named twice, or tiles of XLA do not consist of whole axes
- * of the mesh; UNSUPPORTED if the library does not interpret a part of the text (the message names
- * this part); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * text names an axis twice or an axis that the mesh does not have, or tiles of XLA do not consist
+ * of whole axes of the mesh; UNSUPPORTED if the library does not interpret a part of the text (the
+ * message names this part); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3213,7 +3254,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_parse(
 /**
  * Writes the text of a mesh spec in a notation to `buffer`. `notation` is a
  * `SHARDSPEC_NOTATION_...` constant. `ndim` is the number of dimensions of the tensor. With `ndim`
- * 0, the text ends at the last dimension that is cut, and no cut may have a negative dimension.
+ * 0, the text ends at the last dimension that is cut. With `ndim` 0, no cut may have a negative
+ * dimension.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -3222,10 +3264,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_parse(
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: UNSUPPORTED if the notation has no text for the layout (the message names the part of
- * the layout); WRONG_SPEC_TYPE if the spec is not a mesh spec; INVALID_DIM if a tensor of `ndim`
- * dimensions does not have a dimension that is cut; INVALID_ARGUMENT if the notation is unknown or
- * `ndim` is above 32; BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the
- * capacity needed); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * the layout); WRONG_SPEC_TYPE if the spec is not a mesh spec; INVALID_DIM if the spec cuts a
+ * dimension that a tensor of `ndim` dimensions does not have; INVALID_ARGUMENT if the notation is
+ * unknown or `ndim` is above 32; BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit`
+ * is the capacity needed); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3243,11 +3285,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_format(
  * nine entries of the descriptor, and `entry_count` is 9. `mesh` is the grid of processes. The
  * first axis has the rows of the grid, and the second axis has the columns. The descriptor belongs
  * to the process on device `device` of `mesh`. The function checks the LLD of this process. The
- * function ignores the context.
+ * function ignores the context CTXT.
  *
- * The spec is a mesh spec with a cyclic cut of each dimension. M and N are the sizes of the tensor.
- * Pass M and N to `shardspec_spec_build_metadata`. The local matrix is column-major with leading
- * dimension LLD, so its view has the strides 1 and LLD.
+ * The spec is a mesh spec with a cyclic cut of each dimension. M and N are the sizes of the
+ * tensor. Pass M and N to `shardspec_spec_build_metadata`. The local matrix is column-major with
+ * leading dimension LLD, so its view has the strides 1 and LLD.
  *
  * Ownership: the library copies all arguments. The caller frees `*out`. The caller may free `mesh`
  * before `*out`.
@@ -3266,15 +3308,16 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_scalapack(
     shardspec_spec **out, shardspec_error *err);
 
 /**
- * Writes the descriptor of ScaLAPACK of a matrix of `rows` rows and `columns` columns, for the
- * process `device`, into `descriptor`. The spec is over a mesh of 2 axes. A cyclic cut of
- * dimension 0 over the first axis gives MB and RSRC. A cyclic cut of dimension 1 over the second
- * axis gives NB and CSRC. A cut by the rule CHUNK gives blocks of the size of a chunk. CTXT
- * becomes `context`. LLD becomes the number of rows of the process, or 1 if the process has no
- * rows. If the local matrix has more rows in memory, the program changes LLD.
+ * Writes a descriptor of ScaLAPACK into `descriptor`. The descriptor describes a matrix with
+ * `rows` rows and `columns` columns. The mesh of the spec has 2 axes. The descriptor belongs to
+ * the process on device `device` of this mesh. A cyclic cut of dimension 0 over the first axis
+ * gives MB and RSRC. A cyclic cut of dimension 1 over the second axis gives NB and CSRC. A cut by
+ * the rule CHUNK gives blocks of the size of a chunk. CTXT becomes `context`. LLD becomes the
+ * number of rows of the process, or 1 if the process has no rows. If the local matrix has more
+ * rows in memory, the program changes LLD.
  *
- * `descriptor` has room for `capacity` numbers. `*needed` becomes 9. `needed` may be NULL. With
- * capacity 0, only `*needed` is written, and `descriptor` may be NULL.
+ * `descriptor` has `capacity` elements. `*needed` becomes 9. `needed` may be NULL. With capacity
+ * 0, only `*needed` is written, and `descriptor` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3314,9 +3357,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_numroc(
  * Layouts as JSON and as bytes.
  *
  * A program can store layouts in files, or send layouts to another program, as a JSON text or as
- * bytes. Both forms contain the whole value: a spec or metadata that is written and read again is
- * equal. Two equal values with equal meshes and equal names of dimensions have equal texts and
- * equal bytes. Another version of the library may write another text.
+ * bytes. Each form contains the whole value: a spec or metadata that is written and read again is
+ * equal to the original. Two equal values with equal meshes and equal names of dimensions have
+ * equal texts and equal bytes. Another version of the library may write a different text for the
+ * same value.
  *
  *   char text[1024];
  *   size_t needed;    // With the NUL; unchanged if the call fails.
@@ -3326,18 +3370,19 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_numroc(
  *   if (shardspec_spec_new_from_json(text, needed - 1, &copy, &err) != 0) return 1;
  *
  * The file docs/layouts-as-text.md describes the fields. A JSON Schema of the texts is
- * docs/schema/layout.schema.json. The bytes consist of the text without its long arrays, and of
- * these arrays as numbers of 32 or 64 bits. A checksum detects accidental damage, but no
- * deliberate change. Layouts of very many shards are faster to write and to read as bytes than as
- * text.
+ * docs/schema/layout.schema.json. The bytes hold the text without its long arrays. Behind the
+ * text, the bytes hold the long arrays as numbers of 32 or 64 bits. A checksum detects accidental
+ * damage, but does not detect deliberate changes. For a layout of very many shards, bytes are
+ * faster to write and to read than text.
  *
- * The functions that read check everything: a text from an unknown source is safe to read. The
- * error's `index` is the number of the byte that is wrong, counted from 0. The functions check a
- * layout from a text or from bytes like any new layout. A field that this version does not know is
- * refused, and the message names the field.
+ * The functions that read a layout check the whole text or all bytes. Input from an unknown source
+ * is therefore safe to read. The error's `index` is the position of the wrong byte, counted from
+ * 0. A layout that was read gets the same checks as any new layout. The functions refuse a field
+ * that this version of the library does not know. The message names this field.
  *
- * Specs of a custom type, and custom placements, are code. The functions that write refuse such
- * objects, and the message names the type.
+ * Custom specs and custom placements contain functions of the caller, which can't be stored. The
+ * functions that write a layout refuse custom specs and custom placements. The message names the
+ * type.
  */
 
 /**
@@ -3360,8 +3405,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_to_json(
     shardspec_error *err);
 
 /**
- * Creates a spec from a JSON text of `byte_count` bytes, without a NUL. Spaces and line
- * breaks between values are allowed, and fields may have any order.
+ * Creates a spec from a JSON text. `byte_count` is the length of the text in bytes, without a NUL.
+ * Spaces and line breaks between values are allowed, and fields may have any order.
  *
  * Ownership: the library copies all arguments. The caller frees `*out`.
  * Calls back: no.
@@ -3369,8 +3414,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_to_json(
  * Errors: INVALID_ARGUMENT if the text is not a spec in JSON, or if a value is not allowed;
  * UNSUPPORTED if the text has a field, a rule or a version that this version of the library does
  * not know (the message names it); INVALID_PLACEMENT if a text is not a placement; OVERLAP if
- * shards overlap; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the number of the
- * first byte of the wrong value in `text`.
+ * shards overlap; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the position of
+ * the first byte of the wrong value in `text`.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3402,11 +3447,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_to_bytes(
  * Ownership: the library copies all arguments. The caller frees `*out`.
  * Calls back: no.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT if bytes are damaged or missing, or if they are not a spec; UNSUPPORTED
- * if they have a field, a rule or a version that this version of the library does not know (the
- * message names it); INVALID_PLACEMENT if a text is not a placement; OVERLAP if shards overlap;
- * NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the number of the first byte of
- * the wrong value.
+ * Errors: INVALID_ARGUMENT if bytes are damaged or missing, or if the bytes are not a spec;
+ * UNSUPPORTED if the bytes have a field, a rule or a version that this version of the library does
+ * not know (the message names it); INVALID_PLACEMENT if a text is not a placement; OVERLAP if
+ * shards overlap; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the position of
+ * the first byte of the wrong value.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3414,8 +3459,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_from_bytes
     const uint8_t *bytes, size_t byte_count, shardspec_spec **out, shardspec_error *err);
 
 /**
- * Writes metadata to `buffer` as JSON. The text has neither spaces nor line breaks. Offsets, sizes
- * and owners of shards are flat arrays.
+ * Writes metadata to `buffer` as JSON. The text has neither spaces nor line breaks. In the text,
+ * the offsets, the sizes and the owners of all shards are flat arrays.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -3434,9 +3479,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_to_json(
     shardspec_error *err);
 
 /**
- * Creates metadata from a JSON text of `byte_count` bytes, without a NUL. Spaces and line
- * breaks between values are allowed, and fields may have any order. The shards are checked for
- * bounds, overlaps and gaps.
+ * Creates metadata from a JSON text. `byte_count` is the length of the text in bytes, without a
+ * NUL. Spaces and line breaks between values are allowed, and fields may have any order. The
+ * function checks the bounds, the overlaps and the gaps of the shards.
  *
  * Ownership: the library copies all arguments. The caller frees `*out`.
  * Calls back: no.
@@ -3446,7 +3491,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_to_json(
  * not know (the message names it), or if a check of the shards would take too long;
  * INVALID_PLACEMENT if a text is not a placement; OVERLAP, GAP, OUT_OF_BOUNDS or NDIM_MISMATCH if
  * the shards do not fit the tensor; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is
- * the number of the first byte of the wrong value in `text`.
+ * the position of the first byte of the wrong value in `text`.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3473,18 +3518,18 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_to_bytes(
     shardspec_error *err);
 
 /**
- * Creates metadata from `byte_count` bytes that `shardspec_metadata_to_bytes` wrote. The shards are
- * checked for bounds, overlaps and gaps.
+ * Creates metadata from `byte_count` bytes that `shardspec_metadata_to_bytes` wrote. The function
+ * checks the bounds, the overlaps and the gaps of the shards.
  *
  * Ownership: the library copies all arguments. The caller frees `*out`.
  * Calls back: no.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT if bytes are damaged or missing, or if they are not metadata;
- * UNSUPPORTED if they have a field, a name or a version that this version of the library does not
- * know (the message names it), or if a check of the shards would take too long; INVALID_PLACEMENT
- * if a text is not a placement; OVERLAP, GAP, OUT_OF_BOUNDS or NDIM_MISMATCH if the shards do not
- * fit the tensor; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the number of the
- * first byte of the wrong value.
+ * Errors: INVALID_ARGUMENT if bytes are damaged or missing, or if the bytes are not metadata;
+ * UNSUPPORTED if the bytes have a field, a name or a version that this version of the library does
+ * not know (the message names it), or if a check of the shards would take too long;
+ * INVALID_PLACEMENT if a text is not a placement; OVERLAP, GAP, OUT_OF_BOUNDS or NDIM_MISMATCH if
+ * the shards do not fit the tensor; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is
+ * the position of the first byte of the wrong value.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3495,11 +3540,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_from_b
 typedef struct shardspec_plan shardspec_plan;
 
 /**
- * Writes a summary of a plan to `buffer` as JSON. The summary has the number of pieces, elements
- * and bytes, and the amounts that move between each pair of owners. A message is all data that
- * moves from one owner to another. If the plan's layouts state an element type, the summary also
- * has numbers of bytes. The summary is for people, and for programs that show a plan. No function
- * reads a summary.
+ * Writes a summary of a plan to `buffer` as JSON. The summary has the numbers of pieces, messages
+ * and elements of the plan. A message is all data that moves from one owner to another. The
+ * summary also has the amounts that move between each pair of owners. If the plan's layouts state
+ * an element type, the summary also has numbers of bytes. The summary is for people, and for
+ * programs that show a plan. No function reads a summary.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -3541,7 +3586,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_split_size(
 
 /**
  * Writes to `*out` the size of chunk `index` if `dim_size` elements are cut into chunks of
- * `split_size` elements. The last chunk may be shorter. Chunks past the end have size 0.
+ * `split_size` elements. The last chunk may be shorter. Chunks past the end of the dimension have
+ * size 0.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
@@ -3555,8 +3601,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_dim_size(
 
 /**
  * Writes the offset and the size of the chunk that a chunk spec gives to `rank`. The spec cuts a
- * dimension of `dim_size` elements for `world_size` workers. Chunks are in the order of the spec's
- * placements. The offset of an empty chunk is at most `dim_size`.
+ * dimension of `dim_size` elements for `world_size` workers. The chunks have the order of the
+ * spec's placements. The offset of an empty chunk is at most `dim_size`.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3583,13 +3629,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_sharding_para
 
 /**
  * Writes into `indices` the indices of the shards that share an element with a box, in ascending
- * order. For a box of one element, these are all shards that own the element. The shard with
- * the lowest index is the primary owner of the element.
+ * order. For a box of one element, the result is the list of all shards that own the element. The
+ * first of these shards is the primary owner of the element.
  *
- * `offsets` and `sizes` hold `ndim` numbers >= 0. The box may reach past the tensor. An empty box
- * shares no element with any shard. `indices` has room for `capacity` numbers. `*needed` becomes
- * the number of shards. `needed` may be NULL. With capacity 0, only `*needed` is written, and
- * `indices` may be NULL.
+ * `offsets` and `sizes` hold `ndim` numbers >= 0. The box may reach past the end of the tensor. An
+ * empty box shares no element with any shard. `indices` has room for `capacity` numbers. `*needed`
+ * becomes the number of shards. `needed` may be NULL. With capacity 0, only `*needed` is written,
+ * and `indices` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3623,11 +3669,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_at(
     shardspec_error *err);
 
 /**
- * Writes the replica number of a shard to `*number`. The replica number counts the shards with a
- * lower index that have the same elements at the same places of their buffers. `*primary` becomes
- * the lowest index of these shards, or the index of the shard itself if the number is 0. A program
- * that writes or reads each element once uses only primary owners. A shard without elements has
- * the replica number 0. `number` and `primary` may be NULL.
+ * Writes the replica number of a shard to `*number`. Two shards count as equal if they have the
+ * same elements at the same places of their buffers. The replica number is the number of equal
+ * shards with a lower index. `*primary` becomes the lowest index of the shard itself and all equal
+ * shards. A program that writes or reads each element once uses only primary owners. For a shard
+ * without elements, the replica number is 0, and `*primary` becomes the index of the shard itself.
+ * `number` and `primary` may be NULL.
  *
  * Time: n * log(n) for n shards in the first call, if the metadata has replicas. The metadata
  * keeps the result for later calls.
@@ -3643,8 +3690,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_replica(
     shardspec_error *err);
 
 /**
- * For each of `element_count` elements, writes the shard that owns the element and the element's
- * index in the buffer of that shard.
+ * For each of `element_count` elements, writes the index of the shard that owns the element, and
+ * the element's index in the buffer of that shard.
  *
  * `elements` holds one row for each element, with one number for each dimension of the tensor.
  * `shards` has room for `element_count` numbers. `local_indices` has room for `element_count`
@@ -3664,9 +3711,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_locate(
     size_t *shards, int64_t *local_indices, shardspec_error *err);
 
 /**
- * For each of `element_count` elements, writes the element's index in the tensor. The caller
- * passes a shard and an index in the shard's buffer for each element. The function is the inverse
- * of `shardspec_metadata_locate`.
+ * For each of `element_count` elements, writes the element's index in the tensor. For each
+ * element, the caller passes a shard and the element's index in the shard's buffer. The function
+ * is the inverse of `shardspec_metadata_locate`.
  *
  * `shards` holds one number for each element. `local_indices` holds one row for each element, with
  * one number for each dimension of the shards' buffers. `elements` has room for `element_count`
@@ -3675,9 +3722,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_locate(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INDEX_OUT_OF_RANGE if a shard does not exist or an element is outside of its buffer (the
- * error has the dimension, the index, the limit and the position); NOT_FOUND if an index is the
- * index of a hole, which has no element; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INDEX_OUT_OF_RANGE if a shard does not exist or an index is outside of the shard's
+ * buffer (the error has the dimension, the index, the limit and the position); NOT_FOUND if an
+ * index is inside of a hole, because a hole has no elements; INVALID_HANDLE, NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3708,7 +3756,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shards_of_
  *
  * An `owner` text without a device, such as "rank:1" or "trainer0", selects the owner's shards on
  * all devices. A text with a device, such as "rank:1/cuda:0", selects the owner's shards on that
- * device. A device alone, such as "cuda:0", selects the shards on that device that have no owner.
+ * device. A device alone, such as "cuda:0", selects the shards without an owner on that device.
  *
  * `indices` has room for `capacity` numbers. `*needed` becomes the number of shards. `needed` may
  * be NULL. With capacity 0, only `*needed` is written, and `indices` may be NULL.
@@ -3727,21 +3775,21 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shards_of_
 /* ================================================================================================
  * Shards that are not boxes.
  *
- * The dim map of a shard lists the indices of one dimension that the shard has, in the order of
+ * A dim map lists the indices that a shard has in one dimension. The indices are in the order of
  * the shard's buffer. A dim map is a list of stretches. A stretch is `count` blocks of `length`
- * neighbouring indices, at equal steps in the tensor and in the buffer. A block-cyclic dimension
- * of any size is one stretch, or two stretches if the last block is shorter. Holes are places of
- * the buffer that no stretch covers. A hole holds no element. The elements of a shard are all
- * combinations of the indices in its dim maps. A box has one block without holes in every
- * dimension.
+ * neighbouring indices. The blocks have equal steps in the tensor, and equal steps in the buffer.
+ * For a block-cyclic dimension of any size, a dim map needs one stretch, or two stretches if the
+ * last block is shorter. Holes are places of the buffer that no stretch covers. A hole holds no
+ * element. The elements of a shard are all combinations of the indices in its dim maps. A box has
+ * one block without holes in every dimension.
  *
- * Neighbouring dimensions of a tensor may be flattened: shards have one dimension instead of these
- * dimensions, with the elements in row-major order. Shards may be replicas if the metadata is
- * created with replicas.
+ * Neighbouring dimensions of a tensor may be flattened. Flattened shards have one dimension
+ * instead of these dimensions, with the elements in row-major order. Shards may be replicas if the
+ * argument `replicas` of `shardspec_metadata_new_from_shards` is not 0.
  */
 
 /**
- * A value in `map_numbers`: the shard has an interval in this dimension, and no dim map. An
+ * A value in `map_numbers`: the shard has an interval instead of a dim map in this dimension. An
  * interval is one block of indices without holes.
  */
 #define SHARDSPEC_INTERVAL 4294967295u
@@ -3752,7 +3800,7 @@ typedef struct shardspec_stretch shardspec_stretch;
  * A stretch: `count` blocks of `length` neighbouring indices of one dimension. Block `i` starts at
  * index `global_start + i * global_step` of the tensor and at place `local_start + i * local_step`
  * of the shard's buffer. Starts are >= 0, `length` and `count` are >= 1, and steps are >=
- * `length`. If there is one block, both steps equal its length.
+ * `length`. If `count` is 1, both steps equal `length`.
  */
 struct shardspec_stretch {
   /** The first index in the tensor. */
@@ -3770,25 +3818,26 @@ struct shardspec_stretch {
 };
 
 /**
- * Creates a copy of the list `shards`. Some dimensions of some shards get a dim map instead of an
- * interval.
+ * Creates a copy of the list `shards`. In the copy, some dimensions of some shards have a dim map
+ * instead of an interval.
  *
  * `map_numbers` has one number for each dimension of each shard, shard after shard. Each entry is
  * the number of a dim map, counted from 0, or `SHARDSPEC_INTERVAL` to keep the interval. Dim map
  * `i` has the stretches from `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1`. Two
  * stretches of one dim map must not share an index or a place in the buffer. The sizes in `shards`
  * are the lengths of the buffers, holes included. All dimensions that use one dim map must have
- * the same size in `shards`. The copy keeps the offsets in `shards`, which the caller chooses
- * freely.
+ * the same size in `shards`. The caller chooses the offsets in `shards` freely, and the copy keeps
+ * these offsets.
  *
  * Ownership: the library copies all arguments. The caller frees `*out`. The caller may free
  * `shards` before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT if stretches overlap, end behind the buffer or have impossible numbers,
- * or if `map_ends` are not in order; INDEX_OUT_OF_RANGE if a map number is too large;
- * SHAPE_MISMATCH if one map is used with different sizes; INVALID_HANDLE, NULL_ARGUMENT,
- * OUT_OF_MEMORY. The error's `index` is the position of the stretch, map or number.
+ * Errors: INVALID_ARGUMENT if stretches overlap, reach past the end of the buffer or have
+ * impossible numbers, or if `map_ends` are not in order; INDEX_OUT_OF_RANGE if a map number is too
+ * large; SHAPE_MISMATCH if dimensions of different sizes use one dim map; INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY. The error's `index` is the position of the stretch, map or number
+ * in its array.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3799,8 +3848,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new_with_dim
 
 /**
  * Creates a copy of the list `shards` for a tensor with flattened dimensions. The `ndim` numbers
- * in `sizes` are the sizes of the tensor. The dimensions `first_dim` to `first_dim + dim_count -
- * 1` become one dimension, in row-major order. The shards have `ndim - dim_count + 1` dimensions.
+ * in `sizes` are the sizes of the tensor before flattening. The dimensions `first_dim` to
+ * `first_dim + dim_count - 1` become one dimension, in row-major order. The shards in `shards`
+ * must have `ndim - dim_count + 1` dimensions.
  *
  * Ownership: the caller frees `*out`. The caller may free `shards` before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3829,10 +3879,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new_flattene
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: OVERLAP if shards overlap and `replicas` is 0; GAP if the shards do not cover the tensor
- * (the message names a box); SHAPE_MISMATCH if the shards are flattened from another tensor;
- * INVALID_ARGUMENT if a size is negative or `ndim` is above 32; NULL_ARGUMENT if a pointer is NULL
- * or a shard has no placement; UNSUPPORTED if replicas overlap in too many ways; OVERFLOW if the
- * number of elements does not fit in 64 bits; OUT_OF_BOUNDS, NDIM_MISMATCH, INVALID_HANDLE,
+ * (the message names a box); SHAPE_MISMATCH if the shards are flattened for a tensor of other
+ * sizes; INVALID_ARGUMENT if a size is negative or `ndim` is above 32; NULL_ARGUMENT if a pointer
+ * is NULL or a shard has no placement; UNSUPPORTED if replicas overlap in too many ways; OVERFLOW
+ * if the number of elements does not fit in 64 bits; OUT_OF_BOUNDS, NDIM_MISMATCH, INVALID_HANDLE,
  * OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
@@ -3844,10 +3894,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_from_s
 
 /**
  * Writes into `stretches` the stretches that shard `shard` has in dimension `dim`, in the order of
- * the shard's buffer. An interval is one stretch of one block. An empty dimension has no stretch.
+ * the shard's buffer. An interval of indices is one stretch with one block. If the shard is empty
+ * in this dimension, there is no stretch.
  *
- * `stretches` has room for `capacity` stretches. `*needed` becomes the number of stretches.
- * `needed` may be NULL. With capacity 0, only `*needed` is written, and `stretches` may be NULL.
+ * `stretches` has room for `capacity` elements, one for each stretch. `*needed` becomes the number
+ * of stretches. `needed` may be NULL. With capacity 0, only `*needed` is written, and `stretches`
+ * may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3862,11 +3914,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_get_stretche
 
 /**
  * Writes into `stretches` the stretches that shard `shard` of the metadata has in dimension `dim`,
- * in the order of the shard's buffer. An interval is one stretch of one block. An empty dimension
- * has no stretch.
+ * in the order of the shard's buffer. An interval of indices is one stretch with one block. If the
+ * shard is empty in this dimension, there is no stretch.
  *
- * `stretches` has room for `capacity` stretches. `*needed` becomes the number of stretches.
- * `needed` may be NULL. With capacity 0, only `*needed` is written, and `stretches` may be NULL.
+ * `stretches` has room for `capacity` elements, one for each stretch. `*needed` becomes the number
+ * of stretches. `needed` may be NULL. With capacity 0, only `*needed` is written, and `stretches`
+ * may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3880,15 +3933,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_stretc
     size_t capacity, size_t *needed, shardspec_error *err);
 
 /**
- * Writes all dim maps of a list that are not intervals, in the form that
+ * Writes all dim maps that are not intervals, for a list of shards. The outputs have the form that
  * `shardspec_shards_new_with_dim_maps` accepts.
  *
  * `stretches` receives the stretches of all dim maps, and `map_ends` receives the end of each dim
- * map in `stretches`. `map_numbers` receives the number of the dim map for each dimension of each
- * shard, or `SHARDSPEC_INTERVAL`. `map_numbers` needs room for one number for each dimension of
- * each shard. `*needed_stretches` becomes the number of stretches, and `*needed_maps` becomes the
- * number of dim maps. `needed_stretches` and `needed_maps` may be NULL. Each of the three arrays
- * may be NULL. The capacity of a NULL array is ignored.
+ * map in `stretches`. `map_numbers` receives one number for each dimension of each shard: the
+ * number of its dim map. For a dimension with an interval, the number is `SHARDSPEC_INTERVAL`.
+ * `*needed_stretches` becomes the number of stretches, and `*needed_maps` becomes the number of
+ * dim maps. `needed_stretches` and `needed_maps` may be NULL. `stretches`, `map_ends` and
+ * `map_numbers` may be NULL. The function ignores the capacity of a NULL array.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3947,8 +4000,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_flatte
 
 /**
  * Creates a copy of metadata for a tensor that is cut over a mesh. Shard i belongs to device i of
- * the mesh. The copy has the same shards. `partials` holds the axes that are pending a reduction.
- * With `partial_count` 0, `partials` may be NULL.
+ * the mesh. The copy has the same shards. `partials` holds the axes of the mesh that are pending a
+ * reduction. With `partial_count` 0, `partials` may be NULL.
  *
  * This function is for programs that rebuild metadata from the data of another process.
  *
@@ -3957,9 +4010,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_flatte
  * Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
  * call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT if the devices of the mesh are not as many as the shards or have other
- * placements, if a name in `partials` is not the name of an axis or occurs twice, or if shards
- * differ along a partial axis; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if the numbers of devices and shards differ, if the placements of a
+ * device and its shard differ, if a name in `partials` is not the name of an axis or occurs twice,
+ * or if shards differ along a partial axis; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3986,14 +4039,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_with_d
     shardspec_metadata **out, shardspec_error *err);
 
 /* ================================================================================================
- * Digests: comparing sharded tensors without assembling them.
+ * Digests: numbers for the comparison of sharded tensors without assembling the tensors.
  *
  * The digest of a tensor is the CRC-64/NVME of the bytes of its elements in row-major order. The
  * digest has 64 bits and does not depend on how the tensor is cut. A program can compare a model
- * that is cut over 4 ranks with the same model on 8 ranks, or a copy with its source.
+ * on 4 ranks with the same model on 8 ranks. A program can also compare a copy with its source.
  *
  * Each process computes the contribution of its own shards to the digest. The exclusive or of all
- * contributions, in any order, is the digest of the tensor. With MPI:
+ * contributions, in any order, is the digest of the tensor. An example with MPI:
  *
  *   uint64_t part, digest;
  *   shardspec_metadata_digest(metadata, indices, shards, shard_count, NULL, &part, &err);
@@ -4013,16 +4066,16 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_with_d
  * calls, pass each shard to exactly one call. Without shards, the contribution is 0. The digest of
  * a tensor without elements is 0.
  *
- * If several shards have an element, the element counts in one shard only: in the shard that
+ * If several shards have the same element, the element counts in one shard only: in the shard that
  * `shardspec_metadata_gather` reads. The choice of this shard depends on the metadata alone.
  * Processes with equal metadata therefore make the same choice without a message. The digest does
  * not show whether the replicas of an element are equal. To compare replicas, compare the results
- * of `shardspec_metadata_shard_digests`. Holes of shards are not read.
+ * of `shardspec_metadata_shard_digests`. The function does not read the holes of shards.
  *
- * `options->max_threads` limits the threads; `options` may be NULL.
+ * `options->max_threads` limits the number of threads. `options` may be NULL.
  *
- * Time: one pass over the elements that are counted. If shards are not boxes or share elements,
- * the function also makes a plan. The plan takes about n * log(n) for n shards of the metadata.
+ * Time: one pass over the counted elements. If shards are not boxes or share elements, the
+ * function also makes a plan. The plan takes about n * log(n) for n shards of the metadata.
  * Ownership: the caller keeps the views and their memory.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
@@ -4041,17 +4094,17 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_digest(
     size_t shard_count, const shardspec_copy_options *options, uint64_t *out, shardspec_error *err);
 
 /**
- * Computes the digest of each of some shards. Replicas that hold the same elements have equal
- * digests.
+ * Computes one digest for each of `shard_count` shards. Replicas with the same elements have equal
+ * digests if their values are equal.
  *
  * `shards[i]` is shard `indices[i]` of the metadata. With `indices` NULL, `shards[i]` is shard i.
  * `digests` has room for `shard_count` numbers. `digests[i]` becomes the CRC-64/NVME of the bytes
- * of `shards[i]` in row-major order. Holes are not read and count as zeros. Two shards that hold
- * the same elements at the same places have equal digests, also on different ranks and with
- * different strides. The digest of a shard without holes is the CRC-64/NVME of a file with the
- * bytes of the row-major shard.
+ * of `shards[i]` in row-major order. The function does not read holes, and holes count as zeros.
+ * Two shards with equal values at the same places have equal digests, also on different ranks and
+ * with different strides. The digest of a shard without holes is equal to the CRC-64/NVME of a
+ * file with its bytes in row-major order.
  *
- * `options->max_threads` limits the threads; `options` may be NULL.
+ * `options->max_threads` limits the number of threads. `options` may be NULL.
  *
  * Ownership: the caller keeps the views and their memory.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4072,13 +4125,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_dige
     shardspec_error *err);
 
 /**
- * Computes the contribution of all local shards to the digest of their tensor.
+ * Computes the contribution of all local shards of a sharded tensor to the digest of the tensor.
  *
  * Every shard of the metadata must be local in exactly one process. The exclusive or of the
  * contributions of all these processes is the digest: the CRC-64/NVME of the tensor's bytes in
- * row-major order. Without local shards, the contribution is 0. If several shards have an element,
- * the element counts in one shard only. The choice of this shard depends on the metadata alone.
- * `options->max_threads` limits the threads; `options` may be NULL.
+ * row-major order. Without local shards, the contribution is 0. If several shards have the same
+ * element, the element counts in one shard only. The choice of this shard depends on the metadata
+ * alone. `options->max_threads` limits the number of threads. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4102,9 +4155,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_dige
  * destination shard. Pieces are ordered by destination shard, then by source shard, then by their
  * offsets, and numbered from 0. Every element of a destination shard is in exactly one piece.
  *
- * The library can execute a plan on the shards of this process. A custom transport can execute a
- * plan by the runs of bytes that the plan consists of (`shardspec_run`). The creation of a plan
- * takes about n * log(n) time for n shards, plus time in proportion to the number of pieces.
+ * The library can execute a plan on the shards of this process. The library also writes a plan as
+ * runs of bytes (`shardspec_run`), which a custom transport can move. The creation of a plan takes
+ * about n * log(n) time for n shards, plus time in proportion to the number of pieces.
  *
  * Source: the read items of torch's checkpoint planner, `create_read_items_for_chunk_list`.
  */
@@ -4149,25 +4202,27 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new_for_destin
 
 /**
  * Creates the plan from a list of source shards to a list of destination shards. Source shards may
- * overlap, as replicas do, and need not cover the tensor. Destination shards may overlap too. Each
- * of the two lists may be empty.
+ * overlap, for example replicas. Source shards need not cover the tensor. Destination shards may
+ * also overlap. Each of the two lists may be empty.
  *
- * Several source shards may hold an element. If one of these shards has the same owner as the
- * destination, the plan reads the element from this shard. The plan distributes all other elements
- * with several sources, so that all owners supply about equally many elements. The plan assigns
- * the largest groups of elements first, each to the owner with the fewest elements so far. The
- * plan divides groups that are larger than a fair share. If source shards overlap in very many
- * ways, the plan uses fewer and larger groups. Equal lists always make equal plans.
- * `shardspec_plan_new_on_nodes` makes a plan that prefers sources on the same node.
+ * Several source shards may hold the same element. If one of these shards has the same owner as
+ * the destination shard, the plan reads the element from this shard. The plan distributes all
+ * other elements of several source shards among the owners of these shards. After the
+ * distribution, all owners supply about equally many elements. A group is a set of elements that
+ * the same source shards hold. The plan assigns the largest groups first, each to the owner with
+ * the fewest elements so far. The plan divides groups that are larger than a fair share. If source
+ * shards overlap in very many ways, the plan uses fewer and larger groups. Equal lists always make
+ * equal plans. `shardspec_plan_new_on_nodes` makes a plan that prefers sources on the same node.
  *
  * Ownership: the caller frees `*out`. The caller may free both lists before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: GAP if no source holds some elements of a destination shard (the error's `first_shard`
- * is that shard, the message names a box); UNSUPPORTED if source shards overlap in too many ways;
- * OVERFLOW if the number of elements of a destination shard does not fit in 64 bits;
- * NDIM_MISMATCH, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: GAP if some elements of a destination shard are in no source shard (the error's
+ * `first_shard` is the destination shard, the message names a box of missing elements);
+ * UNSUPPORTED if source shards overlap in too many ways; OVERFLOW if the number of elements of a
+ * destination shard does not fit in 64 bits; NDIM_MISMATCH, INVALID_HANDLE, NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4216,13 +4271,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_ndim(
 /**
  * Writes pieces `first_piece` to `first_piece + piece_count - 1` into flat arrays.
  *
- * `sources` and `destinations` receive the indices of the shards and have room for `piece_count`
- * numbers. `source_offsets`, `destination_offsets` and `sizes` receive the start of each piece in
- * both shards and its sizes. The arrays of offsets and sizes have room for `piece_count` rows.
- * `shardspec_plan_ndims` returns the lengths of these rows: the numbers of dimensions of source
- * shards' buffers, of destination shards' buffers and of pieces. The lengths may differ only if
- * some shards are not boxes. The pieces of such shards have steps (`shardspec_plan_piece_steps`).
- * Each of the five arrays may be NULL.
+ * `sources` and `destinations` receive the indices of the shards. The two arrays have
+ * `piece_count` elements each, one for each piece. `source_offsets` receives the start of each
+ * piece in the source shard's buffer. `destination_offsets` receives the start of each piece in
+ * the destination shard's buffer. `sizes` receives the sizes of each piece. `source_offsets`,
+ * `destination_offsets` and `sizes` have `piece_count` rows each, one row for each piece.
+ * `shardspec_plan_ndims` returns the lengths of the rows of the three arrays, in this order. The
+ * three lengths may differ only if some shards are not boxes. If a shard is not a box, its pieces
+ * have steps (`shardspec_plan_piece_steps`). Each of the five arrays may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4255,14 +4311,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_ndims(
     shardspec_error *err);
 
 /**
- * Writes the steps of pieces `first_piece` to `first_piece + piece_count - 1`: the distances of
- * neighbouring elements of a piece in the buffers.
+ * Writes the steps of pieces `first_piece` to `first_piece + piece_count - 1`. A step is the
+ * distance between two neighbouring elements of a piece in a buffer.
  *
- * `source_dims` and `destination_dims` receive, for each dimension of the pieces, the matching
- * dimension of the buffer. All pieces have the same numbers. `source_steps` and
- * `destination_steps` have room for `piece_count` rows, with one number for each dimension of the
- * pieces. Number k of a row is a step in the buffer. If index k of the piece grows by 1, the index
- * in the buffer's dimension grows by this number.
+ * `source_dims` and `destination_dims` receive one number for each dimension of the pieces. Number
+ * k is the dimension of the buffer that matches dimension k of the pieces. The matching dimensions
+ * do not depend on the piece. `source_steps` and `destination_steps` have `piece_count` rows, with
+ * one number for each dimension of the pieces. Number k of a row is the step for dimension k of
+ * the piece. If index k of the piece grows by 1, the index in the matching dimension of the buffer
+ * grows by this step.
  *
  * Element `(i[0], i[1], ...)` of a piece has an index in dimension d of the source's buffer. The
  * index is the source offset of the piece in d, plus `i[k] * source_steps[k]` for each k with
@@ -4284,9 +4341,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_piece_steps(
     shardspec_error *err);
 
 /**
- * Writes which pieces a destination shard has: the number of the first piece to `*first_piece`,
- * and the count of its pieces to `*piece_count`. The pieces of a destination shard are
- * consecutive.
+ * Writes which pieces a destination shard has. `*first_piece` becomes the index of the shard's
+ * first piece. `*piece_count` becomes the number of the shard's pieces. The pieces of a
+ * destination shard are consecutive.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4301,8 +4358,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_pieces_of_dest
 
 /**
  * Writes 1 to `*out` if the source and the destination of every piece have the same owner, else 0.
- * If the result is 1, nothing moves between processes. An owner is a rank or a worker. Devices are
- * ignored.
+ * If the result is 1, nothing moves between processes. An owner is a rank or a worker. The
+ * function ignores devices.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4334,19 +4391,20 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_is_identity(
  * Creates a plan for the same shards as `plan`, for ranks on several nodes. Rank r is on node
  * `nodes[r]`. The function does not change `plan`.
  *
- * Several source shards may hold an element. If one of these shards has the same owner as the
- * destination, the new plan reads the element from this shard. If not, the new plan prefers a
- * shard on the node of the destination. The new plan distributes all other elements, so that all
- * owners supply about equally many elements. If no source shards overlap, the new plan has the
- * same pieces as `plan`.
+ * Several source shards may hold the same element. If one of these shards has the same owner as
+ * the destination shard, the new plan reads the element from this source shard. If not, the new
+ * plan prefers a source shard on the node of the destination shard. The new plan distributes the
+ * reads of all other elements: all owners supply about equally many elements. If no source shards
+ * overlap, the new plan has the same pieces as `plan`.
  *
- * `nodes` has `node_count` numbers, which are equal for ranks on the same node. A negative number
+ * `nodes` has `node_count` numbers. Ranks on the same node have equal numbers. A negative number
  * means that the node of the rank is unknown. Ranks from `node_count` on also have an unknown
- * node. An owner with an unknown node counts as the only owner on its node. The index r of `nodes`
- * is the rank in placements. `shardspec_comm_node` returns the nodes of a communicator's ranks.
+ * node. An owner with an unknown node counts as the only owner on its node. The index r in
+ * `nodes[r]` is the placement rank. `shardspec_comm_node` returns the nodes of a communicator's
+ * ranks.
  *
- * If ranks move a tensor by a plan for nodes (`shardspec_comm_tensor`), the plans of all ranks
- * must read the same sources. If the plans differ, all ranks return DISAGREEMENT.
+ * If ranks move a tensor by a plan from this function (`shardspec_comm_tensor`), the plans of all
+ * ranks must read the same sources. If the plans differ, all ranks return DISAGREEMENT.
  *
  * Ownership: the caller frees `*out`. The caller may free `plan` and `nodes` before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4362,26 +4420,26 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new_on_nodes(
     shardspec_error *err);
 
 /**
- * Copies elements from source shards to destination shards of this process. The plan defines the
- * elements. The function allocates no memory for data.
+ * Copies elements from source shards to destination shards of this process. The plan defines which
+ * elements the function copies. The function allocates no memory for data.
  *
  * `sources[i]` is source shard `source_indices[i]`. With `source_indices` NULL, `sources[i]` is
- * source shard i. `destinations[i]` is destination shard `destination_indices[i]`, or destination
- * shard i. The function writes every passed destination completely. The caller must pass all
- * source shards that the destinations need. Other source shards are ignored. `options` may be
- * NULL.
+ * source shard i. `destinations[i]` is destination shard `destination_indices[i]`. With
+ * `destination_indices` NULL, `destinations[i]` is destination shard i. The function writes every
+ * passed destination completely. The caller must pass all source shards that the destinations
+ * need. The function ignores all other source shards. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: NOT_FOUND if a source that is needed is not passed, or if the plan does not include a
- * destination; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or UNSUPPORTED_DEVICE if a view does
- * not fit its shard (the error's `first_shard` is the shard, `index` is its position in the
- * array); ALIASED if a destination shares memory with a source or with another destination;
- * UNSUPPORTED if very many elements of the sources have the same addresses, so that the check for
- * ALIASED would take longer than the copy; INVALID_ARGUMENT if a shard is passed twice or
- * `options` are invalid; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
- * OUT_OF_MEMORY. After an error, nothing was written.
+ * Errors: NOT_FOUND if the caller does not pass a source that a destination needs, or if the plan
+ * does not include a destination; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or
+ * UNSUPPORTED_DEVICE if a view does not fit its shard (the error's `first_shard` is the index of
+ * the shard, and `index` is its position in the array); ALIASED if a destination shares memory
+ * with a source or with another destination; UNSUPPORTED if very many elements of the sources have
+ * the same addresses, so that the check for ALIASED would take longer than the copy;
+ * INVALID_ARGUMENT if a shard is passed twice or `options` are invalid; INDEX_OUT_OF_RANGE,
+ * OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
  * Threads: any. During the call, no other thread may write the sources or use the destinations.
  * Since: ABI 0.
  */
@@ -4393,9 +4451,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_execute(
 
 /**
  * Copies elements from the local shards of one sharded tensor to the local shards of another. The
- * plan defines the elements. The tensors must have the two layouts of the plan. The function
- * compares the whole layouts. A comparison of shapes is not enough: shards of a fused QKV weight
- * may have equal shapes and different rows. `options` may be NULL.
+ * plan defines which elements the function copies. The tensors must have the two layouts of the
+ * plan. The function compares the whole layouts. A comparison of shapes is not enough: shards of a
+ * fused QKV weight may have equal shapes and different rows. `options` may be NULL.
  *
  * The function writes every local shard of `destination` completely. All source shards that these
  * shards need must be local.
@@ -4405,10 +4463,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_execute(
  * call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if a tensor has another layout (the message has the fingerprints of
- * both layouts, see `shardspec_plan_fingerprints`); NOT_FOUND if a source that is needed is not
- * local, or if the plan does not include a destination; ALIASED if the tensors share memory;
- * UNSUPPORTED if very many elements of the sources have the same addresses, so that the check for
- * ALIASED would take longer than the copy; DTYPE_MISMATCH, OVERFLOW, INVALID_HANDLE,
+ * both layouts, see `shardspec_plan_fingerprints`); NOT_FOUND if a source that a destination needs
+ * is not local, or if the plan does not include a destination; ALIASED if the tensors share
+ * memory; UNSUPPORTED if very many elements of the sources have the same addresses, so that the
+ * check for ALIASED would take longer than the copy; DTYPE_MISMATCH, OVERFLOW, INVALID_HANDLE,
  * NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
  * Threads: any. During the call, no other thread may write `source` or use `destination`.
  * Since: ABI 0.
@@ -4421,9 +4479,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_execute_sharde
 /**
  * Writes the fingerprints of the two layouts of the plan. A fingerprint is a hash of 64 bits. A
  * fingerprint covers the elements of each shard, their order in the buffer, and the placements.
- * Equal layouts have equal fingerprints, in every process that runs this version. Before you
- * execute a stored plan, compare these fingerprints with the fingerprints of the metadata
- * (`shardspec_metadata_fingerprint`).
+ * Equal layouts have equal fingerprints, in every process that runs this version of the library.
+ * Before you execute a stored plan, compare these fingerprints with the fingerprints of the
+ * metadata (`shardspec_metadata_fingerprint`).
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4439,11 +4497,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_fingerprints(
  * Traffic of a plan: amounts for cost reports, and runs of bytes for custom transports.
  *
  * These functions assume that the buffer of every shard is row-major and contiguous. A run is a
- * number of blocks of bytes at equal distances. The runs of a source and a destination describe
- * all bytes that move between the two, in the same order on both sides. A sender packs all blocks
- * of its runs in their order. The receiver unpacks the blocks of the same runs in the same order.
- * Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA. Reads suit sources in files: one read
- * gets bytes that are near each other, and the gaps between the bytes.
+ * number of blocks of bytes at equal distances. The runs from a source to a destination describe
+ * all bytes that move between the two. The bytes are in the same order on both sides. A sender
+ * packs all blocks of its runs in their order. The receiver unpacks the blocks of the same runs in
+ * the same order. Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA. Reads
+ * (`shardspec_read`) suit sources in files. One read gets bytes that are near each other, and also
+ * the gaps between the bytes.
  *
  * Ranks in the functions of this section are ranks of placements. Rank -1 stands for all
  * placements without a rank.
@@ -4455,7 +4514,7 @@ typedef struct shardspec_run shardspec_run;
  * A run: `block_count` blocks of `block_length` bytes that move from one buffer to another. Source
  * blocks start at `source_offset`, `source_offset + source_stride` and so on. Destination blocks
  * start at `destination_offset`, `destination_offset + destination_stride` and so on. All offsets,
- * strides and lengths are in bytes. Strides are 0 if there is one block.
+ * strides and lengths are in bytes. If a run has one block, both strides are 0.
  */
 struct shardspec_run {
   /** The source shard's index. */
@@ -4480,14 +4539,15 @@ struct shardspec_run {
 };
 
 /**
- * Writes how many bytes move between each pair of a source shard and a destination shard. Pairs
- * without traffic are left out. The other pairs are ordered by destination, then by source.
+ * Writes how many bytes move between each pair of a source shard and a destination shard. The
+ * function leaves out pairs without traffic. Pairs with traffic are ordered by destination, then
+ * by source.
  *
  * `sources`, `destinations` and `byte_counts` have `capacity` elements each, one for each pair.
- * Each of the three arrays may be NULL. `*needed` becomes the number of pairs. `needed` may be NULL. With capacity 0, only
- * `*needed` is written. `itemsize` is the number of bytes of an element. With 0, the size comes
- * from the element type of the plan's layouts. If elements have less than a byte, the number of
- * bits of each pair is rounded up to whole bytes.
+ * Each of the three arrays may be NULL. `*needed` becomes the number of pairs. `needed` may be
+ * NULL. With capacity 0, only `*needed` is written. `itemsize` is the number of bytes of an
+ * element. With `itemsize` 0, the element type of the plan's layouts determines the size. If
+ * elements are packed, the function rounds the number of bits of each pair up to whole bytes.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4503,15 +4563,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_traffic(
     int64_t *byte_counts, size_t capacity, size_t *needed, shardspec_error *err);
 
 /**
- * Writes how many bytes move between each pair of a source rank and a destination rank. Bytes that
- * stay on a rank are included. Pairs without traffic are left out. The other pairs are ordered by
- * source, then by destination.
+ * Writes how many bytes move between each pair of a source rank and a destination rank. The result
+ * includes bytes that stay on one rank. The function leaves out pairs without traffic. Pairs with
+ * traffic are ordered by source, then by destination.
  *
- * `source_ranks`, `destination_ranks` and `byte_counts` have `capacity` elements each, one for each
- * pair. Each of the three arrays may be NULL. `*needed` becomes the number of pairs. `needed` may be NULL. With capacity 0, only
- * `*needed` is written. `itemsize` is the number of bytes of an element. With 0, the size comes
- * from the element type of the plan's layouts. If elements have less than a byte, the number of
- * bits of each pair is rounded up to whole bytes.
+ * `source_ranks`, `destination_ranks` and `byte_counts` have `capacity` elements each, one for
+ * each pair. Each of the three arrays may be NULL. `*needed` becomes the number of pairs. `needed`
+ * may be NULL. With capacity 0, only `*needed` is written. `itemsize` is the number of bytes of an
+ * element. With `itemsize` 0, the element type of the plan's layouts determines the size. If
+ * elements are packed, the function rounds the number of bits of each pair up to whole bytes.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4532,7 +4592,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_traffic(
  *
  * `runs` has room for `capacity` runs. `*needed` becomes the number of runs. `needed` may be NULL.
  * With capacity 0, only `*needed` is written, and `runs` may be NULL. `itemsize` is the number of
- * bytes of an element. With 0, the size comes from the element type of the plan's layouts.
+ * bytes of an element. With `itemsize` 0, the element type of the plan's layouts determines the
+ * size.
  *
  * Time: proportional to the number of pieces if `capacity` is 0. With `capacity` 0, the function
  * allocates no memory.
@@ -4557,7 +4618,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_runs(
  *
  * `runs` has room for `capacity` runs. `*needed` becomes the number of runs. `needed` may be NULL.
  * With capacity 0, only `*needed` is written, and `runs` may be NULL. `itemsize` is the number of
- * bytes of an element. With 0, the size comes from the element type of the plan's layouts.
+ * bytes of an element. With `itemsize` 0, the element type of the plan's layouts determines the
+ * size.
  *
  * Time: proportional to the number of pieces if `capacity` is 0. With `capacity` 0, the function
  * allocates no memory.
@@ -4576,8 +4638,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_runs(
     shardspec_run *runs, size_t capacity, size_t *needed, shardspec_error *err);
 
 /**
- * Suggests a permutation of the destination's placements, so that the fewest elements move. If
- * several permutations are equally good, the result changes the fewest placements.
+ * Suggests how to permute the destination's placements so that as few elements as possible move.
+ * If several permutations are equally good, the result changes the fewest placements.
  *
  * `placement_indices` receives one number for each of the destination's different placements, in
  * the order of `shardspec_metadata_placement_text`. Number i is the index of the suggested new
@@ -4587,8 +4649,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_runs(
  * owners without the suggestion. `*moved_after` becomes the number of elements that change owners
  * with the suggestion. `moved_before` and `moved_after` may be NULL.
  *
- * Time: at worst p * (e + p) * log(p) for p placements. The number e is the number of pairs of a
- * placement and an owner with common elements.
+ * Time: at worst p * (e + p) * log(p) for p placements. The number e counts the pairs of a
+ * destination placement and a source owner that have elements in common.
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
@@ -4624,9 +4686,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_relabel(
 typedef struct shardspec_merge_options shardspec_merge_options;
 
 /**
- * Rules for the merging of reads. Zeros mean the defaults, and `shardspec_checkpoint_read` has equal
- * defaults. No
- * option changes which bytes are needed.
+ * Rules that decide when one read gets several needed parts of a source. A field with the value 0
+ * means its default. `shardspec_checkpoint_read` has the same defaults. No option changes which
+ * bytes are needed.
  */
 struct shardspec_merge_options {
   /** `sizeof(shardspec_merge_options)`. */
@@ -4637,11 +4699,12 @@ struct shardspec_merge_options {
    */
   int64_t max_gap;
   /**
-   * A read also includes a larger gap if the whole read has at most this number times the needed
-   * bytes. 0 means 2.0. With 1.0, only `max_gap` decides.
+   * A read also includes a larger gap if the read is not much longer than its needed bytes. The
+   * read may have at most `over_read` times the number of needed bytes. 0 means 2.0. With 1.0,
+   * only `max_gap` decides.
    */
   double over_read;
-  /** Maximum number of bytes of a read that gets several blocks. 0 means 2 MiB. */
+  /** Maximum number of bytes of a read that gets several needed parts. 0 means 2 MiB. */
   int64_t max_read;
 };
 
@@ -4652,7 +4715,7 @@ struct shardspec_merge_options {
 
 typedef struct shardspec_read shardspec_read;
 
-/** A read: contiguous bytes of a source shard's buffer, and the runs that need them. */
+/** A read: contiguous bytes of a source shard's buffer, and the runs that need these bytes. */
 struct shardspec_read {
   /** The source shard's index. */
   size_t source;
@@ -4667,25 +4730,27 @@ struct shardspec_read {
 };
 
 /**
- * Writes the reads that get the bytes of `shardspec_plan_shard_runs`, for a source shard in a file
- * or far away. One read gets bytes that are near each other.
+ * Writes the reads that get the bytes of the runs of `shardspec_plan_shard_runs`. Use these reads
+ * if the source shard is in a file or on another machine. One read gets bytes that are near each
+ * other.
  *
- * Reads are ordered by their offsets. `runs` receives the runs of all reads, ordered by
- * reads. The `source_offset` of a run counts from the first byte of its read. A long run is divided
- * between several reads. `options` may be NULL for the defaults. `itemsize` is the number of bytes
- * of an element. With 0, the element type of the plan's layouts decides.
+ * `reads` receives the reads, ordered by their offsets. `runs` receives the runs of all reads, in
+ * the order of the reads. The `source_offset` of a run counts from the first byte of its read. A
+ * long run is divided between several reads. With `options` NULL, the function uses the defaults.
+ * `itemsize` is the number of bytes of an element. With `itemsize` 0, the function uses the
+ * element type that the plan's layouts state.
  *
- * `*needed_reads` becomes the number of reads, and `*needed_runs` becomes the number of runs. Each
- * of the two may be NULL. Each of the two arrays may be NULL. The capacity of a NULL array is
- * ignored.
+ * `*needed_reads` becomes the number of reads, and `*needed_runs` becomes the number of runs.
+ * `needed_reads` and `needed_runs` may be NULL. `reads` and `runs` may be NULL. The function
+ * ignores the capacity of a NULL array.
  *
- * Memory: for all runs, also if both arrays are NULL.
+ * Memory: for all runs, also if `reads` and `runs` are NULL.
  * Time: n * log(n) for n runs.
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE if a shard does not exist; UNSUPPORTED if elements are packed and a
- * run would start or end inside of a byte; INVALID_ARGUMENT if an option is out of range, or if
+ * run starts or ends inside of a byte; INVALID_ARGUMENT if an option is out of range, or if
  * `itemsize` is negative, differs from the size of the stated element type, or is 0 and no element
  * type is stated; BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
@@ -4698,27 +4763,29 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_reads(
     shardspec_error *err);
 
 /**
- * Writes the reads that get the bytes of `shardspec_plan_rank_runs`, for sources in files or far
- * away. One read gets bytes of one source shard that are near each other.
+ * Writes the reads that get the bytes of the runs of `shardspec_plan_rank_runs`. Use these reads
+ * if source shards are in files or on other machines. A read gets bytes that are near each other
+ * in one source shard.
  *
- * Reads are ordered by source shard, then by their offsets. `runs` receives the runs of all reads,
- * ordered by reads. The `source_offset` of a run counts from the first byte of its read. A
- * long run is divided between several reads. `options` may be NULL for the defaults. `itemsize` is
- * the number of bytes of an element. With 0, the element type of the plan's layouts decides.
+ * `reads` receives the reads, ordered by source shard, then by their offsets. `runs` receives the
+ * runs of all reads, in the order of the reads. The `source_offset` of a run counts from the first
+ * byte of its read. A long run is divided between several reads. With `options` NULL, the function
+ * uses the defaults. `itemsize` is the number of bytes of an element. With `itemsize` 0, the
+ * function uses the element type that the plan's layouts state.
  *
- * `*needed_reads` becomes the number of reads, and `*needed_runs` becomes the number of runs. Each
- * of the two may be NULL. Each of the two arrays may be NULL. The capacity of a NULL array is
- * ignored.
+ * `*needed_reads` becomes the number of reads, and `*needed_runs` becomes the number of runs.
+ * `needed_reads` and `needed_runs` may be NULL. `reads` and `runs` may be NULL. The function
+ * ignores the capacity of a NULL array.
  *
- * Memory: for all runs, also if both arrays are NULL.
+ * Memory: for all runs, also if `reads` and `runs` are NULL.
  * Time: n * log(n) for n runs.
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if a rank is below -1; UNSUPPORTED if elements are packed and a run
- * would start or end inside of a byte; INVALID_ARGUMENT if an option is out of range, or if
- * `itemsize` is negative, differs from the size of the stated element type, or is 0 and no element
- * type is stated; BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * starts or ends inside of a byte; INVALID_ARGUMENT if an option is out of range, or if `itemsize`
+ * is negative, differs from the size of the stated element type, or is 0 and no element type is
+ * stated; BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4738,17 +4805,17 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_reads(
  *   if (shardspec_metadata_draw(metadata, NULL, picture, sizeof picture, NULL, &err) == 0)
  *     puts(picture);
  *
- * A picture as text has a frame around each area with the same owners. The numbers at the frame
- * are indices of the tensor. A list of the owners follows, with the number of elements of each. An
- * SVG shows the same areas, numbers and owners. In an SVG, each owner also has a colour and a
- * hatching. The hatching helps readers who can't distinguish colours.
+ * A picture as text has a frame around each area of elements with the same owners. The numbers at
+ * the frame are indices of the tensor. After the frames, a list has each owner and the number of
+ * its elements. An SVG shows the same areas, numbers and owners. In an SVG, each owner also has a
+ * colour and a hatching. The hatching helps readers who can't distinguish colours.
  *
  * A picture of a tensor with too many shards has two parts. In the first part, a cell of the
  * picture stands for several shards. The second part shows the beginning of the tensor with one
  * shard in each cell. No picture has more than `SHARDSPEC_MAX_PICTURE_SIZE` bytes.
  *
- * The library does not read the environment. The caller decides whether the terminal has colours,
- * for example with `isatty` and the variable `NO_COLOR`.
+ * To draw a picture, the library reads no environment variables. The caller decides whether the
+ * terminal has colours, for example with `isatty` and the variable `NO_COLOR`.
  */
 
 /** Maximum number of bytes of a picture, with its NUL. */
@@ -4758,8 +4825,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_reads(
 /** An SVG document. */
 #define SHARDSPEC_PICTURE_SVG 1
 /**
- * An SVG on a light background, or on a dark one if the reader's program prefers dark colours
- * (`prefers-color-scheme`).
+ * The background of an SVG is dark if the reader's program prefers dark colours
+ * (`prefers-color-scheme`), else light.
  */
 #define SHARDSPEC_THEME_AUTO 0
 /** An SVG on a light background. */
@@ -4770,8 +4837,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_reads(
 typedef struct shardspec_draw_options shardspec_draw_options;
 
 /**
- * Options of a picture. Zeros after `struct_size` are the defaults. `color`, `ascii` and `width`
- * have an effect on a text only. `theme` has an effect on an SVG only.
+ * Options of a picture. Zeros after `struct_size` are the defaults. The fields `color`, `ascii`
+ * and `width` change only a picture as text. The field `theme` changes only an SVG.
  */
 struct shardspec_draw_options {
   /** `sizeof(shardspec_draw_options)`. */
@@ -4789,8 +4856,8 @@ struct shardspec_draw_options {
    */
   int32_t color;
   /**
-   * With 1, a text consists of ASCII only, which every terminal can show. With 0, a text has
-   * lines and blocks of Unicode, in UTF-8. Other values are refused.
+   * With 1, a text consists of ASCII only, which every terminal can show. With 0, a text has the
+   * line and block characters of Unicode, in UTF-8. Other values are refused.
    */
   int32_t ascii;
   /** Maximum number of columns of a text: 40 to 400. 0 means 80. */
@@ -4813,7 +4880,7 @@ struct shardspec_draw_options {
   const int64_t *window_offsets;
   /**
    * The size, in each dimension, of the part of the tensor that the picture shows. In dimensions
-   * that the picture shows, the size is at least 1.
+   * that the picture shows, the size must be at least 1.
    */
   const int64_t *window_sizes;
   /**
@@ -4829,9 +4896,9 @@ struct shardspec_draw_options {
 #define SHARDSPEC_DRAW_OPTIONS_INIT { sizeof(shardspec_draw_options), 0, 0, 0, 0, 0, NULL, 0, NULL, NULL, 0 }
 
 /**
- * Draws the owners of a tensor's elements. Replicas, padding and empty shards are marked. The
- * function writes the picture to `buffer`, NUL-terminated and in UTF-8. `options` may be NULL:
- * text of 80 columns without colours.
+ * Draws the owners of a tensor's elements. The picture marks replicas, padding and empty shards.
+ * The function writes the picture to `buffer`, NUL-terminated and in UTF-8. With `options` NULL,
+ * the picture is a text of 80 columns without colours.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -4856,9 +4923,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_draw(
 /**
  * Draws the owners of a tensor's elements, for any list of shards. `sizes` holds the `ndim` sizes
  * of the tensor. The shards need not cover the tensor, and may overlap. The picture marks gaps,
- * overlaps and elements outside of the tensor. With the marks, the picture shows why a list of
- * shards is refused as metadata. The function writes the picture to `buffer`, NUL-terminated and
- * in UTF-8. `options` may be NULL: text of 80 columns without colours.
+ * overlaps and elements outside of the tensor. The marks show why the library refuses to create
+ * metadata from a list of shards. The function writes the picture to `buffer`, NUL-terminated and
+ * in UTF-8. With `options` NULL, the picture is a text of 80 columns without colours.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -4871,7 +4938,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_draw(
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if an option is not allowed, a size is negative, `ndim` is above 32 or
  * the window is not a part of the tensor; NDIM_MISMATCH if the shards have another number of
- * dimensions than the tensor; SHAPE_MISMATCH if they are flattened shards of a tensor of other
+ * dimensions than the tensor; SHAPE_MISMATCH if the shards are flattened for a tensor of other
  * sizes; OVERFLOW if the number of elements does not fit in 64 bits; INDEX_OUT_OF_RANGE if
  * `options->axes` has a dimension that the tensor does not have; BUFFER_TOO_SMALL if `capacity` is
  * too small (the error's `limit` is the capacity needed); INVALID_HANDLE, NULL_ARGUMENT,
@@ -4887,25 +4954,25 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_draw(
 /**
  * Draws which elements change their owner between two layouts of a tensor. An element stays if one
  * of its owners in `destination` is also an owner of the element in `source`. The function writes
- * the picture to `buffer`, NUL-terminated and in UTF-8. `options` may be NULL: text of 80 columns
- * without colours.
+ * the picture to `buffer`, NUL-terminated and in UTF-8. With `options` NULL, the picture is a text
+ * of 80 columns without colours.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
  * `SHARDSPEC_MAX_PICTURE_SIZE` bytes are always enough.
  *
- * Time: about n * log(n) for n shards, plus time in proportion to the pairs of shards that an owner
- * has in both layouts.
+ * Time: about n * log(n) for n shards, plus a time in proportion to the number of pairs of shards.
+ * A pair is a source shard and a destination shard with the same owner.
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
  * Errors: SHAPE_MISMATCH or NDIM_MISMATCH if the two tensors have different sizes; DTYPE_MISMATCH
- * if both state an element type and the two differ; UNSUPPORTED if flattened dimensions are cut
- * into more than 4,194,304 blocks; INVALID_ARGUMENT if an option is not allowed or the window is not
- * a part of the tensor; INDEX_OUT_OF_RANGE if `options->axes` has a dimension that the tensor does
- * not have; BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
- * needed); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * if both layouts state an element type and the two types differ; UNSUPPORTED if flattened
+ * dimensions are cut into more than 4,194,304 blocks; INVALID_ARGUMENT if an option is not allowed
+ * or the window is not a part of the tensor; INDEX_OUT_OF_RANGE if `options->axes` has a dimension
+ * that the tensor does not have; BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit`
+ * is the capacity needed); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4915,12 +4982,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_draw_diff(
     shardspec_error *err);
 
 /**
- * Draws how much a plan moves between each pair of owners, as a matrix. A row is a source owner, and
- * a column is a destination owner. The fields `axes` and `window_...` of the options are ignored.
- * Amounts are numbers of bytes if the layouts state an element type, else numbers of elements. If
- * there are many owners, neighbouring owners have a common row or column. The function writes the
- * picture to `buffer`, NUL-terminated and in UTF-8. `options` may be NULL: text of 80 columns
- * without colours.
+ * Draws a matrix of the amounts that a plan moves between each pair of owners. A row is a source
+ * owner, and a column is a destination owner. The fields `axes` and `window_...` of the options
+ * are ignored. Amounts are numbers of bytes if the layouts state an element type, else numbers of
+ * elements. If there are many owners, neighbouring owners share a row or a column. The function
+ * writes the picture to `buffer`, NUL-terminated and in UTF-8. With `options` NULL, the picture is
+ * a text of 80 columns without colours.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -4943,28 +5010,29 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_draw(
 /* ================================================================================================
  * Checkpoints: tensors in files.
  *
- * A checkpoint is a file or a directory. The library reads safetensors files, also from torch's
- * distributed checkpoint, and `.npy` files. A directory of safetensors files may have a
- * `model.safetensors.index.json`. The library recognises the format by the names of files and by
- * their first bytes.
+ * A checkpoint is a file or a directory. The library reads `.npy` files and safetensors files. The
+ * library also reads the safetensors files of torch's distributed checkpoint. A directory of
+ * safetensors files may have a `model.safetensors.index.json`. The library recognises the format
+ * by the names of files and by their first bytes.
  *
  * A tensor is stored in chunks. A chunk is a shard with a file as its placement. The placement of
  * a chunk is a custom placement of the type "file". The text of the placement is the name of the
  * file in the checkpoint. A tensor can be read into any layout. The caller passes metadata, the
- * indices of some of its shards, and memory for these shards. `shardspec_checkpoint_check` lists
- * all reasons why tensors can't be read. `shardspec_checkpoint_check` itself reads no element.
+ * indices of some shards of the metadata, and memory for these shards.
+ * `shardspec_checkpoint_check` lists all reasons why tensors can't be read.
+ * `shardspec_checkpoint_check` itself reads no element.
  *
- * Opening a checkpoint reads only the headers of the files. A file that is shorter than stated in
- * its header is refused. Files are read by `pread` and are never mapped into memory. The files
- * that an index names must be in the directory of the index or below it. Symbolic links are
- * followed. Only regular files are read.
+ * Opening a checkpoint reads only the headers of the files. The library refuses a file that is
+ * shorter than its header states. The library reads files by `pread` and never maps files into
+ * memory. All files that an index file names must be in or below the directory of the index file.
+ * The library follows symbolic links, but reads only regular files.
  *
  * Elements are moved unchanged. The library does not convert element types.
  */
 
 /**
- * An open checkpoint, behind a handle. No file stays open. The object is immutable. Free the
- * handle with `shardspec_checkpoint_free`.
+ * An open checkpoint, behind a handle. The object keeps no file open. The object is immutable.
+ * Free the handle with `shardspec_checkpoint_free`.
  */
 typedef struct shardspec_checkpoint shardspec_checkpoint;
 
@@ -4975,11 +5043,11 @@ typedef struct shardspec_checkpoint shardspec_checkpoint;
  * A checkpoint with missing files can be opened. `shardspec_checkpoint_check` reports the tensors
  * of missing files, and a read of these tensors fails.
  *
- * Ownership: the caller frees `*out`. No file stays open.
+ * Ownership: the caller frees `*out`. After the call, no file stays open.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: on the disk.
  * Errors: FILE_FAILED if the system refuses to open, list or read a file; INVALID_FILE if a file
- * does not follow its format, is shorter than stated in its header, or has a header or index of
+ * does not follow its format, is shorter than its header states, or has a header or an index of
  * more than 100,000,000 bytes; UNSUPPORTED if an element type has no equivalent in this library;
  * INVALID_ARGUMENT if no known format is at the path; OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
@@ -5003,7 +5071,7 @@ SHARDSPEC_API shardspec_status shardspec_checkpoint_free(
 
 /**
  * Writes to `*out` the number of tensors. Tensors are numbered from 0, in the order of their
- * names. Tensors with missing files do not count.
+ * names. The number includes only tensors with at least one existing file.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -5034,7 +5102,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_n
     size_t *needed, shardspec_error *err);
 
 /**
- * Writes to `*out` the number of the tensor that has this name.
+ * Writes to `*out` the number of the tensor with the name `name`.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -5050,11 +5118,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_find_ten
 
 /**
  * Writes the element type and the sizes of tensor `tensor`. `sizes` has room for `capacity`
- * numbers. `*ndim` becomes the number of dimensions. `dtype`, `sizes` and `ndim` may be NULL.
+ * numbers. `*ndim` becomes the number of dimensions. The pointers `dtype`, `sizes` and `ndim` may
+ * be NULL.
  *
  * torch's distributed checkpoint does not store the sizes of a tensor in its safetensors files.
- * For such a tensor, this function writes the ends of the last chunks as sizes. If the layout for
- * a read is larger than these sizes, the read reports the missing elements.
+ * For such a tensor, the function writes the end of the last chunk in each dimension. If the
+ * tensor of a read's metadata is larger than these sizes, the read reports the missing elements.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -5069,8 +5138,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_get_tens
     size_t capacity, size_t *ndim, shardspec_error *err);
 
 /**
- * Creates the list of the stored chunks of tensor `tensor`. The chunks are shards with files as
- * placements. Chunks may overlap, and may leave gaps if files are missing.
+ * Creates the list of the stored chunks of tensor `tensor`. Each chunk is a shard with a file as
+ * its placement. Chunks may overlap. If files are missing, there may be gaps between the chunks.
  *
  * Ownership: the caller frees `*out`. The caller may free the checkpoint before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -5085,13 +5154,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_c
 
 /**
  * Creates metadata that describes how tensor `tensor` is stored. The shards are the chunks of the
- * tensor, and the placements are files. If several files hold a chunk, the chunk has replicas. The
- * metadata states the element type.
+ * tensor, and the placements are files. If several files hold the same chunk, the chunk has
+ * replicas. The metadata states the element type.
  *
  * Ownership: the caller frees `*out`. The caller may free the checkpoint before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: GAP if files are missing, so that the chunks do not cover the tensor;
+ * Errors: GAP if files are missing and the chunks therefore do not cover the tensor;
  * INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
@@ -5101,18 +5170,19 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_m
     shardspec_error *err);
 
 /**
- * Receives the number of needed bytes that have been read so far. The callback returns its status
- * of success to continue. To cancel the read, the callback returns another status. The reading
- * function returns this status. The library calls the callback on the thread that called the
- * reading function. The calls happen between the reads of this thread and once at the end of the
- * read.
+ * Receives the progress of a read. `bytes_done` is the number of needed bytes that have been read
+ * so far. `bytes_total` is the number of all needed bytes. To continue, the callback returns its
+ * status of success. To cancel the read, the callback returns another status. If the callback
+ * cancels the read, the reading function returns the status of the callback. The library calls the
+ * callback on the thread that called the reading function. The calls happen between the reads of
+ * this thread and once at the end of the read.
  */
 typedef shardspec_status (*shardspec_progress_fn)(
     void *ctx, uint64_t bytes_done, uint64_t bytes_total, shardspec_error *err);
 
 typedef struct shardspec_checkpoint_read_options shardspec_checkpoint_read_options;
 
-/** Options of a read. Zeros are the defaults. No option changes the result. */
+/** Options of a read. Zeros mean the defaults. No option changes the result. */
 struct shardspec_checkpoint_read_options {
   /** `sizeof(shardspec_checkpoint_read_options)`. */
   uint64_t struct_size;
@@ -5124,8 +5194,8 @@ struct shardspec_checkpoint_read_options {
    */
   shardspec_status success_status;
   /**
-   * If the gap between two needed parts of a file has at most this many bytes, one read gets both
-   * parts and the gap. 0 means 4096.
+   * If the gap between two needed parts of a file has at most this many bytes, one read gets
+   * both parts and the gap. 0 means 4096.
    */
   uint64_t max_gap;
   /**
@@ -5152,9 +5222,10 @@ struct shardspec_checkpoint_read_options {
 typedef struct shardspec_checkpoint_item shardspec_checkpoint_item;
 
 /**
- * A tensor of a checkpoint, and the memory that receives its elements. The memory is the local
- * shards of `tensor`, or views of some shards of `metadata`. With `tensor` and `metadata` NULL,
- * the whole tensor is shard 0. Set unused fields to zero.
+ * A tensor of a checkpoint, and the memory that receives its elements. Either the local shards of
+ * `tensor` or the views in `shards` receive the elements. `shards` holds views of some shards of
+ * `metadata`. If `tensor` and `metadata` are NULL, the whole tensor is shard 0. Set unused fields
+ * to zero.
  */
 struct shardspec_checkpoint_item {
   /** `sizeof(shardspec_checkpoint_item)`. In an array, all structs have the same `struct_size`. */
@@ -5189,11 +5260,11 @@ struct shardspec_checkpoint_item {
 
 typedef struct shardspec_checkpoint_read_report shardspec_checkpoint_read_report;
 
-/** Numbers about a read. */
+/** Numbers of reads and bytes that a reading function reports. */
 struct shardspec_checkpoint_read_report {
   /** The caller sets this field to `sizeof(shardspec_checkpoint_read_report)`. */
   uint64_t struct_size;
-  /** Number of reads. */
+  /** Number of reads from files. */
   uint64_t read_count;
   /** Number of bytes that were read from files. */
   uint64_t bytes_read;
@@ -5214,15 +5285,17 @@ struct shardspec_checkpoint_read_report {
 
 /**
  * Finds all reasons why `item_count` items can't be read. Possible reasons are missing tensors and
- * files, missing elements, and chunks that contradict each other. The sizes or the element type of
- * a layout may also differ from the stored tensor. With `item_count` 0, the function checks the
- * whole checkpoint. The function reads no element, and ignores `shards` of the items.
+ * files, missing elements, and chunks that contradict each other. Another possible reason is a
+ * layout with other sizes or another element type than the stored tensor. With `item_count` 0, the
+ * function checks the whole checkpoint. The function reads no element, and ignores `shards` of the
+ * items.
  *
- * `*problem_count` becomes the number of problems. Counting ends at
- * `SHARDSPEC_CHECKPOINT_MAX_PROBLEMS`, or at `capacity` if that number is larger. `problems` has
- * room for `capacity` structs. `problems` receives the first problems, in the order of the items.
- * Each problem has a status, a message, and in `index` the position of the item. The caller sets
- * each `struct_size` to `sizeof(shardspec_error)`. With `capacity` 0, `problems` may be NULL.
+ * `*problem_count` becomes the number of problems. The function stops counting at
+ * `SHARDSPEC_CHECKPOINT_MAX_PROBLEMS`, or at `capacity` if `capacity` is larger. `problems` has
+ * `capacity` elements, one for each problem. `problems` receives the first problems, in the order
+ * of the items. Each problem has a status and a message. In each problem, `index` is the position
+ * of the item. The caller sets each `struct_size` to `sizeof(shardspec_error)`. With `capacity` 0,
+ * `problems` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -5245,28 +5318,29 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_check(
  * file. One read gets bytes that are near each other. Contiguous data is read directly into the
  * shards.
  *
- * All checks come before the first read: the checks of `shardspec_checkpoint_check` and the checks
- * of the views. `options`, `whole` and `report` may be NULL. `whole` has room for `item_count`
- * numbers. `whole[i]` becomes 1 if item i was read completely, else 0. If the read itself fails,
- * the function also writes `whole` and `report`, and the elements of incomplete items are
- * undefined.
+ * Before the first read, the function makes all checks of `shardspec_checkpoint_check` and checks
+ * the views. `options`, `whole` and `report` may be NULL. `whole` has `item_count` elements, one
+ * for each item. `whole[i]` becomes 1 if item i was read completely, else 0. If the read itself
+ * fails, the function still writes `whole` and `report`. After a failed read, the elements of
+ * incomplete items are undefined.
  *
- * Packed elements can be read if each part of a shard starts and ends on a whole byte of the file.
- * The function may write the unused bits behind the last element of a shard.
+ * The function can read packed elements only if each part of a shard starts and ends at the border
+ * of a byte of the file. The function may write the unused bits behind the last element of a
+ * shard.
  *
  * Ownership: the caller keeps all arguments.
- * Calls back: `progress`; `equal` and `hash` of custom placements; `destroy`, if another thread frees
- * a handle during the call.
+ * Calls back: `progress`; `equal` and `hash` of custom placements; `destroy`, if another thread
+ * frees a handle during the call.
  * Blocks: on the disk.
- * Errors: NOT_FOUND if a tensor does not exist; GAP if no file holds some elements (the message
+ * Errors: NOT_FOUND if a tensor does not exist; GAP if some elements are in no file (the message
  * names tensor, box and file); OVERLAP if chunks contradict each other; SHAPE_MISMATCH,
  * NDIM_MISMATCH or DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if the elements of a
- * layout are pending a reduction; ALIASED if destinations share memory; UNSUPPORTED if a part ends
- * inside of a byte; UNSUPPORTED_DEVICE, INVALID_ARGUMENT, INDEX_OUT_OF_RANGE, OVERFLOW,
- * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these errors, nothing was written.
- * During the read: FILE_FAILED or INVALID_FILE if a file can't be read or has changed since the
- * checkpoint was opened (the message names file, byte and reason). If `progress` cancels the read,
- * the function returns the status of `progress`.
+ * layout are pending a reduction; ALIASED if destinations share memory; UNSUPPORTED if a part of a
+ * shard starts or ends inside of a byte; UNSUPPORTED_DEVICE, INVALID_ARGUMENT, INDEX_OUT_OF_RANGE,
+ * OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these errors, nothing was
+ * written. During the read: FILE_FAILED or INVALID_FILE if a file can't be read or has changed
+ * since the checkpoint was opened (the message names file, byte and reason). If `progress` cancels
+ * the read, the function returns the status of `progress`.
  * Threads: any. No other thread may use the destinations during the call.
  * Since: ABI 0.
  */
@@ -5280,12 +5354,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_read(
  * together read each element once. `metadatas` holds the layouts of `metadata_count` tensors.
  *
  * `readers` receives one number for each shard of the first layout, then for each shard of the
- * second layout, and so on. The number is the index of the shard that is read from files. If the
- * number is the shard's own index, this shard is read from files. If the number is another index,
+ * second layout, and so on. The number is an index of a shard in the same layout. If the number is
+ * the shard's own index, the owner reads this shard from files. If the number is another index,
  * the shard receives its elements from the shard with that index. The function handles the largest
- * sets first. In each set, the function chooses the owner with the fewest bytes so far. If a
- * layout states no element type, an element counts as a byte. Equal layouts give equal readers in
- * every process.
+ * sets first. In each set, the function chooses the shard with the owner that has the fewest bytes
+ * to read so far. If a layout states no element type, an element counts as a byte. Equal layouts
+ * give equal readers in every process.
  *
  * `capacity` is the number of elements of `readers`. `*needed` becomes the number of shards of all
  * layouts. `needed` may be NULL. With capacity 0, only `*needed` is written.
@@ -5311,26 +5385,26 @@ typedef struct shardspec_comm_options shardspec_comm_options;
 /**
  * Reads tensors of a checkpoint on all ranks of a communicator together.
  * `shardspec_checkpoint_read` on each rank would give the same elements. If several shards have
- * the same elements, one rank reads the elements from the files and sends the elements to the
- * other ranks. `shardspec_checkpoint_choose_readers` returns the same readers for these layouts.
- * All ranks read about equally many bytes.
+ * the same elements, one rank reads the elements and sends the elements to the ranks of the other
+ * shards. For these layouts, `shardspec_checkpoint_choose_readers` returns the readers that this
+ * function chooses. All ranks read about equally many bytes.
  *
- * All ranks pass the same names and layouts in the same order. Each rank passes all of its own shards.
- * If `indices` of an item is NULL, `shards` holds all shards of this rank, in the order of the
- * shards' indices. If `metadata` and `tensor` are NULL, every rank reads the whole tensor. Each
- * rank opens the checkpoint itself.
+ * All ranks pass the same names and layouts in the same order. Each rank passes all of its own
+ * shards. If `indices` of an item is NULL, `shards` holds all shards of this rank, in the order of
+ * the shards' indices. If `metadata` and `tensor` of an item are NULL, every rank reads the whole
+ * tensor. Each rank opens the checkpoint itself.
  *
  * The ranks agree on the tensors before the first read. In each step, the ranks read a group of
- * tensors of about 1 GiB and send these tensors to each other. Shards are read into their
- * destinations. Messages are sent directly from these destinations. `options` limits the memory
+ * tensors of about 1 GiB and send these tensors to each other. Each rank reads shards into their
+ * destinations, and sends messages directly from these destinations. `options` limits the memory
  * for reads, and `comm_options` limits the memory for messages. Reads also include small gaps
- * between needed parts. Another rank may need and read the same bytes.
+ * between needed parts. The bytes of a gap may also be read by another rank that needs them.
  *
- * `options` and `comm_options` may be NULL, and may differ between ranks. `progress` counts the bytes
- * that this rank reads and receives. `whole` has room for `item_count` numbers and may be NULL:
- * `whole[i]` becomes 1 if item i is complete on this rank, else 0. `report` may be NULL. `report`
- * counts the reads of this rank and the bytes that the destinations of this rank need. After a
- * failure during the read, the function also writes `whole` and `report`.
+ * `options` and `comm_options` may be NULL, and may differ between ranks. `progress` counts the
+ * bytes that this rank reads and receives. `whole` has room for `item_count` numbers, one for each
+ * item, and may be NULL. `whole[i]` becomes 1 if item i is complete on this rank, else 0. `report`
+ * may be NULL. `report` counts the reads of this rank and the bytes that the destinations of this
+ * rank need. After a failure during the read, the function also writes `whole` and `report`.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `progress`; `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of
@@ -5338,17 +5412,18 @@ typedef struct shardspec_comm_options shardspec_comm_options;
  * Blocks: on the disk and on other ranks.
  * Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the
  * shards of an item are not exactly the shards of this rank; NOT_FOUND if a tensor does not exist;
- * GAP if no file holds some elements; OVERLAP if chunks contradict each other; SHAPE_MISMATCH,
+ * GAP if some elements are in no file; OVERLAP if chunks contradict each other; SHAPE_MISMATCH,
  * NDIM_MISMATCH or DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if the elements of a
  * layout are pending a reduction; ALIASED if destinations share memory; DISAGREEMENT if another
- * rank returns an error, or if names, layouts or element types differ (the message has both);
- * UNSUPPORTED, UNSUPPORTED_DEVICE, INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
- * OUT_OF_MEMORY. After one of these errors, nothing was written on any rank. During the read:
- * FILE_FAILED or INVALID_FILE if this rank can't read a file (the message names file, byte and
- * reason); OUT_OF_MEMORY; the status of `progress` if `progress` cancels the read. If a rank fails
- * during the read, all other ranks return DISAGREEMENT with the rank, its status and its message.
- * If `progress` cancels after the last bytes of its rank have arrived, only that rank returns the
- * status. TRANSPORT_FAILED if the transport fails, or any status of a custom transport.
+ * rank returns an error, or if names, layouts or element types differ between ranks (the message
+ * has both); UNSUPPORTED, UNSUPPORTED_DEVICE, INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY. After one of these errors, nothing was written on any rank. During
+ * the read: FILE_FAILED or INVALID_FILE if this rank can't read a file (the message names file,
+ * byte and reason); OUT_OF_MEMORY; the status of `progress` if `progress` cancels the read. If a
+ * rank fails during the read, all other ranks return DISAGREEMENT with the rank, its status and
+ * its message. If `progress` cancels the read after the last bytes of its rank have arrived, only
+ * that rank returns the status of `progress`. TRANSPORT_FAILED if the transport fails, or any
+ * status of a custom transport.
  * Threads: any, but only one thread at a time may use the communicator. During the call, no other
  * thread may use the destinations.
  * Source: MPI_File_read_all.
@@ -5410,12 +5485,15 @@ typedef struct shardspec_checkpoint_write_options shardspec_checkpoint_write_opt
 
 /**
  * Options for writing a checkpoint. If a function gets NULL instead of options, the defaults
- * apply. The default also applies to each field that is 0. All ranks pass the same values.
+ * apply. The default also applies to each field that is 0. All ranks must pass the same values.
  */
 struct shardspec_checkpoint_write_options {
   /** `sizeof(shardspec_checkpoint_write_options)`. */
   uint64_t struct_size;
-  /** The division of tensors among files: a `SHARDSPEC_CHECKPOINT_FILES_...` constant. */
+  /**
+   * A `SHARDSPEC_CHECKPOINT_FILES_...` constant. The constant says how tensors are divided among
+   * files.
+   */
   uint32_t files;
   /**
    * With a nonzero value, the function replaces a checkpoint at the path. With 0, the function
@@ -5461,13 +5539,13 @@ struct shardspec_checkpoint_rule {
  * The layouts alone determine the file of each shard, so ranks exchange no messages. By default,
  * each file is a safetensors file with shards of one owner. With SHARDSPEC_CHECKPOINT_FILES_ONE,
  * all ranks write into one file with whole tensors. The file must be on a file system that all
- * ranks share. Of several replicas, only one is written. All owners write about equally many
- * bytes. If a view is not row-major, runs of at least 1 KiB are written directly from the view.
- * Shorter runs are copied first, at most 8 MiB at a time.
+ * ranks share. Of several replicas, only one owner writes its replica. All owners write about
+ * equally many bytes. If a view is not row-major, the function writes runs of at least 1 KiB
+ * directly from the view. The function first copies shorter runs, at most 8 MiB at a time.
  *
- * The function writes the files into a directory with the name of the path and the ending
- * `.saving`. The function flushes the files to the disk. The path itself does not change. After a
- * failure, the function may be called again.
+ * The function writes the files into a temporary directory. The name of this directory is the path
+ * with the ending `.saving`. The function flushes the files to the disk. The path itself does not
+ * change. After a failure, the program may call the function again.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -5477,10 +5555,10 @@ struct shardspec_checkpoint_rule {
  * checkpoint, if a name is empty or occurs twice, if metadata states no element type, or if some
  * shards of an owner are missing; FILE_FAILED if the system refuses to write a file, for example
  * because the disk is full; OVERLAP if two shards have only some elements in common; UNSUPPORTED
- * if the format does not have an element type; UNSUPPORTED also for files of owners if a shard is
- * not a box; PARTIAL, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE,
- * UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, the
- * path is unchanged.
+ * if the format does not have an element type; UNSUPPORTED also if a shard is not a box and each
+ * owner has its own files; PARTIAL, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
+ * INDEX_OUT_OF_RANGE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * After an error, the path is unchanged.
  * Threads: any. Several ranks and threads may write their parts at the same time.
  * Source: torch's `torch.distributed.checkpoint.save`.
  * Since: ABI 0.
@@ -5492,13 +5570,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_write(
 /**
  * Moves a checkpoint to its path, after all ranks have written all shards. Call this function on
  * one rank, after a barrier. Pass the same names, layouts and options as to
- * `shardspec_checkpoint_write`. `indices`, `shards` and `shard_count` are ignored.
+ * `shardspec_checkpoint_write`. The function ignores `indices`, `shards` and `shard_count`.
  *
- * The function checks that all owners have written their shards. If whole tensors are in several
- * files, the function writes a `model.safetensors.index.json`. As the last step, the function
- * renames the new directory to `path`. If `path` has an old checkpoint, the function exchanges the
- * two directories in one step and then removes the old one. If the program ends at any point,
- * `path` has either the complete old checkpoint or the complete new one.
+ * The function checks that all owners have written their shards. If there are several files with
+ * whole tensors, the function writes a `model.safetensors.index.json`. As the last step, the
+ * function renames the new directory to `path`. If `path` has an old checkpoint, the function
+ * exchanges the old and the new directory in one step and then removes the old directory. If the
+ * program ends at any point, `path` has either the complete old checkpoint or the complete new
+ * checkpoint.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -5508,9 +5587,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_write(
  * UNSUPPORTED if a checkpoint is to be replaced and the file system can't exchange two
  * directories; INVALID_ARGUMENT if the path exists and `replace` is 0, or if the path holds
  * anything but a checkpoint; FILE_FAILED, OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE,
- * NULL_ARGUMENT, OUT_OF_MEMORY. After an error, the path has the old checkpoint. If only flushing
- * the directory above the path failed, the path has the new one. An old checkpoint that can't be
- * removed stays in the directory with the ending `.saving`.
+ * NULL_ARGUMENT, OUT_OF_MEMORY. After an error, the path has the old checkpoint. There is one
+ * exception: if only the flush of the directory above the path failed, the path has the new
+ * checkpoint. If the function can't remove an old checkpoint, the old checkpoint stays in the
+ * directory with the ending `.saving`.
  * Threads: any. No rank may write to the same path during the call.
  * Since: ABI 0.
  */
@@ -5521,13 +5601,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_commit(
 /**
  * Writes all tensors of a checkpoint to another checkpoint, with other layouts. `source_path` is a
  * safetensors file, a `.npy` file, a directory of safetensors files or a directory of torch's
- * distributed checkpoint. The new checkpoint appears at `path` in one step, after all of it is
- * written.
+ * distributed checkpoint. After the function has written the whole new checkpoint, the checkpoint
+ * appears at `path` in one step.
  *
- * The first rule with a matching pattern determines the spec of a tensor. A tensor without a
- * matching rule is written whole, as a shard of rank 0. The conversion holds at most `max_bytes`
- * bytes of elements in memory, and the buffers of its reads. The conversion first checks the
- * source. If elements are missing, the conversion writes nothing.
+ * The first rule with a matching pattern determines the spec of a tensor. The function writes a
+ * tensor without a matching rule whole, as a shard of rank 0. In memory, the conversion holds at
+ * most `max_bytes` bytes of elements, plus the buffers of its reads. The conversion first checks
+ * the source. If elements are missing, the conversion writes nothing.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
@@ -5535,7 +5615,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_commit(
  * Blocks: on the disk.
  * Errors: FILE_FAILED if the system refuses to read or write a file, for example because the disk
  * is full; INVALID_FILE if a source file does not follow its format or is shorter than stated in
- * its header; GAP if no file holds some elements; NOT_FOUND if the index of the source names a
+ * its header; GAP if some elements are in no file; NOT_FOUND if the index of the source names a
  * tensor that no file has; INVALID_ARGUMENT if the source has no known format, if `path` exists
  * and `replace` is 0, or if `path` holds anything but a checkpoint; UNSUPPORTED if the format does
  * not have an element type, if a shard is not a box and each owner has its own files, or if the
@@ -5553,17 +5633,17 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_convert(
  * DLPack: tensors shared with other libraries, without a copy.
  *
  * A managed tensor is a view together with a function that releases its memory. The library that
- * receives a managed tensor may use its memory. After the last use, the receiving library calls
- * `tensor->deleter(tensor)` exactly once, on any thread.
+ * receives a managed tensor may use the memory of this tensor. After the last use, the receiving
+ * library calls `tensor->deleter(tensor)` exactly once, on any thread.
  *
  * There are two forms of managed tensors. `shardspec_managed_tensor` has the memory layout of
  * DLPack's `DLManagedTensorVersioned`. `shardspec_legacy_managed_tensor` has the memory layout of
- * `DLManagedTensor`. The legacy form is for libraries that support only DLPack before 1.0. A
- * pointer to a managed tensor may be cast to a pointer to the struct of DLPack, and back.
+ * `DLManagedTensor`. The legacy form is for libraries that support only versions of DLPack before
+ * 1.0. A program may cast a pointer to a managed tensor to a pointer to DLPack's struct, and back.
  *
  * `shardspec_sharded_tensor_new_from_managed` takes managed tensors of other libraries. Some
- * functions take a view, `release` and `ctx`. For a managed tensor, pass its `deleter` as
- * `release` and the managed tensor itself as `ctx`.
+ * functions take a view, `release` and `ctx`. To pass a managed tensor to these functions, pass
+ * its view, its `deleter` as `release`, and the managed tensor itself as `ctx`.
  *
  * Source: `dlpack.h` 1.0.
  */
@@ -5572,9 +5652,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_convert(
 #define SHARDSPEC_DLPACK_MAJOR_VERSION 1
 /** The minor version of DLPack in the library's managed tensors. */
 #define SHARDSPEC_DLPACK_MINOR_VERSION 0
-/** A flag: the memory must not be written. */
+/** A flag: the receiving library must not write the memory. */
 #define SHARDSPEC_DLPACK_FLAG_READ_ONLY 1
-/** A flag: the memory is a copy without other users. */
+/** A flag: the memory is a copy, and only the receiving library uses it. */
 #define SHARDSPEC_DLPACK_FLAG_IS_COPIED 2
 
 typedef struct shardspec_managed_tensor shardspec_managed_tensor;
@@ -5620,17 +5700,17 @@ struct shardspec_legacy_managed_tensor {
 };
 
 /**
- * Creates a managed tensor of the memory of `view`, for another library. `flags` is 0, or a
- * bitwise or of `SHARDSPEC_DLPACK_FLAG_...` constants.
+ * Creates a managed tensor for another library. The managed tensor uses the memory of `view`.
+ * `flags` is 0, or a bitwise or of `SHARDSPEC_DLPACK_FLAG_...` constants.
  *
- * Ownership: the library copies `view`. The memory of the view must stay valid until the library
- * calls `release(ctx)`, exactly once. The deleter of the managed tensor calls `release`. A failed
- * call also calls `release`, before it returns. `release` may be NULL. The caller passes `*out` to
- * another library, or calls its deleter.
+ * Ownership: the library copies `view`. The library calls `release(ctx)` exactly once. Until this
+ * call, the memory of the view must stay valid. The deleter of the managed tensor calls `release`.
+ * A failed call also calls `release`, before it returns. `release` may be NULL. The caller passes
+ * `*out` to another library, or calls its deleter.
  * Calls back: `release`, if the call fails.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT if `flags` has other bits; UNSUPPORTED_DEVICE, OVERFLOW, NULL_ARGUMENT,
- * OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if `flags` has a bit that no `SHARDSPEC_DLPACK_FLAG_...` constant has;
+ * UNSUPPORTED_DEVICE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -5639,13 +5719,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_managed_tensor_new(
     shardspec_managed_tensor **out, shardspec_error *err);
 
 /**
- * Creates a managed tensor of the memory of `view`, in the form before DLPack 1.0. The form before
- * DLPack 1.0 has no flags, so the receiving library may write the memory.
+ * Creates a managed tensor in the form before DLPack 1.0. The managed tensor uses the memory of
+ * `view`. The form before DLPack 1.0 has no flags, so the receiving library may write the memory.
  *
- * Ownership: the library copies `view`. The memory of the view must stay valid until the library
- * calls `release(ctx)`, exactly once. The deleter of the managed tensor calls `release`. A failed
- * call also calls `release`, before it returns. `release` may be NULL. The caller passes `*out` to
- * another library, or calls its deleter.
+ * Ownership: the library copies `view`. The library calls `release(ctx)` exactly once. Until this
+ * call, the memory of the view must stay valid. The deleter of the managed tensor calls `release`.
+ * A failed call also calls `release`, before it returns. `release` may be NULL. The caller passes
+ * `*out` to another library, or calls its deleter.
  * Calls back: `release`, if the call fails.
  * Blocks: no.
  * Errors: UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -5661,14 +5741,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_legacy_managed_tens
  *
  * A local shard can be exported as a managed tensor of DLPack. Managed tensors of other libraries
  * can become local shards. Both directions work without a copy. All users of a shard share its
- * memory. The memory stays valid until the last user releases it.
+ * memory. The memory stays valid until the last user releases the shard.
  */
 
 /**
  * Creates a managed tensor of local shard `local`, for another library.
  *
- * Ownership: the caller passes `*out` to another library, or calls its deleter. The memory of the
- * shard stays valid until the deleter is called. The sharded tensor may be freed before.
+ * Ownership: the caller passes `*out` to another library, or calls the deleter of `*out`. The
+ * memory of the shard stays valid until the other library or the caller calls the deleter. The
+ * caller may free the sharded tensor earlier.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -5683,8 +5764,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_expo
  * Creates a managed tensor of local shard `local` for another library, in the form before DLPack
  * 1.0.
  *
- * Ownership: the caller passes `*out` to another library, or calls its deleter. The memory of the
- * shard stays valid until the deleter is called. The sharded tensor may be freed before.
+ * Ownership: the caller passes `*out` to another library, or calls the deleter of `*out`. The
+ * memory of the shard stays valid until the other library or the caller calls the deleter. The
+ * caller may free the sharded tensor earlier.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -5697,7 +5779,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_expo
 
 /**
  * Creates a sharded tensor from managed tensors of other libraries. `shards[i]` is shard
- * `indices[i]` of the metadata. A `DLManagedTensorVersioned *` of DLPack may be cast.
+ * `indices[i]` of the metadata. The caller may cast a `DLManagedTensorVersioned *` of DLPack to
+ * `shardspec_managed_tensor *`.
  *
  * Each tensor has the sizes of its shard, with any strides. All tensors have the metadata's
  * element type. If the metadata states no element type, all tensors have one common type. With an
@@ -5707,10 +5790,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_expo
  * Ownership: the library owns the managed tensors from the call on, also if the call fails. The
  * caller keeps the array `shards` and frees `*out`. The library calls the deleter of each managed
  * tensor exactly once, on any thread. If the call fails, the library calls the deleters before the
- * call returns. If the call succeeds, the library calls a deleter after the sharded tensor and all
- * managed tensors exported from that shard were freed. The library ignores elements of `shards`
- * that are NULL. The library calls no deleter for an invalid array: NULL, misaligned, larger than
- * memory, or with a misaligned element.
+ * call returns. After a successful call, the library calls the deleter of a shard when the sharded
+ * tensor and all exports of this shard have been freed. An export is a managed tensor made from
+ * the shard. For an element of `shards` that is NULL, the library calls no deleter. The library
+ * calls no deleter if `shards` is NULL, misaligned or larger than memory. If an element of
+ * `shards` is misaligned, the library calls no deleter of any element.
  * Calls back: `deleter` of each shard, if the call fails; `destroy`, if another thread frees a
  * handle during the call.
  * Blocks: no.
@@ -5719,8 +5803,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_expo
  * tensor or a shard occurs twice, or if the shards are not exactly the shards of `owner`;
  * SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a tensor does
  * not fit its shard; INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, OVERFLOW, INVALID_HANDLE,
- * NULL_ARGUMENT, OUT_OF_MEMORY. The error's `first_shard` is the shard, `index` is its position in
- * `shards`.
+ * NULL_ARGUMENT, OUT_OF_MEMORY. The error's `first_shard` is the index of the shard, and `index`
+ * is its position in `shards`.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -5740,19 +5824,19 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
  * ncclGroupEnd. With torch, exchange is batch_isend_irecv. A program without a transport can run
  * its ranks as threads, with `shardspec_comm_new_local`.
  *
- * A rank must make one call at a time. If two threads of a rank call at the same time, the library
- * may refuse a call or confuse the messages of the two calls.
+ * A rank must make one call at a time with a communicator. If two threads of a rank make calls at
+ * the same time, the library may refuse one call or confuse the messages.
  */
 
 typedef struct shardspec_message shardspec_message;
 
 /** One message of an exchange. */
 struct shardspec_message {
-  /** The rank that receives or sends the message. */
+  /** The other rank of the message: the receiver of a send, or the sender of a receive. */
   int64_t peer;
   /**
-   * The first byte of the message. The transport does not write memory of messages that it
-   * sends.
+   * The first byte of the message. The transport must not write to the memory of a message that
+   * it sends.
    */
   void *pointer;
   /** Number of bytes. */
@@ -5781,7 +5865,7 @@ typedef shardspec_status (*shardspec_exchange_fn)(
  * this call only. The memory of the messages is valid until the exchange has ended. An exchange
  * ends when `test` writes 1 to `*done` or fails, or when `wait` returns. After the end, the
  * transport must not use the memory. The library does not use `*exchange` after the end. A rank
- * has one exchange at a time. A call that fails must not start any message.
+ * has one exchange at a time. If the function fails, it must have started no message.
  */
 typedef shardspec_status (*shardspec_exchange_start_fn)(
     void *ctx, const shardspec_message *sends, size_t send_count, const shardspec_message *receives,
@@ -5802,9 +5886,9 @@ typedef shardspec_status (*shardspec_exchange_wait_fn)(
     void *ctx, void *exchange, shardspec_error *err);
 
 /**
- * Makes all later exchanges fail, on every rank that the transport can reach. Exchanges that are
- * waiting fail too. For example, the function calls ncclCommAbort or closes the connections.
- * `reason` is a text for people. The text is valid during the call.
+ * Makes all later exchanges fail, on every rank that the transport can reach. Exchanges that wait
+ * at the time of the call also fail. For example, the function calls ncclCommAbort or closes the
+ * connections. `reason` is a text for people. The text is valid during the call.
  *
  * The library calls `abort` if a collective fails on this rank and other ranks may wait for
  * messages of this rank. `abort` makes the other ranks return. If an exception leaves `exchange`,
@@ -5814,14 +5898,14 @@ typedef shardspec_status (*shardspec_exchange_wait_fn)(
 typedef void (*shardspec_abort_fn)(void *ctx, const char *reason);
 
 /**
- * Returns the number of the node that rank `rank` is on. Ranks that share a node have the same
- * number, and the number is >= 0. A negative number means an unknown node. The library treats a
- * rank with an unknown node as alone on its node.
+ * Returns the number of the node of rank `rank`. Ranks on the same node have the same number.
+ * Numbers of nodes are >= 0. A negative number means an unknown node. The library treats a rank
+ * with an unknown node as alone on its node.
  *
- * The function must return at once, and each time with the same number. The function can't fail.
- * All ranks of a communicator must group the ranks into the same nodes. The numbers of the nodes
- * may differ between ranks. If ranks disagree about the nodes, collectives with replicas return
- * DISAGREEMENT.
+ * The function must return at once. All calls for a rank must return the same number. The function
+ * can't fail. All ranks of a communicator must group the ranks into the same nodes. The numbers of
+ * the nodes may differ between ranks. If ranks disagree about the nodes, collectives with replicas
+ * return DISAGREEMENT.
  */
 typedef int64_t (*shardspec_node_fn)(void *ctx, int64_t rank);
 
@@ -5833,14 +5917,14 @@ struct shardspec_comm_vtable {
   uint64_t struct_size;
   /** Frees `ctx`. NULL if there is nothing to free. */
   shardspec_destroy_fn destroy;
-  /** Exchanges messages. Not NULL. */
+  /** Exchanges messages. NULL is not allowed. */
   shardspec_exchange_fn exchange;
   /**
    * The status that `exchange` returns on success: 0, `SHARDSPEC_CALLBACK_OK` or
    * `SHARDSPEC_CALLBACK_OK_IN_ERR`.
    */
   shardspec_status success_status;
-  /** 0. */
+  /** This field must be 0. */
   int32_t reserved;
   /**
    * Makes exchanges fail on all ranks. With NULL, the library has no way to report a failure to
@@ -5848,7 +5932,7 @@ struct shardspec_comm_vtable {
    */
   shardspec_abort_fn abort;
   /**
-   * Returns the node of a rank. For an element of several shards, the library prefers a source
+   * Returns the node of a rank. If several shards hold an element, the library prefers a source
    * on the same rank, and in second place a source on the same node. With NULL, the library
    * knows nothing about nodes.
    */
@@ -5874,8 +5958,8 @@ struct shardspec_comm_vtable {
  * `rank`. The library calls `exchange` on the thread that calls a collective.
  *
  * Ownership: the library copies the table. The library owns `ctx` from the call on, also if the
- * call fails. The library calls `destroy(ctx)` after the communicator was freed and no call uses
- * the communicator. The caller frees `*out`.
+ * call fails. The library calls `destroy(ctx)` after the program has freed the communicator and
+ * all calls with the communicator have returned. The caller frees `*out`.
  * Calls back: `destroy`, if the call fails.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if `exchange` is NULL, `struct_size` is wrong or `size` is below 1;
@@ -5889,13 +5973,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new(
 
 /**
  * Creates a communicator for `size` threads of this process, one for each rank. The array `comms`
- * has room for `size` handles, and `comms[r]` becomes the handle of rank `r`. One thread at a time
- * may use a handle. The receiver of a message copies the message once.
+ * has `size` elements, one for each rank. `comms[r]` becomes the handle of rank `r`. One thread at
+ * a time may use a handle. The receiver of a message copies the message once.
  *
- * If a rank frees its communicator during an exchange of other ranks with that rank, all later
+ * If a rank frees its communicator during an exchange of other ranks with this rank, all later
  * exchanges of the group fail with TRANSPORT_FAILED. Exchanges also fail if two ranks pass
- * different lengths for a message. A rank that waits for a message that can't arrive returns with
- * an error. In a child process after fork, exchanges are refused.
+ * different lengths for a message. If a message can't arrive, the rank that waits for the message
+ * returns with an error. In a child process after fork, the library refuses exchanges.
  *
  * Ownership: the caller frees each of `comms[0]` to `comms[size - 1]`.
  * Calls back: no.
@@ -5908,13 +5992,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new_local(
     size_t size, shardspec_comm **comms, shardspec_error *err);
 
 /**
- * Creates a communicator for `size` threads of this process that behaves like a communicator over
- * several nodes. Rank r is on node `nodes[r]`. Collectives of the communicator prefer sources on
- * the same node. This function is for tests of the choice of sources. Messages are copied in
- * memory, like the messages of `shardspec_comm_new_local`.
+ * Creates a communicator for `size` threads of this process. The communicator behaves like a
+ * communicator over several nodes. Rank r is on node `nodes[r]`. Collectives of the communicator
+ * prefer sources on the same node. This function is for tests of how collectives choose sources.
+ * Messages are copied in memory, like the messages of `shardspec_comm_new_local`.
  *
- * `nodes` holds `size` numbers >= 0, which are equal for ranks on the same node. `comms[r]`
- * becomes the handle of rank r.
+ * `nodes` holds `size` numbers >= 0, one for each rank. Ranks on the same node have equal numbers.
+ * `comms[r]` becomes the handle of rank r.
  *
  * Ownership: the caller keeps `nodes` and frees each of `comms[0]` to `comms[size - 1]`.
  * Calls back: no.
@@ -5927,7 +6011,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new_local_on_n
     const int64_t *nodes, size_t size, shardspec_comm **comms, shardspec_error *err);
 
 /**
- * Frees a communicator. NULL is allowed. With MPI, every rank frees its communicator before
+ * Frees a communicator. NULL is allowed. With MPI, every rank must free its communicator before
  * MPI_Finalize.
  *
  * Ownership: the caller gives up `comm`.
@@ -5941,7 +6025,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new_local_on_n
 SHARDSPEC_API shardspec_status shardspec_comm_free(shardspec_comm *comm, shardspec_error *err);
 
 /**
- * Writes the rank of this handle to `*out`: 0 to size - 1.
+ * Writes to `*out` the rank of the handle `comm`. Ranks are numbered from 0 to size - 1.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -5967,22 +6051,22 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_size(
     const shardspec_comm *comm, int64_t *out, shardspec_error *err);
 
 /**
- * Exchanges messages between ranks. A custom transport may call this function with another
- * communicator.
+ * Exchanges messages between ranks. The functions of a custom transport may call this function,
+ * but with another communicator.
  *
- * The library itself copies messages of a rank to itself: the i-th send to the i-th receive. The
- * library ignores empty messages. The transport receives only the other messages. Ranks without
- * messages may omit the call.
+ * If a rank sends messages to itself, the library itself copies the i-th send to the i-th receive.
+ * The library ignores empty messages. The transport receives neither empty messages nor messages
+ * of a rank to itself. Ranks without messages may omit the call.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange` of a custom transport; `destroy`, if another thread frees a handle during
  * the call.
  * Blocks: on other ranks.
- * Errors: INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if the
- * calling rank sends itself other numbers of messages or bytes than it receives from itself;
- * NULL_ARGUMENT, INVALID_HANDLE. After one of these errors, nothing was written. TRANSPORT_FAILED,
- * or the status of a custom transport, if the transport fails. Some messages may have arrived
- * before the failure.
+ * Errors: INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if
+ * `sends` and `receives` have different numbers or lengths of messages from the calling rank to
+ * itself; NULL_ARGUMENT, INVALID_HANDLE. After one of these errors, nothing was written.
+ * TRANSPORT_FAILED, or the status of a custom transport, if the transport fails. Some messages may
+ * have arrived before the failure.
  * Threads: any, but only one thread at a time may use the communicator.
  * Since: ABI 0.
  */
@@ -5994,12 +6078,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange(
  * Makes all later exchanges of a communicator fail, on every rank that its transport can reach.
  * Ranks that wait in an exchange return TRANSPORT_FAILED.
  *
- * A local communicator reaches all ranks of its group, and the message of their errors contains
+ * A local communicator reaches all ranks of its group. The error messages of these ranks contain
  * `reason`. `reason` may be NULL. For a custom transport, the function calls `abort` of the
  * transport's table. If `abort` is NULL, the function does nothing. If a collective fails on one
- * rank after the agreement, the collective itself calls this function.
+ * rank after all ranks have agreed on the arguments, the collective itself calls this function.
  *
- * Ownership: the library copies `reason`. Every rank still frees its communicator.
+ * Ownership: the library copies `reason`. Every rank must still free its communicator.
  * Calls back: `abort` of a custom transport; `destroy`, if another thread frees a handle during
  * the call.
  * Blocks: no.
@@ -6011,14 +6095,16 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_abort(
     const shardspec_comm *comm, const char *reason, shardspec_error *err);
 
 /**
- * Creates a communicator of some ranks of the communicator `comm`. The caller also passes the
- * placement ranks of these members: their ranks in placements. For example, a tensor-parallel
- * group of ranks 4 to 7 can use layouts with the placements `rank:4` to `rank:7`.
+ * Creates a communicator from a list of members. Each member is a rank of the communicator `comm`.
+ * The caller also passes the placement rank of each member: the rank that placements use for this
+ * member. For example, a tensor-parallel group of ranks 4 to 7 can use layouts with the placements
+ * `rank:4` to `rank:7`.
  *
- * `members` holds ranks of `comm`, each at most once. The calling rank must be a member. Member i
- * is rank i of the new communicator. With `members` NULL, all ranks of `comm` are members, and
- * `member_count` is the size of `comm`. `placement_ranks[i]` is the placement rank of member i.
- * With `placement_ranks` NULL, the members keep the placement ranks that they have in `comm`.
+ * `members` holds ranks of `comm`. No rank may be listed twice. The calling rank must be a member.
+ * Member i is rank i of the new communicator. With `members` NULL, all ranks of `comm` are
+ * members, and `member_count` is the size of `comm`. `placement_ranks[i]` is the placement rank of
+ * member i. With `placement_ranks` NULL, the members keep the placement ranks that they have in
+ * `comm`.
  *
  * In collectives of the new communicator, `source_rank`, `destination_rank` and the ranks in
  * errors are placement ranks. The results of `shardspec_comm_rank` and the peers of
@@ -6026,12 +6112,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_abort(
  * all members pass the same lists. The function sends nothing. If members pass different placement
  * ranks, their collectives return DISAGREEMENT.
  *
- * Messages of the new communicator are messages of `comm`, so calls with the two communicators
- * must not mix. A rank makes one call at a time with the two communicators, and all members make
- * these calls in the same order. An abort of one communicator also aborts the other communicator.
+ * The new communicator sends its messages through `comm`, so calls with the two communicators need
+ * one common order. On each rank, only one call at a time may use `comm` or the new communicator.
+ * All members must make these calls in the same order. An abort of one communicator also aborts
+ * the other communicator.
  *
  * Ownership: the caller keeps the lists and frees `*out`. The caller may free `comm` before
- * `*out`. The transport is freed with the last communicator that uses it.
+ * `*out`. The library frees the transport with the last communicator that uses the transport.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if `members` lacks the calling rank, a rank is listed twice or is
@@ -6046,9 +6133,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new_group(
     size_t member_count, shardspec_comm **out, shardspec_error *err);
 
 /**
- * Writes to `*out` the placement rank of rank `rank`: the rank in placements. In a communicator of
- * `shardspec_comm_new_group`, the two ranks may differ. In other communicators, the placement rank
- * is `rank` itself.
+ * Writes to `*out` the placement rank of rank `rank`: the rank that placements use for `rank`. In
+ * a communicator from `shardspec_comm_new_group`, the placement rank may differ from `rank`. In
+ * other communicators, the placement rank is `rank` itself.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -6082,37 +6169,39 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_node(
  * Collectives.
  *
  * Every rank of a communicator calls the same function with its own buffers. All ranks pass equal
- * metadata and the same `source_rank` or `destination_rank`. The placement of a shard defines its
- * rank. Shard i belongs to rank n if its placement is `rank:n`, `rank:n/<device>`, or a custom
- * placement of that rank. A rank passes its shards in the order of the shards' indices.
- * `shardspec_metadata_shards_of_rank` returns the indices of a rank in this order. A rank may have
- * several shards or none. A rank also passes its empty shards.
+ * metadata and the same `source_rank` or `destination_rank`. The placement of a shard defines the
+ * rank that owns the shard. Shard i belongs to rank n if its placement is `rank:n`,
+ * `rank:n/<device>`, or a custom placement of that rank. A rank passes its shards in the order of
+ * the shards' indices. `shardspec_metadata_shards_of_rank` returns the indices of a rank's shards
+ * in this order. A rank may have several shards or none. A rank also passes its empty shards.
  *
  * A collective begins with an agreement: the ranks compare their arguments. The agreement takes
  * ceil(log2 size) rounds of one small message each. If a rank passes an invalid argument, or if
  * ranks call different functions, all ranks return an error. After a failed agreement, all buffers
  * are unchanged. The rank with the invalid argument returns its own error. All other ranks return
- * DISAGREEMENT. Each error of another rank has the number, the status and the message of the rank
- * with the invalid argument. The agreement covers every argument except `comm` and `err`. A
- * program that can't call the collective must call `shardspec_comm_decline` instead, with its own
- * error.
+ * DISAGREEMENT. The error on each other rank names the rank with the invalid argument, and
+ * contains the status and the message of that rank. The agreement covers every argument except
+ * `comm` and `err`. A rank that can't call the collective must call `shardspec_comm_decline`
+ * instead, and pass its error to this function.
  *
- * Contiguous data is sent from the caller's buffers and received into them. Other data is packed
- * and unpacked in memory of the library, up to the rank's memory limit. If there is enough data, a
- * second thread copies some of the data while the calling thread exchanges messages. The second
+ * The library sends contiguous data directly from the caller's buffers and receives contiguous
+ * data directly into these buffers. The library packs and unpacks all other data in its own
+ * memory. `memory_limit` of `shardspec_comm_options` limits this memory. If there is enough data,
+ * a second thread copies some of the data while the calling thread exchanges messages. The second
  * thread ends before the call returns.
  *
  * A rank can still fail after the agreement, if the transport fails or memory runs out. The failed
  * rank returns its error. The destinations of this rank may be partly written, but every handle
  * stays valid. The library calls `abort` of the transport, so that the other ranks also return.
- * Local communicators support `abort`. Without an `abort`, ranks that need data of the failed rank
- * keep waiting. An MPI program should call MPI_Abort after such a failure. A rank that returns OK
- * has received all of its data.
+ * Local communicators support `abort`. Without an `abort`, ranks that need data from the failed
+ * rank keep waiting. An MPI program should call MPI_Abort after such a failure. A rank that
+ * returns OK has received all of its data.
  *
  * The agreement requires that a transport delivers messages unchanged, once and in order. Each
- * message of the agreement has a checksum. A rank that receives a damaged message returns
- * DISAGREEMENT and calls `abort`, because other ranks may have agreed already. Without an `abort`,
- * ranks that have agreed keep waiting. Messages with data have no checksum.
+ * message of the agreement has a checksum. If a message of the agreement is damaged, the receiving
+ * rank returns DISAGREEMENT and calls `abort`. The reason is that other ranks may have agreed
+ * already. Without an `abort`, ranks that have agreed keep waiting. Messages with data have no
+ * checksum.
  */
 
 /** A value of `destination_rank`: all ranks receive the tensor. */
@@ -6130,8 +6219,8 @@ struct shardspec_comm_options {
   uint64_t struct_size;
   /**
    * Maximum number of bytes that this rank uses for packing and unpacking. 0 means
-   * `SHARDSPEC_DEFAULT_MEMORY_LIMIT`. The lowest limit of all ranks applies to every rank, but
-   * at least the size of four elements.
+   * `SHARDSPEC_DEFAULT_MEMORY_LIMIT`. The lowest limit of all ranks applies to every rank. If
+   * this limit is below the size of four elements, the size of four elements applies.
    */
   uint64_t memory_limit;
   /**
@@ -6148,22 +6237,23 @@ struct shardspec_comm_options {
 #define SHARDSPEC_COMM_OPTIONS_INIT { sizeof(shardspec_comm_options), 0, NULL }
 
 /**
- * Cuts a tensor of rank `source_rank` into the shards of all ranks. On `source_rank`, `full` is
- * the tensor. On other ranks, `full` is ignored. `shards` holds the destinations of this rank's
- * `shard_count` shards. Each destination has the shape of its shard and the element type of the
- * tensor. `options` may be NULL.
+ * Cuts a tensor on rank `source_rank` into the shards of all ranks. On `source_rank`, `full` is
+ * this tensor. On other ranks, the function ignores `full`. `shards` holds the destinations of
+ * this rank's `shard_count` shards. Each destination has the shape of its shard and the element
+ * type of the tensor. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
- * Errors: INDEX_OUT_OF_RANGE if the communicator has no `source_rank`; INVALID_PLACEMENT if a
- * shard is on no rank of the communicator; INVALID_ARGUMENT if the number of shards is wrong;
- * SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED or OVERFLOW if a
- * buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the elements are
- * pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE, NULL_ARGUMENT.
- * After one of these errors, nothing was written on any rank. After TRANSPORT_FAILED,
- * OUT_OF_MEMORY or a status of a custom transport, destinations may be partly written.
+ * Errors: INDEX_OUT_OF_RANGE if the communicator does not have the rank `source_rank`;
+ * INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the number
+ * of shards is wrong; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED
+ * or OVERFLOW if a buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the
+ * elements are pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE,
+ * NULL_ARGUMENT. After one of these errors, nothing was written on any rank. After
+ * TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be partly
+ * written.
  * Threads: any, but only one thread at a time may use the communicator. During the call, no other
  * thread may write `full` or use `shards`.
  * Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`.
@@ -6175,22 +6265,23 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_scatter(
     const shardspec_comm_options *options, shardspec_error *err);
 
 /**
- * Copies the shards of all ranks into a tensor on rank `destination_rank`. With
- * SHARDSPEC_ALL_RANKS, every rank receives the tensor. `shards` holds this rank's `shard_count`
- * shards. `full` is the destination. Every element of `full` is written. On ranks that do not
- * receive the tensor, `full` is ignored. `options` may be NULL.
+ * Copies the shards of all ranks into a tensor on rank `destination_rank`. If `destination_rank`
+ * is SHARDSPEC_ALL_RANKS, every rank receives the tensor. `shards` holds this rank's `shard_count`
+ * shards. On a rank that receives the tensor, `full` is the destination, and the function writes
+ * every element of `full`. On all other ranks, the function ignores `full`. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
- * Errors: INDEX_OUT_OF_RANGE if the communicator has no `destination_rank`; INVALID_PLACEMENT if a
- * shard is on no rank of the communicator; INVALID_ARGUMENT if the number of shards is wrong;
- * SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED or OVERFLOW if a
- * buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the elements are
- * pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE, NULL_ARGUMENT.
- * After one of these errors, nothing was written on any rank. After TRANSPORT_FAILED,
- * OUT_OF_MEMORY or a status of a custom transport, destinations may be partly written.
+ * Errors: INDEX_OUT_OF_RANGE if the communicator does not have the rank `destination_rank`;
+ * INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the number
+ * of shards is wrong; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED
+ * or OVERFLOW if a buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the
+ * elements are pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE,
+ * NULL_ARGUMENT. After one of these errors, nothing was written on any rank. After
+ * TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be partly
+ * written.
  * Threads: any, but only one thread at a time may use the communicator. During the call, no other
  * thread may write `shards` or use `full`.
  * Since: ABI 0.
@@ -6201,8 +6292,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_gather(
     const shardspec_comm_options *options, shardspec_error *err);
 
 /**
- * Moves a tensor from the layout `source` to the layout `destination`. Any two layouts of tensors
- * with the same sizes are allowed.
+ * Moves a tensor from the layout `source` to the layout `destination`. The two layouts may differ
+ * in any way, but their tensors must have the same sizes.
  *
  * `source_shards` holds this rank's `source_shard_count` shards of the layout `source`.
  * `destination_shards` holds the destinations of this rank's `destination_shard_count` shards of
@@ -6232,22 +6323,24 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_reshard(
     size_t destination_shard_count, const shardspec_comm_options *options, shardspec_error *err);
 
 /**
- * Creates a sharded tensor on each rank, with shards of a tensor of rank `source_rank`. On
- * `source_rank`, `full` is the tensor. On other ranks, `full` is ignored. The metadata must state
- * the element type. The sharded tensor stores its communicator. An op refuses sharded tensors with
- * different communicators. `options` may be NULL.
+ * Cuts a tensor on rank `source_rank` into shards. On each rank, the function creates a sharded
+ * tensor with the shards of that rank. On `source_rank`, `full` is this tensor. On other ranks,
+ * the function ignores `full`. The metadata must state the element type. The sharded tensor stores
+ * its communicator. An op refuses sharded tensors with different communicators. `options` may be
+ * NULL.
  *
  * Ownership: the caller frees `*out`. The caller may free the metadata and `full` before `*out`.
  * The caller keeps the communicator.
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
- * Errors: INDEX_OUT_OF_RANGE if the communicator has no `source_rank`; INVALID_ARGUMENT if the
- * metadata states no element type; UNSUPPORTED if the layout is not strided or the memory format
- * is not contiguous; INVALID_PLACEMENT if a shard is on no rank of the communicator; PARTIAL if
- * the elements are pending a reduction; DISAGREEMENT if another rank has an error; SHAPE_MISMATCH,
- * NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
- * TRANSPORT_FAILED, OUT_OF_MEMORY. If a custom transport fails, the function returns that status.
+ * Errors: INDEX_OUT_OF_RANGE if the communicator does not have the rank `source_rank`;
+ * INVALID_ARGUMENT if the metadata states no element type; UNSUPPORTED if the property `layout` is
+ * not strided or the property `memory_format` is not contiguous; INVALID_PLACEMENT if a shard is
+ * on no rank of the communicator; PARTIAL if the elements are pending a reduction; DISAGREEMENT if
+ * another rank has an error; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
+ * OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, TRANSPORT_FAILED, OUT_OF_MEMORY. If a custom transport
+ * fails, the function returns the status of the transport.
  * Threads: any, but only one thread at a time may use the communicator. No other thread may write
  * `full` during the call.
  * Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`.
@@ -6275,24 +6368,26 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_comm
     const shardspec_sharded_tensor *tensor, shardspec_comm **out, shardspec_error *err);
 
 /**
- * Takes part in the collective of the other ranks, and reports an error of this rank. Call this
- * function instead of the collective if the program can't pass valid arguments. For example, a
+ * Takes part in the collective of the other ranks, and reports an error of this rank. If the
+ * program can't pass valid arguments, call this function instead of the collective. For example, a
  * file is missing, or a binding refuses an object before the call.
  *
  * `status` is a status of the library, or a status of the program from `SHARDSPEC_USER_STATUS` on.
  * `status` must be at least 1. `message` is the text of the error. The other ranks receive the
  * first 480 bytes of `message`. `message` may be the message of `*err`. All other ranks return
- * DISAGREEMENT from the collective that they call, with this rank, `status` and `message`. No data
- * moves. This function returns OK after the collective, also if other ranks have other errors.
+ * DISAGREEMENT from their collective, with the number of this rank, `status` and `message`. No
+ * data moves. This function returns OK after the collective, also if other ranks have other
+ * errors.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange` and `abort` of a custom transport; `destroy`, if another thread frees a
  * handle during the call.
  * Blocks: on other ranks.
  * Errors: INVALID_ARGUMENT if `status` is below 1 or `message` is not UTF-8; NULL_ARGUMENT if
- * `message` is NULL. After these errors, the other ranks return DISAGREEMENT too. INVALID_HANDLE
+ * `message` is NULL. After these errors, the other ranks also return DISAGREEMENT. INVALID_HANDLE
  * or NULL_ARGUMENT if `comm` is not a communicator; TRANSPORT_FAILED, or the status of a custom
- * transport, if the transport fails. After these errors, other ranks may wait without end.
+ * transport, if the transport fails. After an error of `comm` or of the transport, other ranks may
+ * wait without end.
  * Threads: any, but only one thread at a time may use the communicator.
  * Since: ABI 0.
  */
@@ -6306,18 +6401,20 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline(
  * one layout to another. Two metadata objects or a plan describe the two layouts. If source shards
  * are replicas, each element is read from only one replica. Destination shards may be replicas,
  * and may overlap. Each destination shard is written completely. If destination shards of one rank
- * overlap, the rank receives each element once and copies it to the other shards.
+ * overlap, the rank receives each element once. The rank copies a shared element to every shard
+ * that holds the element.
  *
- * All ranks pass the same tensors, with the same tags, in the same order. There is one agreement
- * for the whole batch. Small pieces of different tensors travel in one message. If the tensors of
- * two ranks differ, all ranks return DISAGREEMENT. The error's message has the tags and the
- * layouts of the first tensor that differs. If a rank passes an invalid tensor, the error's
- * message has the tag of that tensor, and `index` is its position.
+ * All ranks pass the same tensors, with the same tags, in the same order. The ranks make one
+ * agreement for the whole batch. Small pieces of different tensors travel in one message. If the
+ * tensors of two ranks differ, all ranks return DISAGREEMENT. The error's message has the tags and
+ * the layouts of the first tensor that differs. If a rank passes an invalid tensor, the error's
+ * message has the tag of the tensor, and `index` is the tensor's position.
  *
  * `shardspec_comm_transfer` moves a batch once. To move a batch many times, call
- * `shardspec_transfer_prepare` once and `shardspec_transfer_run` each time. The preparation does
- * the agreement, the plan and the allocation of memory. A run sends only one small message in each
- * of ceil(log2 size) rounds before it moves data.
+ * `shardspec_transfer_prepare` once and `shardspec_transfer_run` each time. In the preparation,
+ * the ranks agree on the batch, plan the messages and allocate memory. In a run, each rank first
+ * sends only one small message in each of ceil(log2 n) rounds for n ranks. After these rounds, the
+ * ranks move the data.
  *
  * `shardspec_comm_transfer_start`, `shardspec_transfer_prepare_start` and `shardspec_transfer_start`
  * do not wait for other ranks. These functions create requests, which make progress while the
@@ -6335,9 +6432,9 @@ struct shardspec_comm_tensor {
   uint64_t struct_size;
   /** A name for the tensor, such as the name of a parameter, in UTF-8. NULL means no name. */
   const char *tag;
-  /** The layout of the tensor, or NULL if `plan` is set. */
+  /** The layout of the source shards, or NULL if `plan` is set. */
   const shardspec_metadata *source;
-  /** The new layout of the tensor, or NULL if `plan` is set. */
+  /** The layout of the destination shards, or NULL if `plan` is set. */
   const shardspec_metadata *destination;
   /**
    * A plan that replaces `source` and `destination`. The plan must cover all destination shards,
@@ -6346,16 +6443,16 @@ struct shardspec_comm_tensor {
   const shardspec_plan *plan;
   /** All of this rank's shards of the source layout, in the order of their indices. */
   const shardspec_tensor_view *source_shards;
-  /** Number of source shards. */
+  /** Number of elements of `source_shards`. */
   size_t source_shard_count;
   /** All of this rank's shards of the destination layout, in the order of their indices. */
   const shardspec_tensor_view *destination_shards;
-  /** Number of destination shards. */
+  /** Number of elements of `destination_shards`. */
   size_t destination_shard_count;
   /**
    * The element type. All zeros mean the element type of the layouts or of the shards. In a
-   * batch of several tensors, a rank may have no shard of a tensor. If the layouts state no
-   * element type, this rank must pass the element type here.
+   * batch of several tensors, a rank may have no shard of this tensor. If the layouts state no
+   * element type, the rank must set `dtype`.
    */
   shardspec_dtype dtype;
   /** 0. */
@@ -6378,15 +6475,15 @@ typedef struct shardspec_transfer shardspec_transfer;
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
- * Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; GAP if no source has an
- * element; INVALID_ARGUMENT if the number of shards is wrong, a plan covers only some destinations
- * or no element type is known; ALIASED if a destination shares memory with another buffer, also of
- * another tensor; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW,
- * PARTIAL, INVALID_HANDLE, NULL_ARGUMENT. With these errors, `index` is the position of the
- * tensor. DISAGREEMENT if another rank has an error, or if ranks pass other tensors, tags, layouts
- * or element types or another order. After one of these errors, nothing was written on any rank.
- * After TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be
- * partly written.
+ * Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; GAP if an element that a
+ * destination needs is in no source; INVALID_ARGUMENT if the number of shards is wrong, a plan
+ * covers only some destinations or no element type is known; ALIASED if a destination shares
+ * memory with another buffer of any tensor; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
+ * UNSUPPORTED_DEVICE, OVERFLOW, PARTIAL, INVALID_HANDLE, NULL_ARGUMENT. With these errors, the
+ * error's `index` is the position of the tensor. DISAGREEMENT if another rank has an error, or if
+ * the tensors, their order, tags, layouts or element types differ between ranks. After one of
+ * these errors, nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a status
+ * of a custom transport, destinations may be partly written.
  * Threads: any, but only one thread at a time may use the communicator. During the call, no other
  * thread may write source shards or use destination shards.
  * Since: ABI 0.
@@ -6407,14 +6504,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer(
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
- * Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; GAP if no source has an
- * element; INVALID_ARGUMENT if the number of shards is wrong, a plan covers only some destinations
- * or no element type is known; ALIASED if a destination shares memory with another buffer, also of
- * another tensor; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW,
- * PARTIAL, INVALID_HANDLE, NULL_ARGUMENT. With these errors, `index` is the position of the
- * tensor. DISAGREEMENT if another rank has an error, or if ranks pass other tensors, tags, layouts
- * or element types or another order. TRANSPORT_FAILED, or the status of a custom transport, if the
- * transport fails; OUT_OF_MEMORY.
+ * Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; GAP if an element that a
+ * destination needs is in no source; INVALID_ARGUMENT if the number of shards is wrong, a plan
+ * covers only some destinations or no element type is known; ALIASED if a destination shares
+ * memory with another buffer of any tensor; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
+ * UNSUPPORTED_DEVICE, OVERFLOW, PARTIAL, INVALID_HANDLE, NULL_ARGUMENT. With these errors, the
+ * error's `index` is the position of the tensor. DISAGREEMENT if another rank has an error, or if
+ * the tensors, their order, tags, layouts or element types differ between ranks. TRANSPORT_FAILED,
+ * or the status of a custom transport, if the transport fails; OUT_OF_MEMORY.
  * Threads: any, but only one thread at a time may use the communicator.
  * Since: ABI 0.
  */
@@ -6427,10 +6524,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare(
  * communicator of the preparation.
  *
  * With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
- * OK, or the buffers of the preparation. `tensors` may also hold all tensors again, in the same
- * order, with shards of the same shapes, strides and element types. The run uses only the shards
- * of `tensors`. Each `tag` must be NULL or equal the tag of the preparation. The other fields are
- * ignored. The first run with other buffers takes a little longer than the next runs.
+ * OK. If no run has returned OK yet, the run uses the buffers of the preparation. To use other
+ * buffers, pass all tensors of the preparation again in `tensors`, in the same order. Each shard
+ * must have the shape, strides and element type that the shard had in the preparation. The run
+ * uses the shards of `tensors`, compares the tags, and ignores all other fields. Each `tag` must
+ * be NULL or equal the tag of the preparation. The first run with other buffers takes a little
+ * longer than the next runs with these buffers.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
@@ -6487,34 +6586,37 @@ SHARDSPEC_API shardspec_status shardspec_transfer_free(
  * `shardspec_request_test` makes progress with a request without waiting. `shardspec_request_wait`
  * completes a request.
  *
- * The library has no thread of its own. A request makes progress only inside of these two
- * functions. A rank that never tests its request delays the other ranks. Some ranks may start a
- * request while other ranks call the function of the same name without `_start`.
+ * The library has no thread of its own. A request makes progress only inside of
+ * `shardspec_request_test` and `shardspec_request_wait`. A rank that never tests its request
+ * delays the other ranks. Some ranks may start a request while other ranks call the function of
+ * the same name without `_start`.
  *
  * - The buffers of a request must exist until the request has ended. Until the end of the request,
- *   the program may read source buffers only, and must not use destination buffers. A request ends
- *   successfully when `shardspec_request_test` writes 1 or `shardspec_request_wait` returns OK. A
- *   request also ends when `shardspec_request_free` returns, or when a test or wait returns an
- *   error of the request.
+ *   the program may read source buffers but must not write them. Until the end of the request, the
+ *   program must not use destination buffers. A request ends successfully when
+ *   `shardspec_request_test` writes 1 or `shardspec_request_wait` returns OK. A request also ends
+ *   when `shardspec_request_free` returns, or when a test or wait returns an error of the request.
  * - A communicator has one request at a time. Until the request has ended, other calls with the
  *   communicator return INVALID_ARGUMENT. If communicators share a transport
  *   (`shardspec_comm_new_group`), only one of these communicators can have a request at a time. To
- *   have two requests at the same time, create two communicators.
+ *   have two requests at the same time, create two communicators that do not share a transport.
  * - After a request has ended, `shardspec_request_test` and `shardspec_request_wait` return the
  *   same result each time.
- * - A start does not wait for other ranks. If this rank passes an invalid argument to a collective,
- *   the start still creates a request. The request sends this error to the other ranks. After this
- *   exchange of errors, `shardspec_request_test` or `shardspec_request_wait` returns the error.
- *   The requests of all other ranks return DISAGREEMENT.
+ * - Functions with names that end in `_start` do not wait for other ranks. If this rank starts a
+ *   collective with an invalid argument, the library still creates a request. The request sends
+ *   the error to the other ranks. After this exchange of errors, `shardspec_request_test` or
+ *   `shardspec_request_wait` returns the error. The requests of all other ranks return
+ *   DISAGREEMENT.
  * - `shardspec_request_free` cancels a request that has not ended. The function aborts the
  *   communicator, so that the other ranks do not wait. After the function has returned, the
  *   program may use the buffers again. If the transport can't abort (MPI), the function completes
  *   the request instead.
- * - `shardspec_request_wait` may copy with a second thread, which ends before the function returns.
- *   `shardspec_request_test` copies a few MiB at most before it checks the messages again.
+ * - `shardspec_request_wait` may copy with a second thread, which ends before the function
+ *   returns. `shardspec_request_test` copies a few MiB at most before it checks the messages
+ *   again.
  * - If a transport has no `start`, a request makes progress only inside of
- *   `shardspec_request_wait`. Before a call of `shardspec_request_wait`, `shardspec_request_test`
- *   writes 0. Local communicators and `shardspec_mpi.h` have `start`.
+ *   `shardspec_request_wait`. Without `start`, `shardspec_request_test` writes 0 until the program
+ *   calls `shardspec_request_wait`. Local communicators and `shardspec_mpi.h` have `start`.
  */
 
 /** A request, behind a handle. Free the handle with `shardspec_request_free`. */
@@ -6558,34 +6660,33 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_request_wait(
 /**
  * Frees a request. NULL is allowed. If the request has not ended, the function cancels the request
  * and aborts the communicator. After the abort, the other ranks stop waiting, and all later
- * exchanges of the communicator fail. Without an `abort` of the transport, the function completes
- * the request instead and ignores its result.
+ * exchanges of the communicator fail. If the transport has no `abort`, the function completes the
+ * request instead and ignores its result.
  *
  * Ownership: after the function has returned, the caller may use the buffers of the request again.
  * Calls back: `abort`, `exchange` and `wait` of a custom transport, if the request has not ended;
  * `destroy`, if nothing else uses the communicator.
  * Blocks: on other ranks, if the request has not ended, until nothing uses the buffers.
  * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
- * Threads: any. A call of another thread that uses the handle completes normally, and the request is
- * freed after it.
+ * Threads: any. A call of another thread that uses the handle completes normally. After this call,
+ * the library frees the request.
  * Since: ABI 0.
  */
 SHARDSPEC_API shardspec_status shardspec_request_free(
     shardspec_request *request, shardspec_error *err);
 
 /**
- * Starts an exchange of messages between ranks. The rules for messages of
- * `shardspec_comm_exchange` apply. Other ranks may call `shardspec_comm_exchange` instead of this
- * function.
+ * Starts an exchange of messages between ranks. The rules of `shardspec_comm_exchange` for
+ * messages apply. Other ranks may call `shardspec_comm_exchange` instead of this function.
  *
  * Ownership: the caller frees `*out`. The library reads the arrays during the call only. The
  * memory of the messages belongs to the request until the request has ended.
- * Calls back: `start` and `test` of a custom transport; `destroy`, if another thread frees a handle
- * during the call.
+ * Calls back: `start` and `test` of a custom transport; `destroy`, if another thread frees a
+ * handle during the call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended;
- * INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if the calling
- * rank sends itself other numbers of messages or bytes than it receives from itself;
+ * INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if `sends` and
+ * `receives` have different numbers or lengths of messages from the calling rank to itself;
  * NULL_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. After one of these errors, nothing was sent.
  * Errors of the transport are results of the request.
  * Threads: any, but only one thread at a time may use the communicator.
@@ -6601,17 +6702,18 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange_start
  * Starts a transfer of a batch of tensors. The rules of `shardspec_comm_transfer` apply. Other
  * ranks may call `shardspec_comm_transfer` instead of this function. `options` may be NULL.
  *
- * The function checks the arguments and plans. After the start, the request agrees with the other
- * ranks and moves the tensors. An invalid argument is an error of the request.
+ * The function checks the arguments and plans the messages. After the start, the request compares
+ * the calls of all ranks and moves the tensors. An invalid argument is an error of the request.
  * `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks
  * have received it.
  *
  * Ownership: the caller frees `*out`. The caller may free arrays, metadata, plans and tags when
- * the function returns. The memory of the shards belongs to the request until it has ended.
+ * the function returns. The memory of the shards belongs to the request until the request has
+ * ended.
  * Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
  * `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
- * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
- * itself sends the error.
+ * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the
+ * function itself sends the error to the other ranks.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
  * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
  * request returns all other errors of `shardspec_comm_transfer`.
@@ -6624,20 +6726,21 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer_start
     const shardspec_comm_options *options, shardspec_request **out, shardspec_error *err);
 
 /**
- * Starts a scatter: cuts a tensor of rank `source_rank` into the shards of all ranks.
- * The arguments and rules of `shardspec_comm_scatter` apply. Other ranks may call
+ * Starts a scatter: copies a tensor on rank `source_rank` into the shards of all ranks. The
+ * arguments and rules of `shardspec_comm_scatter` apply. Other ranks may call
  * `shardspec_comm_scatter` instead of this function.
  *
- * The function checks the arguments. After the start, the request agrees with the other ranks and
- * moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
+ * The function checks the arguments. After the start, the request compares the calls of all ranks
+ * and moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
  * `shardspec_request_wait` returns this error after the other ranks have received it.
  *
  * Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
- * returns. The memory of `full` and of the shards belongs to the request until it has ended.
+ * returns. The memory of `full` and of the shards belongs to the request until the request has
+ * ended.
  * Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
  * `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
- * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
- * itself sends the error.
+ * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the
+ * function itself sends the error to the other ranks.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
  * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
  * request returns all other errors of `shardspec_comm_scatter`.
@@ -6656,16 +6759,17 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_scatter_start(
  * every rank. The arguments and rules of `shardspec_comm_gather` apply. Other ranks may call
  * `shardspec_comm_gather` instead of this function.
  *
- * The function checks the arguments. After the start, the request agrees with the other ranks and
- * moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
+ * The function checks the arguments. After the start, the request compares the calls of all ranks
+ * and moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
  * `shardspec_request_wait` returns this error after the other ranks have received it.
  *
  * Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
- * returns. The memory of `full` and of the shards belongs to the request until it has ended.
+ * returns. The memory of `full` and of the shards belongs to the request until the request has
+ * ended.
  * Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
  * `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
- * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
- * itself sends the error.
+ * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the
+ * function itself sends the error to the other ranks.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
  * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
  * request returns all other errors of `shardspec_comm_gather`.
@@ -6684,17 +6788,17 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_gather_start(
  * The arguments and rules of `shardspec_comm_reshard` apply. Other ranks may call
  * `shardspec_comm_reshard` instead of this function.
  *
- * The function checks the arguments and plans. After the start, the request agrees with the other
- * ranks and moves the data. An invalid argument is an error of the request.
+ * The function checks the arguments and plans the messages. After the start, the request compares
+ * the calls of all ranks and moves the data. An invalid argument is an error of the request.
  * `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks
  * have received it.
  *
  * Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
- * returns. The memory of the shards belongs to the request until it has ended.
+ * returns. The memory of the shards belongs to the request until the request has ended.
  * Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
  * `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
- * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
- * itself sends the error.
+ * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the
+ * function itself sends the error to the other ranks.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
  * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
  * request returns all other errors of `shardspec_comm_reshard`.
@@ -6714,11 +6818,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_reshard_start(
  * apply. Other ranks may call `shardspec_transfer_prepare` instead of this function.
  *
  * The function checks the arguments, plans the messages and allocates memory for packing. After
- * the start, the request agrees with the other ranks. The transfer can run when the request has
- * ended with OK. Before the end of the request, and after an error of the request, a run returns
- * INVALID_ARGUMENT on all ranks.
+ * the start, the request compares the calls of all ranks. The transfer can run when the request
+ * has ended with OK. Before the end of the request, and after an error of the request, a run
+ * returns INVALID_ARGUMENT on all ranks.
  *
- * An invalid argument is an error of the request, and `*transfer` becomes NULL.
+ * If an argument is invalid, `*transfer` becomes NULL, and the error is an error of the request.
  * `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks
  * have received it.
  *
@@ -6727,8 +6831,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_reshard_start(
  * shards. The request does not use the memory of the shards.
  * Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
  * `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
- * Blocks: on other ranks, only if `transfer` or `out` is NULL or memory runs out. Without a request,
- * the function itself sends the error.
+ * Blocks: on other ranks, only if `transfer` or `out` is NULL or memory runs out. Without a
+ * request, the function itself sends the error to the other ranks.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
  * `comm` is not a valid handle; NULL_ARGUMENT if `comm`, `transfer` or `out` is NULL; OUT_OF_MEMORY.
  * The request returns all other errors of `shardspec_transfer_prepare`.
@@ -6745,21 +6849,23 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare_st
  * may call `shardspec_transfer_run` instead of this function.
  *
  * With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
- * OK, or the buffers of the preparation. A transfer has one run at a time. Two prepared transfers
- * of the same tensors have two sets of buffers. To run both at the same time, use two
- * communicators. An invalid argument is an error of the request. `shardspec_request_test` or
- * `shardspec_request_wait` returns this error after the other ranks have received it.
+ * OK. If no run has returned OK yet, the run uses the buffers of the preparation. A transfer has
+ * one run at a time. Two prepared transfers of the same tensors have two sets of buffers. To run
+ * two transfers at the same time, use two communicators. An invalid argument is an error of the
+ * request. `shardspec_request_test` or `shardspec_request_wait` returns this error after the other
+ * ranks have received it.
  *
  * Ownership: the caller frees `*out`. The caller may free the arrays and `transfer` when the
- * function returns. The memory of the shards belongs to the request until it has ended.
+ * function returns. The memory of the shards belongs to the request until the request has ended.
  * Calls back: `exchange`, `start`, `test` and `abort` of a custom transport; `destroy`, if another
  * thread frees a handle during the call.
- * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
- * itself sends the error.
+ * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the
+ * function itself sends the error to the other ranks.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
  * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
- * request returns all other errors of `shardspec_transfer_run`, including the errors of
- * `transfer`. After the request has ended, the transfer can run again, also after an error.
+ * request returns all other errors of `shardspec_transfer_run`, including the errors about the
+ * argument `transfer`. After the request has ended, the transfer can run again, also after an
+ * error.
  * Threads: any, but only one thread at a time may use the communicator. Until the request has
  * ended, no thread may write source shards or use destination shards.
  * Source: MPI_Start.
@@ -6772,18 +6878,19 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_start(
 
 /**
  * Starts a request that takes part in the collective of the other ranks and reports an error of
- * this rank. Call this function instead of the function that starts the collective if the program
- * can't pass valid arguments. `status` and `message` are the arguments of
+ * this rank. If the program can't pass valid arguments, call this function instead of the function
+ * that starts the collective. `status` and `message` are the arguments of
  * `shardspec_comm_decline`.
  *
- * All other ranks return DISAGREEMENT, with this rank, `status` and `message`. No data moves. The
- * request ends with OK when the other ranks have received `status` and `message`.
+ * All other ranks return DISAGREEMENT from their collective, with the number of this rank,
+ * `status` and `message`. No data moves. The request ends with OK when the other ranks have
+ * received `status` and `message`.
  *
  * Ownership: the caller frees `*out`. The caller may free `message` when the function returns.
  * Calls back: `exchange`, `start`, `test` and `abort` of a custom transport; `destroy`, if another
  * thread frees a handle during the call.
- * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
- * itself sends the error.
+ * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the
+ * function itself sends the error to the other ranks.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
  * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
  * request returns INVALID_ARGUMENT if `status` is below 1 or `message` is not UTF-8; NULL_ARGUMENT
@@ -6803,27 +6910,28 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline_start(
 /* ================================================================================================
  * Callbacks.
  *
- * Callbacks are functions of the caller that the library calls. The caller registers one function
+ * Callbacks are the caller's functions that the library calls. The caller registers one function
  * or a table of functions, with a pointer `ctx`. Each call of a callback receives `ctx`, and the
  * callback `destroy` frees `ctx`. These rules apply to all callbacks:
  *
- * - A callback with the return type `shardspec_status` returns its status of success or the reason
- *   of a failure. The library returns a failure to its caller unchanged, with the message and the
- *   numbers in the callback's `err`. `err` is never NULL in a callback. The callback need not set
- *   the `status` of `err`. The callback may pass `err` to the functions that it calls. A message
- *   ends at its first NUL. Bytes that are not UTF-8 are replaced. Numbers from
- *   `SHARDSPEC_USER_STATUS` on are free for the callback's own failures.
+ * - A callback with the return type `shardspec_status` returns a status: its status of success, or
+ *   the status of a failure. The library returns the status of a failure to its caller unchanged.
+ *   The library also returns the message and the numbers in the callback's `err`. `err` is never
+ *   NULL in a callback. The callback need not set the `status` of `err`. The callback may pass
+ *   `err` to the functions that it calls. A message ends at its first NUL. The library replaces
+ *   bytes that are not UTF-8. Statuses from `SHARDSPEC_USER_STATUS` on are free for the callback's
+ *   own failures.
  * - The status of success is SHARDSPEC_OK (0) by default. `success_status` in the table, or in the
  *   options of an op, may set another status of success. For callbacks in languages with
  *   exceptions, set `success_status` to `SHARDSPEC_CALLBACK_OK`. The reason is that JNA, cffi and
- *   koffi return 0 if a callback throws. With another status of success, a callback that returns 0
+ *   koffi return 0 if a callback throws. With `SHARDSPEC_CALLBACK_OK`, a callback that returns 0
  *   fails with SHARDSPEC_CALLBACK_FAILED.
- * - If a callback throws, CPython's ctypes returns an arbitrary number, often the success of an
- *   earlier call. For ctypes, set `success_status` to `SHARDSPEC_CALLBACK_OK_IN_ERR`. With this
- *   setting, the callback writes its status into `err->status`, and SHARDSPEC_CALLBACK_OK_IN_ERR
- *   means success. The library ignores the number that the callback returns. The library sets
- *   `err->status` to SHARDSPEC_CALLBACK_FAILED before the call. A callback that throws leaves this
- *   status unchanged.
+ * - If a callback throws, CPython's ctypes returns an arbitrary number, often the status of
+ *   success of an earlier call. For ctypes, set `success_status` to
+ *   `SHARDSPEC_CALLBACK_OK_IN_ERR`. With this setting, the callback writes its status into
+ *   `err->status`, and SHARDSPEC_CALLBACK_OK_IN_ERR means success. The library ignores the number
+ *   that the callback returns. Before the call, the library sets `err->status` to
+ *   SHARDSPEC_CALLBACK_FAILED. A callback that throws leaves this status unchanged.
  * - A negative number is not a status. A callback that returns a negative number fails with
  *   SHARDSPEC_CALLBACK_FAILED. The error's `got` is that number.
  * - `equal` and `hash` return their result and can't fail. If `equal` throws and the binding
@@ -6840,19 +6948,20 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline_start(
  *   header.
  * - A callback may run on any thread that calls the library, and on several threads at once.
  * - A callback may unwind: by an exception of C++, by pthread_exit, or by cancellation of its
- *   thread. After an unwinding callback, the library frees all objects of its running calls. The
- *   unwinding continues in the caller of the library, without a status. After the unwinding,
- *   outputs have the state that a failure leaves. Unwinding is supported on Linux, Android and
- *   FreeBSD, on x86-64 and AArch64. On other systems, unwinding into the library ends the process.
+ *   thread. If a callback unwinds, the library frees all objects of the interrupted calls. The
+ *   unwinding continues in the caller of the library, without a status. Outputs are in the same
+ *   state as after a failed call. Unwinding is supported on Linux, Android and FreeBSD, on x86-64
+ *   and AArch64. On other systems, unwinding into the library ends the process.
  * - A callback must return or unwind. A jump without unwinding, such as longjmp, is forbidden. The
  *   library can't detect such a jump. After such a jump, objects of the call would never be freed.
  *   An op would stay BUSY, and `shardspec_op_unregister` on another thread would never return.
  *   Threads that copy data for the call would continue to use the caller's memory. Asynchronous
  *   cancellation of a thread inside of the library also has undefined behaviour.
- * - `destroy(ctx)` runs exactly once. At this time, the last call of the callback has returned,
- *   and no further call can begin. `destroy` runs on the thread that ends the last use of `ctx`.
- *   `destroy` also runs if the function that received `ctx` fails. `destroy` may be NULL. The
- *   library calls the `destroy` of a table only if `struct_size` is at least 16.
+ * - `destroy(ctx)` runs exactly once. Before `destroy` runs, all calls of callbacks with this
+ *   `ctx` have returned. No further call with this `ctx` begins. `destroy` runs on the thread that
+ *   ends the last use of `ctx`. `destroy` also runs if the function that received `ctx` fails.
+ *   `destroy` may be NULL. The library calls the `destroy` of a table only if `struct_size` is at
+ *   least 16.
  */
 
 /** The first status that callbacks may define. Statuses of the library are lower. */
@@ -6860,15 +6969,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline_start(
 /** A value of `success_status`: a status of success that no runtime returns by accident. */
 #define SHARDSPEC_CALLBACK_OK 999
 /**
- * A value of `success_status`: the callback writes this status of success into `err->status`
- * instead of returning it.
+ * A value of `success_status`. To report success, the callback writes this status into
+ * `err->status`. The library ignores the number that the callback returns.
  */
 #define SHARDSPEC_CALLBACK_OK_IN_ERR 998
 
 /**
- * Returns a nonzero value if two objects of the same type name are equal, else 0. The function
- * must be an equivalence relation. The library may pass any two objects of the type name, in any
- * order.
+ * Returns a nonzero value if two objects with the same type name are equal, else 0. The function
+ * must be an equivalence relation. The library may pass any two objects with the same type name,
+ * in any order.
  */
 typedef int32_t (*shardspec_equal_fn)(void *ctx, void *other_ctx);
 
@@ -6915,14 +7024,15 @@ struct shardspec_runtime_ctx {
 #define SHARDSPEC_RUNTIME_CTX_INIT { sizeof(shardspec_runtime_ctx), NULL, NULL, NULL, NULL }
 
 /**
- * Frees a `ctx` inside of a language runtime. Some runtimes, like Python, require that a thread
- * enters the runtime before the thread uses an object of the runtime. Pass this function as `destroy` or `release`, and
- * the address of a `shardspec_runtime_ctx` as `ctx`. The function reads the struct before it calls
- * a callback, so the struct's `destroy` may free the struct. Functions in the struct may be NULL.
+ * Frees a `ctx` inside of a language runtime. In some runtimes, like Python, a thread must enter
+ * the runtime before the thread uses an object of the runtime. Pass this function as `destroy` or
+ * `release`, and the address of a `shardspec_runtime_ctx` as `ctx`. The function reads the struct
+ * before it calls a callback, so the struct's `destroy` may free the struct. Functions in the
+ * struct may be NULL.
  *
- * For example, Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`. With these
- * functions, a Python object is released at once, on any thread. The three functions run no Python
- * code. The library can therefore call these functions during an exception.
+ * For example, a binding for Python passes `PyGILState_Ensure`, `Py_DecRef` and
+ * `PyGILState_Release`. With these functions, the library releases a Python object at once, on any
+ * thread. `Py_DecRef` can run the destructor of a Python class.
  *
  * Ownership: `destroy` of the struct frees the caller's objects, and may also free the struct
  * itself.
@@ -6937,11 +7047,11 @@ SHARDSPEC_API void shardspec_runtime_ctx_destroy(void *ctx);
 /* ================================================================================================
  * Custom placements.
  *
- * A custom placement describes a place with more than an owner and a device. Examples of such
- * places are a rack, a storage tier and a node of a scheduler. A custom placement consists of the
- * name of its type, a text, a rank or -1, and a `ctx` of the caller. Functions that take the
- * handle of a placement also accept the handle of a custom placement. Metadata returns custom
- * placements unchanged.
+ * A custom placement describes a place by more than an owner and a device. Examples of such places
+ * are a rack, a storage tier and a node of a scheduler. A custom placement consists of the name of
+ * its type, a text, a rank or -1, and a `ctx` of the caller. Functions that take the handle of a
+ * placement also accept the handle of a custom placement. Metadata returns custom placements
+ * unchanged.
  *
  * Source: torch's abstract class `PlacementSpec`.
  */
@@ -6952,19 +7062,19 @@ typedef struct shardspec_placement_vtable shardspec_placement_vtable;
 struct shardspec_placement_vtable {
   /** `sizeof(shardspec_placement_vtable)`. */
   uint64_t struct_size;
-  /** Frees `ctx`. NULL if there is nothing to free. */
+  /** Frees `ctx`. NULL means that there is nothing to free. */
   shardspec_destroy_fn destroy;
   /**
-   * Returns a nonzero value if two placements with this type name and the same rank are equal,
-   * else 0. With NULL, such placements are equal if their texts are equal. Metadata keeps only
-   * the first of several equal placements.
+   * Returns a nonzero value if two placements with this type name and equal ranks are equal,
+   * else 0. With NULL, two placements with this type name and equal ranks are equal if their
+   * texts are equal. Metadata keeps only the first of several equal placements.
    */
   shardspec_equal_fn equal;
   /**
    * Returns a hash of a placement. Equal placements must have equal hashes. The library uses
-   * `hash` only if `equal` is set. With NULL, the library hashes the
-   * name of the type and the rank of the placement.
-   * Without a `hash`, the creation of a list with many different placements takes long.
+   * `hash` only if `equal` is set. With `hash` NULL, the library hashes the name of the type and
+   * the rank of the placement. With `hash` NULL, creating a list with many different placements
+   * takes long.
    */
   shardspec_hash_fn hash;
 };
@@ -6985,13 +7095,13 @@ struct shardspec_placement_vtable {
  * With `vtable` NULL, the library never frees `ctx`, and compares placements with the same type
  * name and rank by their texts.
  *
- * Ownership: the library copies the texts and the table. The library owns `ctx` from the call on,
- * also if the call fails. The library calls `destroy(ctx)` after the handle was freed and no other
- * object uses the placement. The caller frees `*out`.
+ * Ownership: the library copies the texts and the table. The library owns `ctx` from the beginning
+ * of the call, also if the call fails. The library calls `destroy(ctx)` when the handle has been
+ * freed and no other object uses the placement. The caller frees `*out`.
  * Calls back: `destroy`, if the call fails.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT if `type_name` is "device", a name or text is empty, `rank` is below -1
- * or `struct_size` is wrong; NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if `type_name` is "device", `type_name` or `text` is empty, `rank` is
+ * below -1 or `struct_size` is wrong; NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any. The functions of `vtable` may run on several threads at once.
  * Since: ABI 0.
  */
@@ -7018,8 +7128,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_custom_ct
  * Building metadata.
  *
  * A callback that cuts a tensor receives a builder and adds the tensor's shards to it. Shards are
- * numbered in the order of the calls that add shards. Threads that the callback starts may add
- * shards too, until the callback returns. After the callback has returned, functions refuse the
+ * numbered in the order of the calls that add shards. Threads that the callback starts may also
+ * add shards until the callback returns. After the callback has returned, functions refuse the
  * builder with SHARDSPEC_INVALID_HANDLE.
  */
 
@@ -7030,10 +7140,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_custom_ct
 typedef struct shardspec_metadata_builder shardspec_metadata_builder;
 
 /**
- * Adds a shard: the box of `sizes` elements that starts at `offsets`. `offsets` and `sizes` hold
- * `ndim` numbers each. `placement` is a text in the form that `shardspec_placement_parse` reads.
- * After the callback, the library checks that the shards cover the tensor and do not overlap. If
- * the function fails, it adds no shard.
+ * Adds a shard. The shard is the box that starts at `offsets` and has the sizes `sizes`. `offsets`
+ * and `sizes` hold `ndim` numbers each. `placement` is a text in the form that
+ * `shardspec_placement_parse` reads. After the callback, the library checks that the shards cover
+ * the tensor and do not overlap. If the function fails, it adds no shard.
  *
  * Ownership: the library copies all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -7048,10 +7158,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_builder_ad
     const char *placement, shardspec_error *err);
 
 /**
- * Adds a shard: the box of `sizes` elements that starts at `offsets`. `offsets` and `sizes` hold
- * `ndim` numbers each. `placement` is the handle of a built-in or custom placement. After the
- * callback, the library checks that the shards cover the tensor and do not overlap. If the
- * function fails, it adds no shard.
+ * Adds a shard. The shard is the box that starts at `offsets` and has the sizes `sizes`. `offsets`
+ * and `sizes` hold `ndim` numbers each. `placement` is the handle of a built-in or custom
+ * placement. After the callback, the library checks that the shards cover the tensor and do not
+ * overlap. If the function fails, it adds no shard.
  *
  * Ownership: the library copies the arrays. The caller keeps the handle `placement`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -7067,7 +7177,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_builder_ad
 
 /**
  * Adds the shards of a list. Each shard needs a placement. If some shards of the tensor are not
- * boxes, all shards must be added in one list. If the function fails, it adds no shard.
+ * boxes, the callback must add all shards in one list. If the function fails, it adds no shard.
  *
  * Ownership: the caller keeps the list, and may free it right after the call.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -7149,9 +7259,9 @@ struct shardspec_spec_vtable {
 #define SHARDSPEC_SPEC_VTABLE_INIT { sizeof(shardspec_spec_vtable), NULL, NULL, NULL, NULL, NULL, 0, 0 }
 
 /**
- * Creates a spec of a custom type, called `type_name`. Later versions will not use names with a
- * dot, such as "acme.grid", for built-in types. To compare two specs with the same type name, the
- * library calls `equal` with the `ctx` of each spec.
+ * Creates a spec of the custom type with the name `type_name`. Later versions will not use names
+ * with a dot, such as "acme.grid", for built-in types. To compare two specs with the same type
+ * name, the library calls `equal` with the `ctx` of each spec.
  *
  * The library checks the shards that `build_metadata` adds. The library refuses shards outside of
  * the tensor, overlaps, gaps and wrong numbers of dimensions. The error's message has the type's
@@ -7160,13 +7270,13 @@ struct shardspec_spec_vtable {
  * Use `shardspec_metadata_shard_count` and `shardspec_metadata_shard_placement` instead.
  *
  * Ownership: the library copies the name and the table. The library owns `ctx` from the call on,
- * also if the call fails. The library calls `destroy(ctx)` after the spec was freed and no call
- * uses the spec. The caller frees `*out`.
+ * also if the call fails. The library calls `destroy(ctx)` when the spec has been freed and no
+ * call uses the spec. The caller frees `*out`.
  * Calls back: `destroy`, if the call fails.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if `type_name` is empty or the name of a built-in type,
- * `build_metadata` is NULL, `struct_size` is wrong, or `success_status` can be a failure;
- * NULL_ARGUMENT, OUT_OF_MEMORY.
+ * `build_metadata` is NULL, `struct_size` is wrong, or `success_status` can be the status of a
+ * failure; NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any. The functions of `vtable` may run on several threads at once.
  * Since: ABI 0.
  */
@@ -7176,7 +7286,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_custom(
 
 /**
  * Writes the `ctx` of a custom spec to `*out`, for use in custom ops. The `ctx` is valid until the
- * spec is freed. Do not free the handle while you use the `ctx`.
+ * spec is freed. Do not free the handle of the spec while you use the `ctx`.
  *
  * Ownership: the spec still owns `ctx`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -7201,25 +7311,25 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_custom_ctx(
  *   shardspec_op_register -> shardspec_op_dispatch, or shardspec_op_look_up once and shardspec_op_call
  *                         -> shardspec_op_unregister
  *
- * A `shardspec_op *` identifies a registration. There is nothing to free. After the registration
- * has ended, the library refuses the handle with SHARDSPEC_INVALID_HANDLE.
+ * A `shardspec_op *` identifies a registration. The caller does not free this handle. After the
+ * registration has ended, the library refuses the handle with SHARDSPEC_INVALID_HANDLE.
  *
  * Ops are callbacks. All rules for callbacks apply, and also these rules:
  *
  * - An op may call any function of this header, and may call itself. An op may register,
  *   unregister and dispatch other ops. An op may free the handles that it received as arguments.
  * - When `shardspec_op_unregister` returns SHARDSPEC_OK, all calls of the op have ended, no
- *   further call can begin, and the op's `destroy` has returned. The function waits for calls of
- *   the op on other threads.
- * - `shardspec_op_unregister` never waits for a thread that may wait for the calling thread.
- *   A call from inside of the op itself fails with SHARDSPEC_BUSY and changes nothing. While calls
- *   of the op run, a call from inside of any other op also fails with SHARDSPEC_BUSY. Two threads
- *   that unregister each other's op therefore do not deadlock. After SHARDSPEC_BUSY, call the
- *   function again later, or outside of ops.
- * - An op may itself wait for another thread, for example to join that thread. The library can't
- *   detect such a wait. The other thread must not unregister the op.
- * - While an op is replaced, its name always has an op. New calls use the new op while the last
- *   calls of the old op finish.
+ *   further call can begin, and the op's `destroy` has returned. `shardspec_op_unregister` waits
+ *   for calls of the op on other threads.
+ * - `shardspec_op_unregister` never waits for a thread that may wait for the calling thread. From
+ *   inside of the op itself, `shardspec_op_unregister` fails with SHARDSPEC_BUSY and changes
+ *   nothing. From inside of any other op, the function also fails with SHARDSPEC_BUSY while calls
+ *   of the op run. Two ops that unregister each other on two threads therefore do not deadlock.
+ *   After SHARDSPEC_BUSY, call `shardspec_op_unregister` again later, or outside of all ops.
+ * - An op may itself wait for another thread, for example with a join. The library can't detect
+ *   such a wait. The thread that the op waits for must not unregister the op.
+ * - While a program replaces an op, one of the two ops is always registered under the name. New
+ *   calls use the new op while the last calls of the old op finish.
  * - In a child process after fork, only the calls of the thread that called fork are still
  *   running.
  */
@@ -7245,11 +7355,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_custom_ctx(
 
 typedef struct shardspec_value shardspec_value;
 
-/** An argument or a result of an op. Fields that the kind of the value does not use are ignored. */
+/**
+ * An argument or a result of an op. The library ignores fields that the kind of the value does not
+ * use.
+ */
 struct shardspec_value {
   /** A `SHARDSPEC_VALUE_...` constant. */
   int32_t kind;
-  /** 0. */
+  /** This field must be 0. */
   int32_t reserved;
   /** A truth value, a whole number, or the number of elements of the list at `pointer`. */
   int64_t integer;
@@ -7294,14 +7407,16 @@ struct shardspec_op_arguments {
 typedef struct shardspec_op shardspec_op;
 
 /**
- * Runs the op. `spec` is the spec of the call. `arguments` is never NULL. Before the call, the
- * library checks that each value matches its kind and that sharded tensors are valid. The op
- * writes its results to `results`, which has room for `result_count` values. All results have the
- * kind `SHARDSPEC_VALUE_NONE` before the call. If the caller ignores results, `result_count` is 0.
+ * Runs the op. `spec` is the spec that the caller of the op passed. `arguments` is never NULL.
+ * Before the call, the library checks that each value matches its kind and that sharded tensors
+ * are valid. The op writes its results to `results`, which has room for `result_count` values. All
+ * results have the kind `SHARDSPEC_VALUE_NONE` before the call. If the caller of the op asks for
+ * no results, `result_count` is 0.
  *
  * Arguments are valid during the call only. The caller frees sharded tensors among the results.
- * The op and its callers agree on the ownership of other pointers. If an op fails, the caller of
- * the op receives no results. A failed op must free all objects that it has created.
+ * The authors of the op and of its callers decide who owns the memory at other pointers. If an op
+ * fails, the caller of the op receives no results. A failed op must free all objects that it has
+ * created.
  */
 typedef shardspec_status (*shardspec_op_fn)(
     void *ctx, const shardspec_spec *spec, const shardspec_op_arguments *arguments,
@@ -7317,12 +7432,12 @@ struct shardspec_op_options {
   /** `sizeof(shardspec_op_options)`. */
   uint64_t struct_size;
   /**
-   * With 0, a second op with the same names is refused. With `SHARDSPEC_OP_FLAG_REPLACE`, the
-   * first op is unregistered.
+   * With 0, the library refuses a second op with the same names. With
+   * `SHARDSPEC_OP_FLAG_REPLACE`, the library unregisters the first op.
    */
   uint32_t flags;
   /**
-   * The status that the function returns on success: 0, `SHARDSPEC_CALLBACK_OK` or
+   * The status that the op's function returns on success: 0, `SHARDSPEC_CALLBACK_OK` or
    * `SHARDSPEC_CALLBACK_OK_IN_ERR`.
    */
   shardspec_status success_status;
@@ -7334,18 +7449,18 @@ struct shardspec_op_options {
 #define SHARDSPEC_OP_OPTIONS_INIT { sizeof(shardspec_op_options), 0, 0 }
 
 /**
- * Registers `function` as the op `op_name` for specs of type `spec_type`. With `options` NULL, a
- * second op with the same names is refused, and the status of success is 0. `*out` becomes the
- * op's handle. `out` may be NULL.
+ * Registers `function` as the op `op_name` for specs of type `spec_type`. With `options` NULL, the
+ * library refuses a second op with the same names, and the status of success is 0. `*out` becomes
+ * the op's handle. `out` may be NULL.
  *
  * Ownership: the library copies the names. The library owns `ctx` from the call on, also if the
  * call fails. The library calls `destroy(ctx)` when the registration ends, or before a failed call
  * returns.
  * Calls back: `destroy`, if the call fails; `destroy` of the op that is replaced.
- * Blocks: on other threads, until their calls of the op that is replaced have returned.
+ * Blocks: on other threads, until all their calls of the replaced op have returned.
  * Errors: BUSY if the op to replace can't be unregistered now; INVALID_ARGUMENT if a name is empty
- * or has control characters, a flag is unknown, or `success_status` can be a failure;
- * ALREADY_EXISTS, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * or has control characters, a flag is unknown, or `success_status` can be the status of a
+ * failure; ALREADY_EXISTS, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Source: `custom_sharding_spec_op` of torch.
  * Since: ABI 0.
@@ -7407,7 +7522,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_look_up(
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
  * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
- * Other threads may register ops between a call for the length and the next call.
+ * The text may become longer between two calls, because other threads may register ops.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
@@ -7429,9 +7544,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_list(
  * Blocks: no.
  * Errors: NOT_FOUND if no op is registered under these names; INVALID_HANDLE if the spec or a
  * sharded tensor among the arguments is not a valid handle; INVALID_ARGUMENT if a value does not
- * match its kind or a name occurs twice; NO_ARGUMENTS, NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH,
- * NULL_ARGUMENT, OUT_OF_MEMORY. If the op fails, the function returns the op's status and message.
- * After an error, no result was written.
+ * match its kind or two arguments have the same name; NO_ARGUMENTS, NO_SHARDED_TENSOR,
+ * COMMUNICATOR_MISMATCH, NULL_ARGUMENT, OUT_OF_MEMORY. If the op fails, the function returns the
+ * op's status and message. After an error, no result was written.
  * Threads: any.
  * Source: `_dispatch_custom_op` of torch.
  * Since: ABI 0.
@@ -7448,9 +7563,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_dispatch(
  * Blocks: no.
  * Errors: INVALID_HANDLE if the op's registration has ended, or if the spec or a sharded tensor
  * among the arguments is not a valid handle; WRONG_SPEC_TYPE if the op is for another type of
- * spec; INVALID_ARGUMENT if a value does not match its kind or a name occurs twice; NO_ARGUMENTS,
- * NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH, NULL_ARGUMENT, OUT_OF_MEMORY. If the op fails, the
- * function returns the op's status and message. After an error, no result was written.
+ * spec; INVALID_ARGUMENT if a value does not match its kind or two arguments have the same name;
+ * NO_ARGUMENTS, NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH, NULL_ARGUMENT, OUT_OF_MEMORY. If the op
+ * fails, the function returns the op's status and message. After an error, no result was written.
  * Threads: any.
  * Since: ABI 0.
  */

@@ -123,8 +123,7 @@ unsafe impl Grows for shardspec_runtime_ctx {
 ///
 /// For example, a binding for Python passes `PyGILState_Ensure`, `Py_DecRef` and
 /// `PyGILState_Release`. With these functions, the library releases a Python object at once, on any
-/// thread. The three functions run no Python code. The library can therefore call these functions
-/// during an exception.
+/// thread. `Py_DecRef` can run the destructor of a Python class.
 ///
 /// Ownership: `destroy` of the struct frees the caller's objects, and may also free the struct
 /// itself.

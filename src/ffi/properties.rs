@@ -1,7 +1,8 @@
 //! Tensor properties.
 //!
 //! Tensor properties have the fields of torch's `TensorProperties`. Metadata stores the properties
-//! of its tensor. Only the element type has an effect in this library.
+//! of its tensor. The element type has an effect on copies.
+//! A sharded tensor requires a strided layout and contiguous memory.
 
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::sized::{Grows, sized, sized_out};

@@ -3,7 +3,7 @@
 //! A list holds any number of shards. Specs, metadata, plans and the builder of a custom spec
 //! accept a list. The shards of a list may overlap and leave gaps. For example, replicas in a
 //! checkpoint overlap, and the shards of one worker leave gaps. A spec must not have overlaps.
-//! Metadata must not have overlaps or gaps. `shardspec_shards_overlaps` reports all overlaps, and
+//! Metadata must not have gaps, and only replicas may overlap in metadata. `shardspec_shards_overlaps` reports all overlaps, and
 //! `shardspec_shards_gaps` reports all gaps.
 
 use std::ffi::c_char;

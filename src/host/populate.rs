@@ -10,7 +10,7 @@ use crate::memory::{Memory, TryVec, try_with_capacity};
 
 /// Has the system find the memory of some new buffers, on all threads that a copy of their bytes
 /// uses. Contents stay as they are. Threads that copy would find it too, but then two of them often
-/// wait for the same huge page, while a third one is cleared for nobody's copy.
+/// wait for the same huge page, while no thread clears the next one.
 ///
 /// Nothing is done where one thread copies, or where the system can't do it.
 pub(crate) fn populate(buffers: impl Iterator<Item = (*mut u8, usize)>, options: &CopyOptions) {
