@@ -4,8 +4,8 @@
 //! never computes with their values. Types that this header does not list are also allowed. If the
 //! size of an element is not a whole number of bytes, elements are packed. Each packed element
 //! starts at the bit after the previous element. Bits are counted from the least significant bit of
-//! a byte. Elements of float4, of int4 and of three lanes of int4 are packed. An element of two
-//! lanes of int4 has exactly one byte, and is not packed.
+//! a byte. For example, elements of float4 and of int4 are packed. Elements with three lanes of int4
+//! are also packed. An element with two lanes of int4 has exactly one byte, and is not packed.
 
 use std::ffi::c_char;
 
