@@ -89,19 +89,19 @@ pub(crate) unsafe fn run_sweep(sweep: &Sweep, options: &CopyOptions) {
     let threads = thread_count(options.max_threads, &Machine::get(), sweep.bytes());
     let choice = WayChoice::new(options, sweep.bytes(), true, threads);
     let class = TaskClass { kind: SWEEP, run: sweep.run_bytes(), side: sweep.side() };
-    let run = |range: Range<usize>, walk: &mut SweepWalk| {
-        let Range { mut start, end } = range;
+    let run = |mut rest: Range<usize>, walk: &mut SweepWalk| {
         // SAFETY: the contract of `run_sweep` covers all of `sweep`, and `share_out` gives ranges
         // that do not overlap. Each trial takes the first bytes that are left.
         unsafe {
-            while end - start >= TRIAL_BYTES {
+            while rest.len() >= TRIAL_BYTES {
                 let Some((number, way)) = choice.trial(class) else { break };
-                let (some, begin) = (start..start + TRIAL_BYTES, Instant::now());
-                start = some.end;
+                let end = rest.start.saturating_add(TRIAL_BYTES);
+                let (some, begin) = (rest.start..end, Instant::now());
+                rest.start = end;
                 sweep.run(some, way, walk);
                 choice.tried(class, number, TRIAL_BYTES, begin.elapsed());
             }
-            sweep.run(start..end, choice.best(class), walk);
+            sweep.run(rest, choice.best(class), walk);
         }
     };
     share_out(sweep.span(), threads, run);

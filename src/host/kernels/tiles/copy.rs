@@ -41,7 +41,7 @@ impl LaneGroup {
         // Rows without gaps between them are one strip.
         let whole = self.side == FullSide::Source && self.gapless;
         let (strips, bytes) =
-            if whole { (&sources[..1], tile.bytes()) } else { (&*sources, tile.strip_bytes()) };
+            if whole { (&sources[..1], tile.bytes()) } else { (sources, tile.strip_bytes()) };
         let into = self.store.prefetch.into;
         let mut ahead = TileAhead::new(strips, bytes, distance, into);
         // SAFETY: the contract of `copy` covers the whole `tile`, and each chunk is other lanes or
