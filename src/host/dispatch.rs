@@ -7,7 +7,6 @@
 )]
 
 use std::ops::Range;
-use std::time::Instant;
 
 use super::copy_list::{CopyList, StridedCopy};
 use super::cpu::LINE;
@@ -176,23 +175,15 @@ impl<'a> Tasks<'a> {
     pub(super) unsafe fn run(
         &self, range: Range<usize>, choice: &WayChoice, memory: &mut TileMemory,
     ) {
-        for (task, mut units) in self.part(range) {
+        for (task, units) in self.part(range) {
             let class = self.class(task);
             let units_of_a_trial = TRIAL_BYTES.div_ceil(task.unit_bytes.max(1));
             let of_a_trial = units_of_a_trial.next_multiple_of(task.grain);
-            // SAFETY: `units` are those of `task` in this part, which the contract of `Tasks::run`
-            // covers, and each trial takes the first of them that are left.
-            unsafe {
-                while units.len() >= of_a_trial {
-                    let Some((number, way)) = choice.trial(class) else { break };
-                    let some = units.start..units.start + of_a_trial;
-                    units.start = some.end;
-                    let (bytes, start) = (of_a_trial * task.unit_bytes, Instant::now());
-                    self.run_units(task, some, way, memory);
-                    choice.tried(class, number, bytes, start.elapsed());
-                }
-                self.run_units(task, units, choice.best(class), memory);
-            }
+            choice.run(class, units, [of_a_trial, task.unit_bytes], |some, way| {
+                // SAFETY: `units` are those of `task` in this part, which the contract of `Tasks::run`
+                // covers. `WayChoice::run` divides them, so that `some` are copied once.
+                unsafe { self.run_units(task, some, way, memory) };
+            });
         }
     }
 

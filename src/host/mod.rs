@@ -31,7 +31,6 @@ pub(crate) mod zeros;
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use copy_list::CopyList;
 use cpu::Machine;
@@ -89,20 +88,12 @@ pub(crate) unsafe fn run_sweep(sweep: &Sweep, options: &CopyOptions) {
     let threads = thread_count(options.max_threads, &Machine::get(), sweep.bytes());
     let choice = WayChoice::new(options, sweep.bytes(), true, threads);
     let class = TaskClass { kind: SWEEP, run: sweep.run_bytes(), side: sweep.side() };
-    let run = |mut rest: Range<usize>, walk: &mut SweepWalk| {
-        // SAFETY: the contract of `run_sweep` covers all of `sweep`, and `share_out` gives ranges
-        // that do not overlap. Each trial takes the first bytes that are left.
-        unsafe {
-            while rest.len() >= TRIAL_BYTES {
-                let Some((number, way)) = choice.trial(class) else { break };
-                let end = rest.start.saturating_add(TRIAL_BYTES);
-                let (some, begin) = (rest.start..end, Instant::now());
-                rest.start = end;
-                sweep.run(some, way, walk);
-                choice.tried(class, number, TRIAL_BYTES, begin.elapsed());
-            }
-            sweep.run(rest, choice.best(class), walk);
-        }
+    let run = |range, walk: &mut SweepWalk| {
+        choice.run(class, range, [TRIAL_BYTES, 1], |some, way| {
+            // SAFETY: the contract of `run_sweep` covers all of `sweep`. `share_out` gives ranges that
+            // do not overlap, and `WayChoice::run` divides them, so that `some` are copied once.
+            unsafe { sweep.run(some, way, walk) };
+        });
     };
     share_out(sweep.span(), threads, run);
 }

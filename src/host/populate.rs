@@ -6,11 +6,11 @@ use super::cpu::Machine;
 use super::options::CopyOptions;
 use super::tuning::POPULATED;
 use super::{share_out, thread_count};
-use crate::memory::{Memory, TryVec, try_with_capacity};
+use crate::memory::{Memory, TryVec};
 
-/// Has the system find the memory of some new buffers, on all threads that a copy of their bytes
-/// uses. Contents stay as they are. Threads that copy would find it too, but then two of them often
-/// wait for the same huge page, while no thread clears the next one.
+/// Asks the system for all pages of some new buffers, on as many threads as a copy of their bytes
+/// uses. Contents stay as they are. A thread that copies would get the pages too, by faults. But two
+/// threads often write to the same huge page, and one waits while the system clears it for the other.
 ///
 /// Nothing is done where one thread copies, or where the system can't do it.
 pub(crate) fn populate(buffers: impl Iterator<Item = (*mut u8, usize)>, options: &CopyOptions) {
@@ -28,7 +28,7 @@ pub(crate) fn populate(buffers: impl Iterator<Item = (*mut u8, usize)>, options:
 
 /// The addresses of buffers of [`POPULATED`] bytes and more, in pieces of as many.
 fn pieces_of(buffers: impl Iterator<Item = (*mut u8, usize)>) -> Memory<Vec<Range<usize>>> {
-    let mut pieces = try_with_capacity(0)?;
+    let mut pieces = Vec::new();
     for (start, len) in buffers.filter(|&(_, len)| len >= POPULATED) {
         let end = start.addr().saturating_add(len);
         for first in (start.addr()..end).step_by(POPULATED) {

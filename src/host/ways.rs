@@ -12,8 +12,9 @@
     reason = "ways and classes are counted below, and indices are among them"
 )]
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::copy_list::FullSide;
 use super::cpu::{Level, Machine};
@@ -101,8 +102,25 @@ impl WayChoice {
         of_all.chain(others.map(move |prefetch| StoreMode { level, streaming: true, prefetch }))
     }
 
+    /// Copies a range in the best way, and before that, the first parts of it in ways that are not
+    /// known yet. A trial has `of_a_trial` places of the range, of `unit_bytes` each.
+    pub(super) fn run(
+        &self, class: TaskClass, mut range: Range<usize>, [of_a_trial, unit_bytes]: [usize; 2],
+        mut copy: impl FnMut(Range<usize>, StoreMode),
+    ) {
+        while range.len() >= of_a_trial {
+            let Some((number, way)) = self.trial(class) else { break };
+            let some = range.start..range.start + of_a_trial;
+            range.start = some.end;
+            let begin = Instant::now();
+            copy(some, way);
+            self.tried(class, number, of_a_trial * unit_bytes, begin.elapsed());
+        }
+        copy(range, self.best(class));
+    }
+
     /// The way to try next, with its number; none where all were tried, or the way is fixed.
-    pub(super) fn trial(&self, class: TaskClass) -> Option<(usize, StoreMode)> {
+    fn trial(&self, class: TaskClass) -> Option<(usize, StoreMode)> {
         if self.fixed.is_some() {
             return None;
         }
@@ -113,7 +131,7 @@ impl WayChoice {
     }
 
     /// A trial moved so many bytes in so much time.
-    pub(super) fn tried(&self, class: TaskClass, way: usize, bytes: usize, time: Duration) {
+    fn tried(&self, class: TaskClass, way: usize, bytes: usize, time: Duration) {
         let nanoseconds = time.as_nanos().saturating_mul(1 << 20) / bytes.max(1) as u128;
         let time = u64::try_from(nanoseconds).unwrap_or(u64::MAX).clamp(1, u64::MAX >> 8);
         let kept = &TIMES[self.number(class)][way];
@@ -126,7 +144,7 @@ impl WayChoice {
     }
 
     /// The fastest way that is known. The first one stays where others are hardly faster.
-    pub(super) fn best(&self, class: TaskClass) -> StoreMode {
+    fn best(&self, class: TaskClass) -> StoreMode {
         if let Some(fixed) = self.fixed {
             return fixed;
         }
