@@ -64,9 +64,9 @@ use crate::transfer::{Fill, ShardedTensor};
 /// Errors: INDEX_OUT_OF_RANGE if the communicator does not have the rank `source_rank`;
 /// INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the number
 /// of shards is wrong; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED
-/// or OVERFLOW if a buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the
-/// elements are pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE,
-/// NULL_ARGUMENT. After one of these errors, nothing was written on any rank. After
+/// or OVERFLOW if a buffer does not fit (the error's `first_shard` is the shard's index); PARTIAL
+/// if the elements are pending a reduction; DISAGREEMENT if another rank has an error;
+/// INVALID_HANDLE, NULL_ARGUMENT. After one of these errors, nothing was written on any rank. After
 /// TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be partly
 /// written.
 /// Threads: any, but only one thread at a time may use the communicator. During the call, no other
@@ -101,9 +101,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter(
 /// Errors: INDEX_OUT_OF_RANGE if the communicator does not have the rank `destination_rank`;
 /// INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the number
 /// of shards is wrong; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED
-/// or OVERFLOW if a buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the
-/// elements are pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE,
-/// NULL_ARGUMENT. After one of these errors, nothing was written on any rank. After
+/// or OVERFLOW if a buffer does not fit (the error's `first_shard` is the shard's index); PARTIAL
+/// if the elements are pending a reduction; DISAGREEMENT if another rank has an error;
+/// INVALID_HANDLE, NULL_ARGUMENT. After one of these errors, nothing was written on any rank. After
 /// TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be partly
 /// written.
 /// Threads: any, but only one thread at a time may use the communicator. During the call, no other
@@ -140,9 +140,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather(
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if the layouts are of different tensors;
 /// INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the number
 /// of shards is wrong; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED
-/// or OVERFLOW if a buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the
-/// elements are pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE,
-/// NULL_ARGUMENT. After one of these errors, nothing was written on any rank. After
+/// or OVERFLOW if a buffer does not fit (the error's `first_shard` is the shard's index); PARTIAL
+/// if the elements are pending a reduction; DISAGREEMENT if another rank has an error;
+/// INVALID_HANDLE, NULL_ARGUMENT. After one of these errors, nothing was written on any rank. After
 /// TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be partly
 /// written.
 /// Threads: any, but only one thread at a time may use the communicator. During the call, no other

@@ -14,15 +14,15 @@ use crate::memory::Text;
 use crate::model::Error;
 
 /// Takes part in the collective of the other ranks, and reports an error of this rank. If the
-/// program can't pass valid arguments, call this function instead of the collective. For example, a
-/// file is missing, or a binding refuses an object before the call.
+/// program can't pass valid arguments, call this function instead of the collective. For example,
+/// call it if a file is missing, or if a binding refuses an object before the call.
 ///
-/// `status` is a status of the library, or a status of the program from `SHARDSPEC_USER_STATUS` on.
-/// `status` must be at least 1. `message` is the text of the error. The other ranks receive the
-/// first 480 bytes of `message`. `message` may be the message of `*err`. All other ranks return
-/// DISAGREEMENT from their collective, with the number of this rank, `status` and `message`. No
-/// data moves. This function returns OK after the collective, also if other ranks have other
-/// errors.
+/// `status` is a status of the library, or a status that the program defines (at least
+/// `SHARDSPEC_USER_STATUS`). `status` must be at least 1. `message` is the text of the error. The
+/// other ranks receive the first 480 bytes of `message`. `message` may be the message of `*err`.
+/// All other ranks return DISAGREEMENT from their collective, with the number of this rank,
+/// `status` and `message`. No data moves. This function returns OK after the collective, also if
+/// other ranks have other errors.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange` and `abort` of a custom transport; `destroy`, if another thread frees a

@@ -1,10 +1,10 @@
-//! Digests: numbers for the comparison of sharded tensors without assembling the tensors.
+//! Digests: numbers that show whether sharded tensors are equal.
 //!
 //! The digest of a tensor is the CRC-64/NVME of the bytes of its elements in row-major order. The
 //! digest has 64 bits and does not depend on how the tensor is cut. A program can compare a model
 //! on 4 ranks with the same model on 8 ranks. A program can also compare a copy with its source.
 //!
-//! Each process computes the contribution of its own shards to the digest. The exclusive or of all
+//! Each process computes the contribution of its own shards to the digest. The bitwise XOR of all
 //! contributions, in any order, is the digest of the tensor. An example with MPI:
 //!
 //!   uint64_t part, digest;
@@ -44,7 +44,7 @@ unsafe fn shards_argument(
 /// Computes the contribution of some shards to the digest of their tensor.
 ///
 /// `shards[i]` is shard `indices[i]` of the metadata. With `indices` NULL, `shards[i]` is shard i.
-/// The views may have any strides. The exclusive or of the contributions of all shards is the
+/// The views may have any strides. The bitwise XOR of the contributions of all shards is the
 /// digest: the CRC-64/NVME of the tensor's bytes in row-major order. The contributions may come
 /// from several calls and several processes, in any order. If you compute contributions in several
 /// calls, pass each shard to exactly one call. Without shards, the contribution is 0. The digest of
@@ -67,7 +67,7 @@ unsafe fn shards_argument(
 /// Errors: PARTIAL if the elements are pending a reduction; UNSUPPORTED if elements are packed and
 /// the tensor, a shard or a row of a view starts or ends inside of a byte; SHAPE_MISMATCH,
 /// NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or NULL_ARGUMENT if a view does not fit its
-/// shard (the error's `first_shard` is the shard, `index` is its position in `shards`);
+/// shard (the error's `first_shard` is the shard's index, and `index` is the position in `shards`);
 /// INVALID_ARGUMENT if a shard is passed twice; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE,
 /// NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. No other thread may write the shards during the call.
@@ -96,7 +96,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_digest(
 /// of `shards[i]` in row-major order. The function does not read holes, and holes count as zeros.
 /// Two shards with equal values at the same places have equal digests, also on different ranks and
 /// with different strides. The digest of a shard without holes is equal to the CRC-64/NVME of a
-/// file with its bytes in row-major order.
+/// file that holds the shard's bytes in row-major order.
 ///
 /// `options->max_threads` limits the number of threads. `options` may be NULL.
 ///
@@ -107,9 +107,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_digest(
 /// Errors: PARTIAL if the elements are pending a reduction; UNSUPPORTED if elements are packed and
 /// a shard, or a row of a view, starts or ends inside of a byte; SHAPE_MISMATCH, NDIM_MISMATCH,
 /// DTYPE_MISMATCH, UNSUPPORTED_DEVICE or NULL_ARGUMENT if a view does not fit its shard (the
-/// error's `first_shard` is the shard, `index` is its position in `shards`); INVALID_ARGUMENT if a
-/// shard is passed twice; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY.
+/// error's `first_shard` is the shard's index, and `index` is the position in `shards`);
+/// INVALID_ARGUMENT if a shard is passed twice; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. No other thread may write the shards during the call.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -130,7 +130,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_digests(
 
 /// Computes the contribution of all local shards of a sharded tensor to the digest of the tensor.
 ///
-/// Every shard of the metadata must be local in exactly one process. The exclusive or of the
+/// Every shard of the metadata must be local in exactly one process. The bitwise XOR of the
 /// contributions of all these processes is the digest: the CRC-64/NVME of the tensor's bytes in
 /// row-major order. Without local shards, the contribution is 0. If several shards have the same
 /// element, the element counts in one shard only. The choice of this shard depends on the metadata

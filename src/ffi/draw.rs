@@ -16,7 +16,7 @@
 //! picture stands for several shards. The second part shows the beginning of the tensor with one
 //! shard in each cell. No picture has more than `SHARDSPEC_MAX_PICTURE_SIZE` bytes.
 //!
-//! To draw a picture, the library reads no environment variables. The caller decides whether the
+//! The library reads no environment variables to draw a picture. The caller decides whether the
 //! terminal has colours, for example with `isatty` and the variable `NO_COLOR`.
 
 use std::ffi::c_char;
@@ -43,7 +43,7 @@ pub const SHARDSPEC_PICTURE_TEXT: i32 = 0;
 /// An SVG document.
 pub const SHARDSPEC_PICTURE_SVG: i32 = 1;
 
-/// The background of an SVG is dark if the reader's program prefers dark colours
+/// The background of an SVG is dark if the program that shows the SVG prefers dark colours
 /// (`prefers-color-scheme`), else light.
 pub const SHARDSPEC_THEME_AUTO: i32 = 0;
 /// An SVG on a light background.
@@ -51,8 +51,8 @@ pub const SHARDSPEC_THEME_LIGHT: i32 = 1;
 /// An SVG on a dark background.
 pub const SHARDSPEC_THEME_DARK: i32 = 2;
 
-/// Options of a picture. Zeros after `struct_size` are the defaults. The fields `color`, `ascii`
-/// and `width` change only a picture as text. The field `theme` changes only an SVG.
+/// Options of a picture. A field that is 0 has its default value. The fields `color`, `ascii` and
+/// `width` change only a picture as text. The field `theme` changes only an SVG.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_draw_options {
@@ -64,28 +64,28 @@ pub struct shardspec_draw_options {
     /// has no background.
     pub theme: i32,
     /// With 1, a text has colours: ANSI escape sequences with 256 colours. With 0, a text has no
-    /// colours. Other values are refused.
+    /// colours. The library refuses other values.
     pub color: i32,
     /// With 1, a text consists of ASCII only, which every terminal can show. With 0, a text has the
-    /// line and block characters of Unicode, in UTF-8. Other values are refused.
+    /// line and block characters of Unicode, in UTF-8. The library refuses other values.
     pub ascii: i32,
     /// Maximum number of columns of a text: 40 to 400. 0 means 80.
     pub width: usize,
     /// The dimensions that the picture shows: first the dimension of the rows, then the dimension
     /// of the columns. With one dimension, the picture has one row. Dimensions are counted from 0,
-    /// and the two dimensions must differ. Plans ignore this field.
+    /// and the two dimensions must differ. Pictures of plans ignore this field.
     pub axes: *const usize,
-    /// Number of dimensions in `axes`: 1 or 2. With 0, `axes` is ignored, and the picture shows the
-    /// last two dimensions that are cut.
+    /// Number of dimensions in `axes`: 1 or 2. With 0, the library ignores `axes`, and the picture
+    /// shows the last two dimensions that are cut.
     pub axis_count: usize,
-    /// The first index, in each dimension, of the part of the tensor that the picture shows. Plans
-    /// ignore this field.
+    /// The first index, in each dimension, of the part of the tensor that the picture shows.
+    /// Pictures of plans ignore this field.
     pub window_offsets: *const i64,
     /// The size, in each dimension, of the part of the tensor that the picture shows. In dimensions
     /// that the picture shows, the size must be at least 1.
     pub window_sizes: *const i64,
     /// Number of values in `window_offsets` and in `window_sizes`: the number of dimensions of the
-    /// tensor. With 0, both fields are ignored, and the picture shows the whole tensor.
+    /// tensor. With 0, the library ignores both fields, and the picture shows the whole tensor.
     pub window_ndim: usize,
 }
 
@@ -252,11 +252,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_draw_diff(
 }
 
 /// Draws a matrix of the amounts that a plan moves between each pair of owners. A row is a source
-/// owner, and a column is a destination owner. The fields `axes` and `window_...` of the options
-/// are ignored. Amounts are numbers of bytes if the layouts state an element type, else numbers of
-/// elements. If there are many owners, neighbouring owners share a row or a column. The function
-/// writes the picture to `buffer`, NUL-terminated and in UTF-8. With `options` NULL, the picture is
-/// a text of 80 columns without colours.
+/// owner, and a column is a destination owner. The function ignores the fields `axes` and
+/// `window_...` of the options. Amounts are numbers of bytes if the layouts state an element type,
+/// else numbers of elements. If there are many owners, neighbouring owners share a row or a column.
+/// The function writes the picture to `buffer`, NUL-terminated and in UTF-8. With `options` NULL,
+/// the picture is a text of 80 columns without colours.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.

@@ -20,15 +20,15 @@ pub const SHARDSPEC_MESSAGE_CAPACITY: usize = 968;
 /// smaller errors.
 pub const SHARDSPEC_ERROR_SHORT_SIZE: usize = 56;
 
-/// Details of a call's result, in the caller's memory. Initialise the error with
-/// `SHARDSPEC_ERROR_INIT` or `shardspec_error_init`. Every call writes the error if `err` is not
-/// NULL. On success, the error has the status `SHARDSPEC_OK` and an empty message. The layout of
-/// the fields never changes.
+/// A struct in the caller's memory that receives details of a call's result. Initialise the error
+/// with `SHARDSPEC_ERROR_INIT` or `shardspec_error_init`. Every call writes the error if `err` is
+/// not NULL. On success, the error has the status `SHARDSPEC_OK` and an empty message. The layout
+/// of the fields never changes.
 ///
 /// A whole error has 1024 bytes. A caller may pass a shorter error of at least
 /// `SHARDSPEC_ERROR_SHORT_SIZE` (56) bytes. In a shorter error, the message occupies the bytes from
 /// offset 56 up to `struct_size`. An error of 56 bytes has no message. Short errors are for
-/// bindings that convert each struct that they pass. A message that does not fit is cut and ends in
+/// bindings that convert every struct in each call. A message that does not fit is cut and ends in
 /// "...".
 #[repr(C)]
 pub struct shardspec_error {

@@ -45,15 +45,15 @@ pub unsafe extern "C-unwind" fn shardspec_error_init(
 /// Writes a status and a message into an error. A callback can report a failure with this line:
 /// `return shardspec_error_set(err, SHARDSPEC_USER_STATUS, "no such table");`. The function resets
 /// all other fields of the error. With `text` NULL, the message becomes empty. If `text` does not
-/// fit, the message is cut and ends in "...". Bytes that are not UTF-8 are replaced. With `err`
-/// NULL, the function writes nothing. The function returns `status`. If the function itself fails,
-/// it returns the status of that failure.
+/// fit, the message is cut and ends in "...". The function replaces bytes that are not UTF-8 by
+/// U+FFFD. With `err` NULL, the function writes nothing. The function returns `status`. If the
+/// function itself fails, it returns the status of its own failure.
 ///
 /// Ownership: the caller keeps `err` and `text`.
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if `status` is negative or `err` has a wrong `struct_size`. If the
-/// function fails, nothing was written.
+/// function fails, it writes nothing.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -71,7 +71,7 @@ pub unsafe extern "C-unwind" fn shardspec_error_set(
     if set == SHARDSPEC_OK { status } else { set }
 }
 
-/// Returns the message of an error. The message is a text inside of `err`. The function returns ""
+/// Returns the message of an error. The returned text is inside of `err`. The function returns ""
 /// if `err` is NULL or too short to have a message. The function never returns NULL. This function
 /// is for programs that do not know the offset of the message. `shardspec_status_text` returns the
 /// name of the status.

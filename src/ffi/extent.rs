@@ -2,11 +2,11 @@
 //!
 //! A dim map lists the indices that a shard has in one dimension. The indices are in the order of
 //! the shard's buffer. A dim map is a list of stretches. A stretch is `count` blocks of `length`
-//! neighbouring indices. The blocks have equal steps in the tensor, and equal steps in the buffer.
-//! For a block-cyclic dimension of any size, a dim map needs one stretch, or two stretches if the
-//! last block is shorter. Holes are places of the buffer that no stretch covers. A hole holds no
-//! element. The elements of a shard are all combinations of the indices in its dim maps. A box has
-//! one block without holes in every dimension.
+//! neighbouring indices. The blocks are at equal distances in the tensor, and at equal distances in
+//! the buffer. For a block-cyclic dimension of any size, a dim map needs one stretch, or two
+//! stretches if the last block is shorter. Holes are places of the buffer that no stretch covers. A
+//! hole holds no element. The elements of a shard are all combinations of the indices in its dim
+//! maps. A box has one block without holes in every dimension.
 //!
 //! Neighbouring dimensions of a tensor may be flattened. Flattened shards have one dimension
 //! instead of these dimensions, with the elements in row-major order. Shards may be replicas if the
@@ -43,9 +43,9 @@ pub struct shardspec_stretch {
     pub length: i64,
     /// Number of blocks.
     pub count: i64,
-    /// Distance from the start of one block to the start of the next in the tensor.
+    /// Distance in the tensor from the start of one block to the start of the next block.
     pub global_step: i64,
-    /// Distance from the start of one block to the start of the next in the buffer.
+    /// Distance in the buffer from the start of one block to the start of the next block.
     pub local_step: i64,
 }
 
@@ -123,13 +123,13 @@ fn dim_maps(
 /// Creates a copy of the list `shards`. In the copy, some dimensions of some shards have a dim map
 /// instead of an interval.
 ///
-/// `map_numbers` has one number for each dimension of each shard, shard after shard. Each entry is
-/// the number of a dim map, counted from 0, or `SHARDSPEC_INTERVAL` to keep the interval. Dim map
+/// `map_numbers` has one number for each dimension of each shard, shard after shard. Each number is
+/// the index of a dim map, counted from 0, or `SHARDSPEC_INTERVAL` to keep the interval. Dim map
 /// `i` has the stretches from `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1`. Two
 /// stretches of one dim map must not share an index or a place in the buffer. The sizes in `shards`
 /// are the lengths of the buffers, holes included. All dimensions that use one dim map must have
-/// the same size in `shards`. The caller chooses the offsets in `shards` freely, and the copy keeps
-/// these offsets.
+/// the same size in `shards`. Any offsets in `shards` are allowed, and the copy has the same
+/// offsets.
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`. The caller may free
 /// `shards` before `*out`.
@@ -227,7 +227,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_flattened(
 ///
 /// With `replicas` 0, shards must not overlap. With any other value, shards may overlap. The first
 /// shard that holds an element is the primary owner of the element. A gather or a plan reads each
-/// element once. A scatter writes every copy.
+/// element once. A scatter writes every replica of an element.
 ///
 /// Ownership: the caller frees `*out`. The caller may free `shards` before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

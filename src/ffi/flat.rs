@@ -1,8 +1,8 @@
 //! Tensors as flat arrays.
 //!
-//! Each function with `_flat` in its name does the work of the function without `_flat`. The
-//! functions with `_flat` take flat arrays of numbers instead of `shardspec_tensor_view`. In some
-//! languages, a struct with pointers is slow to pass, or forbidden (cgo of Go). The outputs hold no
+//! Each function with `_flat` in its name does the same work as the function without `_flat`. The
+//! functions with `_flat` take flat arrays of numbers instead of `shardspec_tensor_view`. Some
+//! languages pass a struct with pointers slowly, or forbid it (Go with cgo). The outputs hold no
 //! pointers to the caller's arrays. Tensors are in host memory. All these functions have these
 //! arguments in common:
 //!
@@ -10,9 +10,9 @@
 //!   type of the metadata.
 //! - `full` is the address of the tensor's element at index 0 of each dimension. `full_strides` has
 //!   one number for each dimension of the tensor. The tensor has the metadata's sizes.
-//! - Shard i begins `byte_offsets[i]` bytes after the address `shards`. Pass either one buffer in
-//!   `shards` and offsets into this buffer in `byte_offsets`, or NULL in `shards` and addresses in
-//!   `byte_offsets`. An empty shard may begin anywhere.
+//! - Shard i begins `byte_offsets[i]` bytes after the address `shards`. If all shards are in one
+//!   buffer, pass its address in `shards` and offsets in `byte_offsets`. If not, pass NULL in
+//!   `shards` and addresses in `byte_offsets`. An empty shard may begin anywhere.
 //! - `shapes` and `strides` have one row for each shard, with one number for each dimension of the
 //!   shards' buffers (`shardspec_metadata_buffer_ndim`). The library compares `shapes` with the
 //!   shapes of the metadata's shards. With `shapes` NULL, the caller makes sure that the buffers
@@ -42,9 +42,9 @@ use crate::transfer::{self, HostTransfer, HostView};
 /// during the call.
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH or ALIASED if a buffer does not fit (the error's `first_shard` and
-/// `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong or no element type is known;
-/// PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of the source
-/// have the same addresses, so that the check for ALIASED would take longer than the copy;
+/// `index` are both the index of the shard); INVALID_ARGUMENT if `shard_count` is wrong or no
+/// element type is known; PARTIAL if the elements are pending a reduction; UNSUPPORTED if so many
+/// source elements have equal addresses that the check for ALIASED would take longer than the copy;
 /// DTYPE_MISMATCH, INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
 /// was written.
 /// Threads: any. During the call, no other thread may write `full` or use the shards.
@@ -71,16 +71,17 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_scatter_flat(
 
 /// Copies every shard into a tensor. The function is `shardspec_metadata_gather` for flat arrays.
 /// Row i of the arrays describes shard i, which is a source. `shard_count` is the number of all
-/// shards, empty shards included. Every element of `full` is written. `options` may be NULL.
+/// shards, empty shards included. The function writes every element of `full`. `options` may be
+/// NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH or ALIASED if a buffer does not fit (the error's `first_shard` and
-/// `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong or no element type is known;
-/// PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of the source
-/// have the same addresses, so that the check for ALIASED would take longer than the copy;
+/// `index` are both the index of the shard); INVALID_ARGUMENT if `shard_count` is wrong or no
+/// element type is known; PARTIAL if the elements are pending a reduction; UNSUPPORTED if so many
+/// source elements have equal addresses that the check for ALIASED would take longer than the copy;
 /// DTYPE_MISMATCH, INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
 /// was written.
 /// Threads: any. During the call, no other thread may write the shards or use `full`.
@@ -116,8 +117,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_gather_flat(
 /// during the call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if no element type is known; PARTIAL if the elements are pending a
-/// reduction; UNSUPPORTED if very many elements of the source have the same addresses, so that the
-/// check for ALIASED would take longer than the copy; INDEX_OUT_OF_RANGE, SHAPE_MISMATCH, ALIASED,
+/// reduction; UNSUPPORTED if so many source elements have equal addresses that the check for
+/// ALIASED would take longer than the copy; INDEX_OUT_OF_RANGE, SHAPE_MISMATCH, ALIASED,
 /// DTYPE_MISMATCH, INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
 /// was written.
 /// Threads: any. During the call, no other thread may write `full` or use `shard`.
@@ -144,9 +145,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard_flat(
 }
 
 /// Writes the position of shard `index` inside of a tensor. The position consists of the distance
-/// from the start of the tensor, and of the shape and the strides of the shard. The function
-/// `shardspec_metadata_view_shard` writes a `shardspec_tensor_view` instead of numbers. The
-/// function does not access the memory of the tensor. The tensor need not exist.
+/// from the start of the tensor, and of the shape and the strides of the shard. This function only
+/// computes numbers, so the tensor need not exist. The function `shardspec_metadata_view_shard`
+/// writes a `shardspec_tensor_view` instead of numbers.
 ///
 /// `*byte_offset` becomes the distance in bytes from the tensor's element at index 0 to the shard's
 /// element at index 0. For an empty shard, `*byte_offset` becomes 0. `shape` and `strides` receive
@@ -194,7 +195,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard_flat(
 /// address of the element at index 0 of local shard i, or 0 for an empty shard. `shapes` and
 /// `strides` have `capacity` rows each, with one number for each dimension of the shards' buffers.
 /// Each of the three arrays may be NULL. `*needed` becomes the number of local shards. `needed` may
-/// be NULL. With capacity 0, only `*needed` is written.
+/// be NULL. With `capacity` 0, the function writes only `*needed`.
 ///
 /// Ownership: the memory at the addresses belongs to the sharded tensor. The caller may read and
 /// write this memory until the caller frees the sharded tensor.

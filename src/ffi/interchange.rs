@@ -14,19 +14,19 @@
 //!   if (shardspec_spec_new_from_json(text, needed - 1, &copy, &err) != 0) return 1;
 //!
 //! The file docs/layouts-as-text.md describes the fields. A JSON Schema of the texts is
-//! docs/schema/layout.schema.json. The bytes hold the text without its long arrays. Behind the
-//! text, the bytes hold the long arrays as numbers of 32 or 64 bits. A checksum detects accidental
-//! damage, but does not detect deliberate changes. For a layout of very many shards, bytes are
-//! faster to write and to read than text.
+//! docs/schema/layout.schema.json. The bytes consist of the text without its long arrays, these
+//! arrays as numbers of 32 or 64 bits, and a checksum. The checksum detects accidental damage, but
+//! does not detect deliberate changes. For a layout of very many shards, bytes are faster to write
+//! and to read than text.
 //!
 //! The functions that read a layout check the whole text or all bytes. Input from an unknown source
 //! is therefore safe to read. The error's `index` is the position of the wrong byte, counted from
-//! 0. A layout that was read gets the same checks as any new layout. The functions refuse a field
-//! that this version of the library does not know. The message names this field.
+//! 0. The library also makes all checks that every new layout gets. The functions refuse a field
+//! that this version of the library does not know. The error's message names this field.
 //!
-//! Custom specs and custom placements contain functions of the caller, which can't be stored. The
-//! functions that write a layout refuse custom specs and custom placements. The message names the
-//! type.
+//! Custom specs and custom placements contain functions of the caller, and functions can't be
+//! stored. The functions that write a layout therefore refuse custom specs and custom placements.
+//! The error's message names the custom type.
 
 use std::ffi::c_char;
 
@@ -74,9 +74,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_to_json(
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if the text is not a spec in JSON, or if a value is not allowed;
 /// UNSUPPORTED if the text has a field, a rule or a version that this version of the library does
-/// not know (the message names it); INVALID_PLACEMENT if a text is not a placement; OVERLAP if
-/// shards overlap; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the position of
-/// the first byte of the wrong value in `text`.
+/// not know (the message names the unknown part); INVALID_PLACEMENT if a text is not a placement;
+/// OVERLAP if shards overlap; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the
+/// position of the first byte of the wrong value in `text`.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -125,9 +125,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_to_bytes(
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if bytes are damaged or missing, or if the bytes are not a spec;
 /// UNSUPPORTED if the bytes have a field, a rule or a version that this version of the library does
-/// not know (the message names it); INVALID_PLACEMENT if a text is not a placement; OVERLAP if
-/// shards overlap; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the position of
-/// the first byte of the wrong value.
+/// not know (the message names the unknown part); INVALID_PLACEMENT if a text is not a placement;
+/// OVERLAP if shards overlap; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the
+/// position of the first byte of the wrong value.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -178,7 +178,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_to_json(
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if the text is not metadata in JSON, or if a value is not allowed;
 /// UNSUPPORTED if the text has a field, a name or a version that this version of the library does
-/// not know (the message names it), or if a check of the shards would take too long;
+/// not know (the message names the unknown part), or if a check of the shards would take too long;
 /// INVALID_PLACEMENT if a text is not a placement; OVERLAP, GAP, OUT_OF_BOUNDS or NDIM_MISMATCH if
 /// the shards do not fit the tensor; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is
 /// the position of the first byte of the wrong value in `text`.
@@ -229,7 +229,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_to_bytes(
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if bytes are damaged or missing, or if the bytes are not metadata;
 /// UNSUPPORTED if the bytes have a field, a name or a version that this version of the library does
-/// not know (the message names it), or if a check of the shards would take too long;
+/// not know (the message names the unknown part), or if a check of the shards would take too long;
 /// INVALID_PLACEMENT if a text is not a placement; OVERLAP, GAP, OUT_OF_BOUNDS or NDIM_MISMATCH if
 /// the shards do not fit the tensor; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is
 /// the position of the first byte of the wrong value.
@@ -250,9 +250,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_new_from_bytes(
 
 /// Writes a summary of a plan to `buffer` as JSON. The summary has the numbers of pieces, messages
 /// and elements of the plan. A message is all data that moves from one owner to another. The
-/// summary also has the amounts that move between each pair of owners. If the plan's layouts state
-/// an element type, the summary also has numbers of bytes. The summary is for people, and for
-/// programs that show a plan. No function reads a summary.
+/// summary also has the number of elements that move between each pair of owners. If the plan's
+/// layouts state an element type, the summary also has numbers of bytes. The summary is for people,
+/// and for programs that show a plan. No function reads a summary.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.

@@ -48,9 +48,9 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_index(
     })
 }
 
-/// Writes to `*out` a view of local shard `local`. The view's shape and strides are written into
-/// `shape` and `strides`. `shape` and `strides` have room for `capacity` numbers each, at least one
-/// for each dimension. The view of an empty shard has NULL data.
+/// Writes to `*out` a view of local shard `local`. The function writes the view's shape and strides
+/// into `shape` and `strides`. The two arrays have room for `capacity` numbers each. `capacity`
+/// must be at least the number of dimensions. For an empty shard, `out->data` becomes NULL.
 ///
 /// Ownership: `out->shape` and `out->strides` point to the caller's two arrays. The memory at
 /// `out->data` belongs to the sharded tensor. The caller may read and write this memory until the
@@ -80,16 +80,16 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_view(
     })
 }
 
-/// Copies all shards into `full`, which has the sizes of the tensor. Every element of `full` is
-/// written. Every shard that is not empty must be local. `options` may be NULL.
+/// Copies all shards into `full`, which has the sizes of the tensor. The function writes every
+/// element of `full`. Every shard that is not empty must be local. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
 /// Errors: NOT_LOCAL if a shard is not local (the error's `first_shard` is the first such shard);
-/// UNSUPPORTED if very many elements of the source have the same addresses, so that the check for
-/// ALIASED would take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED,
+/// UNSUPPORTED if so many source elements have equal addresses that the check for ALIASED would
+/// take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED,
 /// INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// After an error, nothing was written.
 /// Threads: any. During the call, no other thread may write the shards or use `full`.

@@ -4,7 +4,7 @@
 //! tensor, with one number for each dimension. The second description is a shard and an index in
 //! that shard. The first query of a metadata object builds a spatial index of its n shards, in
 //! about n * log(n) time. The metadata keeps that index. Each later query takes about log(n) time,
-//! plus time in proportion to its answer.
+//! plus time in proportion to the length of its answer.
 
 use std::ffi::c_char;
 
@@ -73,10 +73,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_at(
 
 /// Writes the replica number of a shard to `*number`. Two shards count as equal if they have the
 /// same elements at the same places of their buffers. The replica number is the number of equal
-/// shards with a lower index. `*primary` becomes the lowest index of the shard itself and all equal
-/// shards. A program that writes or reads each element once uses only primary owners. For a shard
-/// without elements, the replica number is 0, and `*primary` becomes the index of the shard itself.
-/// `number` and `primary` may be NULL.
+/// shards with a lower index. `*primary` becomes the lowest index among this shard and all shards
+/// that are equal to it. A program that writes or reads each element once uses only primary owners.
+/// For a shard without elements, the replica number is 0, and `*primary` becomes the index of the
+/// shard itself. `number` and `primary` may be NULL.
 ///
 /// Time: n * log(n) for n shards in the first call, if the metadata has replicas. The metadata
 /// keeps the result for later calls.
@@ -115,8 +115,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_replica(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INDEX_OUT_OF_RANGE if an element is outside of the tensor (the error has its dimension,
-/// index, limit and position in `elements`); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INDEX_OUT_OF_RANGE if an element is outside of the tensor (the error has the dimension,
+/// the index, the limit and the element's position in `elements`); INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -154,9 +155,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_locate(
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE if a shard does not exist or an index is outside of the shard's
-/// buffer (the error has the dimension, the index, the limit and the position); NOT_FOUND if an
-/// index is inside of a hole, because a hole has no elements; INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY.
+/// buffer (the error has the dimension, the index, the limit and the position in the array);
+/// NOT_FOUND if an index is inside of a hole, because a hole has no elements; INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -204,7 +205,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shards_of_rank(
 ///
 /// An `owner` text without a device, such as "rank:1" or "trainer0", selects the owner's shards on
 /// all devices. A text with a device, such as "rank:1/cuda:0", selects the owner's shards on that
-/// device. A device alone, such as "cuda:0", selects the shards without an owner on that device.
+/// device. A text with only a device, such as "cuda:0", selects the shards with exactly this
+/// placement.
 ///
 /// `indices` has room for `capacity` numbers. `*needed` becomes the number of shards. `needed` may
 /// be NULL. With capacity 0, only `*needed` is written, and `indices` may be NULL.

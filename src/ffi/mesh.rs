@@ -59,9 +59,9 @@ pub(crate) fn give_mesh(place: Out<'_, *mut shardspec_mesh>, mesh: Mesh) -> Outc
 
 /// Creates a mesh of `ndim` axes. `axis_names` holds `ndim` different texts. `axis_sizes` holds
 /// `ndim` sizes of at least 1. `placements` holds one text for each device, in row-major order of
-/// the devices. The ranks may be in any order, and several devices may have the same placement.
-/// With `placement_count` 0, the placements are "rank:0", "rank:1" and so on, and `placements` may
-/// be NULL. With `ndim` 0, the mesh has one device.
+/// the devices. Ranks may be in any order in `placements`, and several devices may have the same
+/// placement. With `placement_count` 0, the placements are "rank:0", "rank:1" and so on, and
+/// `placements` may be NULL. With `ndim` 0, the mesh has one device.
 ///
 /// Ownership: the library copies the texts. The caller frees `*out`.
 /// Calls back: no.
@@ -146,7 +146,7 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_new_submesh(
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
-/// Threads: any. A call of another thread that uses the handle completes normally.
+/// Threads: any. Calls that run on other threads with this handle complete normally.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_mesh_free(
@@ -194,7 +194,7 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_device_count(
     })
 }
 
-/// Writes the name of an axis into `buffer`.
+/// Writes the name of the axis with the index `axis` into `buffer`.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -243,7 +243,7 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_get_axis_sizes(
     })
 }
 
-/// Creates a handle for the placement of a device.
+/// Creates a handle for the placement of the device `device`.
 ///
 /// Ownership: the caller frees `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -267,9 +267,9 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_placement(
     })
 }
 
-/// Writes the coordinates of a device into `coordinates`. There is one number for each axis.
-/// `coordinates` has room for `capacity` numbers. `*needed` becomes the number of axes. `needed`
-/// may be NULL. With capacity 0, only `*needed` is written, and `coordinates` may be NULL.
+/// Writes the coordinates of the device `device` into `coordinates`. There is one number for each
+/// axis. `coordinates` has room for `capacity` numbers. `*needed` becomes the number of axes.
+/// `needed` may be NULL. With capacity 0, only `*needed` is written, and `coordinates` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

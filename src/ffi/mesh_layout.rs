@@ -16,8 +16,8 @@ pub const SHARDSPEC_RULE_WEIGHTS: i32 = 4;
 /// second block, and so on. Piece 0 follows the last piece.
 pub const SHARDSPEC_RULE_CYCLIC: i32 = 5;
 
-/// A value of `repeat`: the library chooses the repeat from the number of units when the library
-/// cuts a dimension. With the rule CYCLIC, a unit is a block. With all other rules, a unit is a
+/// A value of the field `repeat`. When the library cuts a dimension, it chooses the repeat from the
+/// number of units. With the rule CYCLIC, a unit is a block. With all other rules, a unit is a
 /// granule. If there are at least as many units as coordinates, the repeat is 1. If there are fewer
 /// units than coordinates, the repeat is the number of coordinates divided by the number of units.
 /// The division must have no remainder.
@@ -29,7 +29,7 @@ pub const SHARDSPEC_REDUCTION_SUM: i32 = 1;
 pub const SHARDSPEC_REDUCTION_AVG: i32 = 2;
 /// The values are multiplied.
 pub const SHARDSPEC_REDUCTION_PRODUCT: i32 = 3;
-/// The least value.
+/// The smallest value.
 pub const SHARDSPEC_REDUCTION_MIN: i32 = 4;
 /// The largest value.
 pub const SHARDSPEC_REDUCTION_MAX: i32 = 5;
@@ -51,24 +51,24 @@ pub struct shardspec_segment {
     /// Number of positions of the segment. The sum of the sizes of all segments is the size of the
     /// dimension.
     pub size: i64,
-    /// A `SHARDSPEC_RULE_...` constant. 0 means the rule of the cut.
+    /// A `SHARDSPEC_RULE_...` constant. 0 means the value of `rule` in the cut.
     pub rule: i32,
-    /// With 1, pieces of different sizes are refused. With -1, pieces of different sizes are
-    /// allowed. With 0, the value of the cut applies.
+    /// 1 means that the library refuses pieces of different sizes. -1 means that the library allows
+    /// pieces of different sizes. 0 means the value of `even` in the cut.
     pub even: i32,
-    /// Number of consecutive positions that always belong to one piece. 0 means the granule of the
-    /// cut.
+    /// Number of consecutive positions that always belong to one piece. 0 means the value of
+    /// `granule` in the cut.
     pub granule: i64,
     /// Number of neighbouring coordinates that have the same piece, or
-    /// `SHARDSPEC_REPEAT_AS_NEEDED`. 0 means the repeat of the cut.
+    /// `SHARDSPEC_REPEAT_AS_NEEDED`. 0 means the value of `repeat` in the cut.
     pub repeat: i64,
     /// For CYCLIC: number of positions of a block. 0 means the value of `block` in the cut.
     pub block: i64,
-    /// For CYCLIC: the piece that gets the first block, modulo the number of pieces. With 0, the
-    /// value of the cut applies. To select piece 0, pass the number of pieces.
+    /// For CYCLIC: the piece that gets the first block, modulo the number of pieces. 0 means the
+    /// value of `first` in the cut. To select piece 0, pass the number of pieces.
     pub first: i64,
-    /// For SIZES and WEIGHTS: a number for each piece. With `value_count` 0, the values of the cut
-    /// apply.
+    /// For SIZES and WEIGHTS: a number for each piece. If `value_count` is 0, the segment has the
+    /// values of the cut.
     pub values: *const i64,
     /// Number of values. With 0, `values` may be NULL.
     pub value_count: usize,
@@ -91,14 +91,14 @@ pub struct shardspec_cut {
     /// The dimension. A negative number counts from the end: -1 is the last dimension. If the
     /// layout flattens dimensions, `dim` is a dimension of the flattened tensor.
     pub dim: i64,
-    /// The name of the dimension, or NULL. With a name, `dim` is ignored.
+    /// The name of the dimension, or NULL. If the name is not NULL, the library ignores `dim`.
     pub dim_name: *const c_char,
     /// The name of the axis.
     pub axis: *const c_char,
     /// A `SHARDSPEC_RULE_...` constant. 0 means CHUNK.
     pub rule: i32,
-    /// With 1, pieces of different sizes are refused. With 0 or -1, pieces of different sizes are
-    /// allowed. CYCLIC ignores this field.
+    /// 1 means that the library refuses pieces of different sizes. 0 and -1 mean that the library
+    /// allows pieces of different sizes. CYCLIC ignores this field.
     pub even: i32,
     /// Number of consecutive positions that always belong to one piece. 0 means 1. The last granule
     /// of a dimension may be shorter. With SIZES, each piece must start at a multiple of the
@@ -117,10 +117,10 @@ pub struct shardspec_cut {
     pub values: *const i64,
     /// Number of values. With 0, `values` may be NULL.
     pub value_count: usize,
-    /// Array of `segment_count` segments. With NULL, there are `segment_count` segments of equal
-    /// size. The last segment may be shorter.
+    /// Array of `segment_count` segments. NULL means `segment_count` segments of equal size. The
+    /// last of these equal segments may be shorter.
     pub segments: *const shardspec_segment,
-    /// Number of segments. With 0, the dimension is cut as a whole.
+    /// Number of segments. 0 means that the library cuts the dimension as a whole.
     pub segment_count: usize,
 }
 
@@ -142,13 +142,13 @@ pub struct shardspec_pad {
     /// The dimension. A negative number counts from the end: -1 is the last dimension. If the
     /// layout flattens dimensions, `dim` is a dimension of the flattened tensor.
     pub dim: i64,
-    /// The name of the dimension, or NULL. With a name, `dim` is ignored.
+    /// The name of the dimension, or NULL. If the name is not NULL, the library ignores `dim`.
     pub dim_name: *const c_char,
     /// The length of the dimension after padding. The length must be at least the size of the
     /// dimension. Set `size` to 0 if `multiple` is set.
     pub size: i64,
-    /// With this field, the length after padding is the size of the dimension, rounded up to a
-    /// multiple of `multiple`. Set `multiple` to 0 if `size` is set.
+    /// If this field is set, the library pads the dimension to the next multiple of `multiple`. Set
+    /// `multiple` to 0 if `size` is set.
     pub multiple: i64,
 }
 

@@ -6,7 +6,7 @@
 //! most one cut. The tensor is replicated over an axis that no cut uses: the devices along that
 //! axis have the same elements.
 //!
-//! The rule of a cut defines which positions each piece has. In this list, the rule cuts n
+//! The rule of a cut defines which positions each piece has. The list shows how each rule cuts n
 //! positions into k pieces:
 //!
 //!   CHUNK     ceil(n / k) each, the last ones shorter or empty: torch.chunk, DTensor, JAX, MPI BLOCK
@@ -17,13 +17,14 @@
 //!
 //! A granule is a group of neighbouring positions. A cut gives all positions of a granule to one
 //! piece. For example, the rows of one attention head can be a granule. With repeat r, r
-//! neighbouring coordinates have the same piece. Segments are parts of a dimension that the library
-//! cuts separately, such as the three parts of a fused QKV weight. Each coordinate has one piece of
-//! each segment, in the order of the segments. A pad lengthens a dimension before the library cuts
-//! the dimension. The added positions are holes: places of a buffer that hold no element.
+//! neighbouring coordinates have the same piece. Segments are parts of a dimension, such as the
+//! three parts of a fused QKV weight. The library cuts each segment separately. Each coordinate has
+//! one piece of each segment, in the order of the segments. A pad lengthens a dimension before the
+//! library cuts the dimension. The added positions are holes: places of a buffer that hold no
+//! element.
 //!
 //! This example cuts 32 query heads, 8 key heads and 8 value heads over 16 devices. A head has 128
-//! rows. Each key head and each value head is on two devices:
+//! rows. Each key head is on two devices, and each value head is on two devices:
 //!
 //!   const char *axes[] = {"tp"};
 //!   const int64_t devices[] = {16}, shape[] = {6144, 4096};
@@ -139,16 +140,16 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_cut(
 }
 
 /// Checks whether `cut` is legal for a dimension of `length` positions and an axis of `count`
-/// coordinates. The function returns OK for a legal cut. For an illegal cut, the function returns
-/// the status and the message that `shardspec_spec_build_metadata` returns for this cut. The
-/// function ignores the dimension and the axis of the cut.
+/// coordinates. The function returns SHARDSPEC_OK for a legal cut. For an illegal cut, the function
+/// returns the status and the message that `shardspec_spec_build_metadata` returns for this cut.
+/// The function ignores the dimension and the axis of the cut.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: ILLEGAL_CUT if the positions or coordinates do not divide equally, the sizes do not add
-/// up to `length`, or a piece starts inside of a granule; INVALID_ARGUMENT if numbers or lists are
-/// not allowed in a cut; NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: ILLEGAL_CUT if the positions or coordinates can't be divided equally, the sizes do not
+/// add up to `length`, or a piece starts inside of a granule; INVALID_ARGUMENT if a number or a
+/// list is not allowed in a cut; NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -161,16 +162,16 @@ pub unsafe extern "C-unwind" fn shardspec_cut_check(
     })
 }
 
-/// Checks for each degree of parallelism from 1 to `max_degree` whether several cuts are legal.
-/// `cuts[i]` cuts `lengths[i]` positions, such as heads, blocks of a quantised weight or experts.
-/// For degree k, the function checks each cut over k coordinates. `forbidding[k - 1]` becomes the
-/// index in `cuts` of the first cut that is illegal for degree k. If all `cut_count` cuts are legal
-/// for degree k, `forbidding[k - 1]` becomes -1. `forbidding` has room for `max_degree` numbers.
-/// `shardspec_cut_check` returns the reason for an illegal cut.
+/// Checks for each degree of parallelism from 1 to `max_degree` whether all cuts in `cuts` are
+/// legal. `cuts[i]` cuts `lengths[i]` positions, such as heads, blocks of a quantised weight or
+/// experts. For degree k, the function checks each cut over k coordinates. `forbidding[k - 1]`
+/// becomes the index in `cuts` of the first cut that is illegal for degree k. If all `cut_count`
+/// cuts are legal for degree k, `forbidding[k - 1]` becomes -1. `forbidding` has room for
+/// `max_degree` numbers. `shardspec_cut_check` returns the reason for an illegal cut.
 ///
 /// A cut with a list of sizes or weights is legal for one degree only. A cut with `repeat` =
 /// `SHARDSPEC_REPEAT_AS_NEEDED` may have fewer heads than coordinates. With fewer heads than
-/// coordinates, neighbouring coordinates have the same head:
+/// coordinates, neighbouring coordinates have the same head. An example:
 ///
 ///   shardspec_cut cuts[] = {SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT};
 ///   const int64_t lengths[] = {32, 8, 4096};     // heads, key and value heads, hidden size
@@ -326,8 +327,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_dim_name(
     })
 }
 
-/// Writes to `*out` the number of axes that are pending a reduction. If there is such an axis,
-/// calls that move elements of the tensor fail with PARTIAL.
+/// Writes to `*out` the number of axes that are pending a reduction. If the number is not 0, calls
+/// that move elements of the tensor fail with PARTIAL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

@@ -49,7 +49,7 @@ impl Handle for shardspec_metadata {
 /// Errors: INVALID_DIM if the tensor does not have the spec's dimension, or if the spec gives its
 /// dimension by name; ILLEGAL_CUT if a mesh spec can't cut a size; NDIM_MISMATCH, OUT_OF_BOUNDS or
 /// GAP if an enumerable or custom spec does not fit the tensor (for GAP, the message names a box
-/// without owner); OVERLAP if shards of a custom spec overlap; INVALID_ARGUMENT if a size is
+/// that no shard owns); OVERLAP if shards of a custom spec overlap; INVALID_ARGUMENT if a size is
 /// negative or above the padded size of its dimension, or if `ndim` is above 32; OVERFLOW if the
 /// number of elements does not fit in 64 bits; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If
 /// `build_metadata` of a custom spec fails, the function returns the status of `build_metadata`.
@@ -84,9 +84,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata(
 /// Blocks: no.
 /// Errors: INVALID_DIM if the tensor does not have the spec's dimension; ILLEGAL_CUT if a mesh spec
 /// can't cut a size; NDIM_MISMATCH, OUT_OF_BOUNDS or GAP if an enumerable or custom spec does not
-/// fit the tensor (for GAP, the message names a box without owner); OVERLAP if shards of a custom
-/// spec overlap; INVALID_ARGUMENT if a size is negative or above the padded size of its dimension,
-/// or if `ndim` is above 32; OVERFLOW if the number of elements does not fit in 64 bits;
+/// fit the tensor (for GAP, the message names a box that no shard owns); OVERLAP if shards of a
+/// custom spec overlap; INVALID_ARGUMENT if a size is negative or above the padded size of its
+/// dimension, or if `ndim` is above 32; OVERFLOW if the number of elements does not fit in 64 bits;
 /// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If `build_metadata` of a custom spec fails, the
 /// function returns the status of `build_metadata`.
 /// Threads: any.
@@ -114,16 +114,16 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_with_dim_names(
 
 /// Creates the metadata of a linked tensor. A linked tensor has one element for each block of
 /// elements of the tensor of `metadata`. Linked tensors store, for example, the scales or the zero
-/// points of a quantised weight. Linked tensors may also store integers that each pack several
-/// elements of the weight.
+/// points of a quantised weight. Linked tensors may also store integers that each contain several
+/// packed elements of the weight.
 ///
 /// `block_sizes` holds `ndim` numbers >= 1. Dimension d of the new tensor has ceil(size /
 /// `block_sizes[d]`) elements. The last block of a dimension may have fewer elements than the other
 /// blocks. Shard i of the result has one element for each block that shard i of `metadata` has, in
-/// the same order. The result has the placements, mesh, replicas, partial axes and names of
-/// dimensions of `metadata`. Padding of `metadata` becomes padding of the result. The result states
-/// no element type. If dimensions are flattened, the elements of each block must be contiguous in
-/// the flattened dimension.
+/// the same order. The result takes the placements, the mesh, the replicas, the partial axes and
+/// the names of dimensions from `metadata`. Padding of `metadata` becomes padding of the result.
+/// The result states no element type. If dimensions are flattened, the elements of each block must
+/// be contiguous in the flattened dimension.
 ///
 /// Ownership: the caller frees `*out`. The caller may free `metadata` before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -177,7 +177,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_from_metadata(
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
-/// Threads: any. A call of another thread that uses the handle completes normally.
+/// Threads: any. Calls that run on other threads with this handle complete normally.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_free(
@@ -328,8 +328,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_properties(
 }
 
 /// Writes 1 to `*out` if two metadata objects have the same sizes, the same properties, and the
-/// same shards in the same order, else 0. The function does not compare the specs that the metadata
-/// was built from.
+/// same shards in the same order, else 0. The function does not compare the specs that built the
+/// two objects.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
@@ -350,11 +350,12 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_equal(
     })
 }
 
-/// Writes to `*out` the fingerprint of the layout: a hash of 64 bits. The fingerprint covers the
-/// elements of each shard, their order in the buffer, and the placements. The fingerprint does not
-/// depend on the sizes and properties of the tensor, on replicas or on partial axes. The result of
-/// `shardspec_metadata_hash` also depends on the sizes, the properties, the replicas and the
-/// partial axes. Equal layouts have equal fingerprints, in every process that runs this version.
+/// Writes to `*out` the fingerprint of the layout: a hash of 64 bits. The fingerprint depends on
+/// the indices of the elements in each shard, on their order in the buffer, and on the placements.
+/// The fingerprint does not depend on the sizes and properties of the tensor, on replicas or on
+/// partial axes. The result of `shardspec_metadata_hash` also depends on the sizes, the properties,
+/// the replicas and the partial axes. Equal layouts have equal fingerprints in all processes that
+/// use the same version of the library.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -373,8 +374,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_fingerprint(
     })
 }
 
-/// Writes a hash of the metadata to `*out`. Equal metadata objects have equal hashes, in every
-/// process that runs this version.
+/// Writes a hash of the metadata to `*out`. Equal metadata objects have equal hashes in all
+/// processes that use the same version of the library.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `hash` of custom placements; `destroy`, if another thread frees a handle during the

@@ -41,11 +41,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_flattening(
     })
 }
 
-/// Creates a copy of metadata for a tensor that is cut over a mesh. Shard i belongs to device i of
-/// the mesh. The copy has the same shards. `partials` holds the axes of the mesh that are pending a
+/// Creates a copy of `metadata` that also has a mesh. Shard i belongs to device i of the mesh. The
+/// copy has the same shards as `metadata`. `partials` holds the axes of the mesh that are pending a
 /// reduction. With `partial_count` 0, `partials` may be NULL.
 ///
-/// This function is for programs that rebuild metadata from the data of another process.
+/// This function is for programs that rebuild metadata from data of another process.
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`. The caller may free
 /// `metadata` and `mesh` before `*out`.
@@ -73,8 +73,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_new_on_mesh(
     })
 }
 
-/// Creates a copy of metadata with names for the dimensions. `dim_names` holds one text for each of
-/// the `ndim` dimensions of the tensor.
+/// Creates a copy of `metadata` that has names for the dimensions. `dim_names` holds one text for
+/// each of the `ndim` dimensions of the tensor.
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`. The caller may free
 /// `metadata` before `*out`.

@@ -21,8 +21,8 @@ fn distinct_placement(metadata: &ShardedTensorMetadata, index: usize) -> Outcome
 }
 
 /// Writes the offsets and the sizes of shard `index`. `offsets` and `sizes` have room for
-/// `capacity` numbers each, at least one for each dimension of the shards' buffers
-/// (`shardspec_metadata_buffer_ndim`). `offsets` and `sizes` may be NULL.
+/// `capacity` numbers each. `capacity` must be at least the number of dimensions of the shards'
+/// buffers (`shardspec_metadata_buffer_ndim`). Each of the two arrays may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -98,8 +98,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_placement_text(
 ///
 /// `offsets` and `sizes` have room for `shard_count` rows, one for each shard. A row has one number
 /// for each dimension of the shards' buffers (`shardspec_metadata_buffer_ndim`).
-/// `placement_indices` has room for `shard_count` numbers, one for each shard.
-/// `shardspec_metadata_placement_text` accepts these numbers. Each of the three arrays may be NULL.
+/// `placement_indices` has room for `shard_count` numbers, one for each shard. Each number is the
+/// index of the shard's placement, which `shardspec_metadata_placement_text` accepts. Each of the
+/// three arrays may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -152,7 +153,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_placement_count(
 }
 
 /// Writes the canonical text of placement `placement_index` into `buffer`. Placements are numbered
-/// from 0, in the order of the first shard with each placement.
+/// from 0, in the order of their first appearance in the list of shards.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
 /// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
@@ -177,7 +178,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_placement_text(
 }
 
 /// Creates a handle for placement `placement_index`. Placements are numbered from 0, in the order
-/// of the first shard with each placement.
+/// of their first appearance in the list of shards.
 ///
 /// Ownership: the caller frees `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

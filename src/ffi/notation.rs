@@ -10,10 +10,10 @@
 //!
 //! `shardspec_spec_parse` can read a text that `shardspec_spec_format` wrote from a spec. The old
 //! spec and the new spec give equal layouts. One of the two specs may refuse a tensor that the
-//! other spec accepts. Texts do not contain the field `even` of cuts. A cut with `even` 1 refuses
-//! pieces of different sizes. A cut from a text of JAX has `even` 1, and a cut from a text of
-//! DTensor has `even` 0. If a text of XLA or Shardy cuts a dimension several times, these cuts have
-//! `even` 1.
+//! other spec accepts. The reason is the field `even` of cuts, which texts do not contain. A cut
+//! with `even` 1 refuses pieces of different sizes. A cut from a text of JAX has `even` 1, and a
+//! cut from a text of DTensor has `even` 0. If a text of XLA or Shardy cuts a dimension several
+//! times, these cuts have `even` 1.
 //!
 //!   shardspec_spec_parse(SHARDSPEC_NOTATION_DTENSOR, "RS(1)", mesh, &spec, &err);
 //!   shardspec_spec_format(spec, SHARDSPEC_NOTATION_JAX, 2, text, sizeof text, NULL, &err);
@@ -92,7 +92,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_parse(
     })
 }
 
-/// Writes the text of a mesh spec in a notation to `buffer`. `notation` is a
+/// Writes a mesh spec to `buffer` as a text. The notation of the text is `notation`, a
 /// `SHARDSPEC_NOTATION_...` constant. `ndim` is the number of dimensions of the tensor. With `ndim`
 /// 0, the text ends at the last dimension that is cut. With `ndim` 0, no cut may have a negative
 /// dimension.

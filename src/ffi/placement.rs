@@ -120,7 +120,7 @@ pub unsafe extern "C-unwind" fn shardspec_placement_parse(
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
-/// Threads: any. A call of another thread that uses the handle completes normally.
+/// Threads: any. Calls that run on other threads with this handle complete normally.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_placement_free(
@@ -263,8 +263,9 @@ pub unsafe extern "C-unwind" fn shardspec_placement_device_index(
 }
 
 /// Writes 1 to `*out` if two placements are equal, else 0. Built-in placements are equal if their
-/// canonical texts are equal. To compare custom placements of the same type and rank, the library
-/// uses the type's `equal` function. Placements of different types or ranks are never equal.
+/// canonical texts are equal. To compare two custom placements with the same type and rank, the
+/// library calls the type's `equal` function. Placements of different types or ranks are never
+/// equal.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
@@ -285,8 +286,8 @@ pub unsafe extern "C-unwind" fn shardspec_placement_equal(
     })
 }
 
-/// Writes a hash of the placement to `*out`. Equal placements have equal hashes, in every process
-/// that runs this version.
+/// Writes a hash of the placement to `*out`. Equal placements have equal hashes in all processes
+/// that use the same version of the library.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `hash` of a custom placement; `destroy`, if another thread frees a handle during the

@@ -141,7 +141,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new_from_shards(
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
-/// Threads: any. A call of another thread that uses the handle completes normally.
+/// Threads: any. Calls that run on other threads with this handle complete normally.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_free(

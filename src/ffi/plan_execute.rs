@@ -29,10 +29,10 @@ use crate::transfer::{HostTransfer, LocalShards, ShardArguments, ShardedTensor};
 /// does not include a destination; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or
 /// UNSUPPORTED_DEVICE if a view does not fit its shard (the error's `first_shard` is the index of
 /// the shard, and `index` is its position in the array); ALIASED if a destination shares memory
-/// with a source or with another destination; UNSUPPORTED if very many elements of the sources have
-/// the same addresses, so that the check for ALIASED would take longer than the copy;
-/// INVALID_ARGUMENT if a shard is passed twice or `options` are invalid; INDEX_OUT_OF_RANGE,
-/// OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+/// with a source or with another destination; UNSUPPORTED if so many source elements have equal
+/// addresses that the check for ALIASED would take longer than the copy; INVALID_ARGUMENT if a
+/// shard is passed twice or `options` are invalid; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
 /// Threads: any. During the call, no other thread may write the sources or use the destinations.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -81,9 +81,9 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute(
 /// Errors: INVALID_ARGUMENT if a tensor has another layout (the message has the fingerprints of
 /// both layouts, see `shardspec_plan_fingerprints`); NOT_FOUND if a source that a destination needs
 /// is not local, or if the plan does not include a destination; ALIASED if the tensors share
-/// memory; UNSUPPORTED if very many elements of the sources have the same addresses, so that the
-/// check for ALIASED would take longer than the copy; DTYPE_MISMATCH, OVERFLOW, INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+/// memory; UNSUPPORTED if so many source elements have equal addresses that the check for ALIASED
+/// would take longer than the copy; DTYPE_MISMATCH, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY. After an error, nothing was written.
 /// Threads: any. During the call, no other thread may write `source` or use `destination`.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

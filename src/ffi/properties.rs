@@ -1,7 +1,7 @@
 //! Tensor properties.
 //!
 //! Tensor properties have the fields of torch's `TensorProperties`. Metadata stores the properties
-//! of its tensor. The element type has an effect on copies.
+//! of its tensor. If the properties state an element type, copies accept only buffers of this type.
 //! A sharded tensor requires a strided layout and contiguous memory.
 
 use crate::ffi::border::guard::{Outcome, guard};

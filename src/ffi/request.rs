@@ -136,8 +136,8 @@ pub unsafe extern "C-unwind" fn shardspec_request_wait(
 /// `destroy`, if nothing else uses the communicator.
 /// Blocks: on other ranks, if the request has not ended, until nothing uses the buffers.
 /// Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
-/// Threads: any. A call of another thread that uses the handle completes normally. After this call,
-/// the library frees the request.
+/// Threads: any. Calls that run on other threads with this handle complete normally. The library
+/// frees the request after these calls.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_request_free(

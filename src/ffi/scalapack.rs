@@ -58,7 +58,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_scalapack(
 /// gives MB and RSRC. A cyclic cut of dimension 1 over the second axis gives NB and CSRC. A cut by
 /// the rule CHUNK gives blocks of the size of a chunk. CTXT becomes `context`. LLD becomes the
 /// number of rows of the process, or 1 if the process has no rows. If the local matrix has more
-/// rows in memory, the program changes LLD.
+/// rows in memory, the program must increase LLD.
 ///
 /// `descriptor` has `capacity` elements. `*needed` becomes 9. `needed` may be NULL. With capacity
 /// 0, only `*needed` is written, and `descriptor` may be NULL.

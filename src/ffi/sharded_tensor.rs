@@ -1,9 +1,9 @@
 //! Sharded tensors: metadata together with the shards that are in this process.
 //!
-//! The shards of a sharded tensor that are in this process are its local shards. Either the library
-//! allocates the memory of local shards, row-major and aligned to 64 bytes, or the caller passes
-//! this memory. The library uses memory of the caller until the library calls `release`. Local
-//! shards are numbered from 0 in the order of the metadata, and not in the order of the arguments.
+//! The local shards of a sharded tensor are its shards in this process. The library allocates their
+//! memory, or the caller passes their memory. Memory from the library is row-major and aligned to
+//! 64 bytes. The library uses memory of the caller until the library calls `release`. Local shards
+//! are numbered from 0 in the order of the metadata, and not in the order of the arguments.
 //!
 //! An owner or a list of indices selects the local shards. An owner is a rank or a worker. An
 //! `owner` text without a device, such as "rank:1" or "trainer0", selects the owner's shards on all
@@ -173,7 +173,7 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_spec(
     })
 }
 
-/// Creates a sharded tensor that copies the shards of `owner` out of `full`. With `owner` NULL, the
+/// Creates a sharded tensor, and copies the shards of `owner` from `full`. With `owner` NULL, the
 /// sharded tensor has all shards. `full` has the sizes of the metadata. If the metadata states no
 /// element type, the sharded tensor has the element type of `full`. `options` may be NULL.
 ///
@@ -202,10 +202,10 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full(
     })
 }
 
-/// Creates a sharded tensor that copies some shards out of `full`. `indices` holds the
-/// `index_count` different indices of these shards, in any order. `full` has the sizes of the
-/// metadata. If the metadata states no element type, the sharded tensor has the element type of
-/// `full`. `options` may be NULL.
+/// Creates a sharded tensor, and copies some shards from `full`. `indices` holds the `index_count`
+/// different indices of these shards, in any order. `full` has the sizes of the metadata. If the
+/// metadata states no element type, the sharded tensor has the element type of `full`. `options`
+/// may be NULL.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the metadata and `full` before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -248,10 +248,10 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full_for_indic
 /// call.
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a view
-/// does not fit its shard (the error's `first_shard` is the shard, `index` is its position in
-/// `shards`); INVALID_ARGUMENT if a shard occurs twice or the shards are not exactly the shards of
-/// `owner`; INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// does not fit its shard (the error's `first_shard` is the shard's index, and `index` is the
+/// position in `shards`); INVALID_ARGUMENT if a shard occurs twice or the shards are not exactly
+/// the shards of `owner`; INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW,
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Source: torch's `_init_from_local_shards_and_global_metadata`.
 /// Since: ABI 0.
@@ -279,8 +279,8 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local(
 ///
 /// Each description must have the offsets, sizes and placement of one shard of the metadata. All
 /// views have the metadata's element type. If the metadata states no element type, all views have
-/// one common type. With an `owner`, the shards must be exactly the shards of that owner. With
-/// `owner` NULL, any shards are allowed.
+/// one type. With an `owner`, the shards must be exactly the shards of that owner. With `owner`
+/// NULL, any shards are allowed.
 ///
 /// Ownership: the library copies the views. The library uses the memory of the views until the
 /// library calls `release(ctx)`. The library calls `release` exactly once. If the call fails, the
@@ -291,11 +291,11 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local(
 /// another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a view
-/// does not fit its shard (the error's `first_shard` is the shard, `index` is its position in
-/// `shards`); INVALID_ARGUMENT if a shard occurs twice, the shards are not exactly the shards of
-/// `owner`, a description and the metadata state different placements for a shard, or `shard_count`
-/// is not the number of `descriptions`; NOT_FOUND if no shard of the metadata has the offsets and
-/// sizes of a description; NULL_ARGUMENT if a pointer is NULL or a description has no placement;
+/// does not fit its shard (the error's `first_shard` is the shard's index, and `index` is the
+/// position in `shards`); INVALID_ARGUMENT if a shard occurs twice, the shards are not exactly the
+/// shards of `owner`, a description has another placement than its shard, or `shard_count` is not
+/// the number of `descriptions`; NOT_FOUND if no shard of the metadata has the offsets and sizes of
+/// a description; NULL_ARGUMENT if a pointer is NULL or a description has no placement;
 /// INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
@@ -345,7 +345,7 @@ unsafe fn from_local(
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
-/// Threads: any. A call of another thread that uses the handle completes normally.
+/// Threads: any. Calls that run on other threads with this handle complete normally.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_free(

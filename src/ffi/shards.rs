@@ -2,9 +2,9 @@
 //!
 //! A list holds any number of shards. Specs, metadata, plans and the builder of a custom spec
 //! accept a list. The shards of a list may overlap and leave gaps. For example, replicas in a
-//! checkpoint overlap, and the shards of one worker leave gaps. A spec must not have overlaps.
-//! Metadata must not have gaps, and only replicas may overlap in metadata. `shardspec_shards_overlaps` reports all overlaps, and
-//! `shardspec_shards_gaps` reports all gaps.
+//! checkpoint overlap, and the shards of one worker leave gaps. The shards of an enumerable spec
+//! must not overlap. The shards of metadata must not leave gaps, and only replicas may overlap.
+//! `shardspec_shards_overlaps` reports all overlaps, and `shardspec_shards_gaps` reports all gaps.
 
 use std::ffi::c_char;
 
@@ -45,8 +45,8 @@ impl Handle for shardspec_shards {
 /// Creates a list of `shard_count` shards. The shards may overlap, and the list may be empty.
 ///
 /// All shards must have the same number of dimensions. An empty list fits any number of dimensions.
-/// A shard with `placement` NULL has no owner. For plans, all such shards belong to one unknown
-/// owner. The unknown owner is on no rank.
+/// A shard with `placement` NULL has no owner. In plans, all shards without an owner belong to one
+/// unknown owner. The unknown owner is on no rank.
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`.
 /// Calls back: no.
@@ -141,7 +141,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_from_arrays_with_placement_
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
-/// Threads: any. A call of another thread that uses the handle completes normally.
+/// Threads: any. Calls that run on other threads with this handle complete normally.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_shards_free(
@@ -213,8 +213,8 @@ pub unsafe extern "C-unwind" fn shardspec_shards_overlaps(
     })
 }
 
-/// Finds the elements of a tensor that no shard owns, and writes boxes that cover these elements.
-/// The boxes do not overlap, and are ordered by their offsets.
+/// Finds the gaps of a tensor: the elements that no shard owns. The function writes boxes that
+/// cover exactly these elements. The boxes do not overlap, and are ordered by their offsets.
 ///
 /// `tensor_sizes` holds `ndim` numbers. Shards may reach past the end of the tensor. `offsets` and
 /// `sizes` receive the boxes. Both arrays have room for `capacity` rows, one for each box. A row
@@ -227,10 +227,10 @@ pub unsafe extern "C-unwind" fn shardspec_shards_overlaps(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: UNSUPPORTED if the shards overlap in too many ways to find the boxes; NDIM_MISMATCH if
-/// the shards do not have `ndim` dimensions; INVALID_ARGUMENT if a size is negative or `ndim` is
-/// above 32; OVERFLOW if the number of elements does not fit in 64 bits; INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: UNSUPPORTED if the shards overlap in so many ways that the function can't find the
+/// boxes; NDIM_MISMATCH if the shards do not have `ndim` dimensions; INVALID_ARGUMENT if a size is
+/// negative or `ndim` is above 32; OVERFLOW if the number of elements does not fit in 64 bits;
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -1,6 +1,6 @@
 //! Sharding specs: how a tensor is cut.
 //!
-//! One spec cuts any number of tensors. Three types of spec are built in. A "chunk" spec cuts one
+//! A spec can cut any number of tensors. Three types of spec are built in. A "chunk" spec cuts one
 //! dimension into equal chunks. An "enumerable" spec lists the shards. A "mesh" spec cuts
 //! dimensions over the axes of a mesh (`shardspec_spec_new_mesh`). `shardspec_spec_new_custom`
 //! creates specs of your own types.
@@ -76,9 +76,9 @@ pub(crate) fn give(place: Out<'_, *mut shardspec_spec>, spec: impl Sharder) -> O
 /// Creates a spec that cuts dimension `dim` into `placement_count` chunks, as `torch.chunk` does.
 /// Chunk i has the placement `placements[i]`. In a dimension of n elements, chunk i starts at
 /// element ceil(n / placement_count) * i. The last chunks may be shorter or empty. An empty chunk
-/// owns nothing. The offset of an empty chunk may be past the end of the dimension. A negative
-/// `dim` counts from the last dimension. `shardspec_spec_build_metadata` checks that the tensor has
-/// this dimension.
+/// has no elements. The offset of an empty chunk may be past the end of the dimension. A negative
+/// `dim` counts from the end: -1 is the last dimension. `shardspec_spec_build_metadata` checks that
+/// the tensor has this dimension.
 ///
 /// Ownership: the library copies the texts. The caller frees `*out`.
 /// Calls back: no.
@@ -131,7 +131,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_by_dim_name(
 /// dimension `dim`. If `dim_name` is not NULL, the spec cuts the dimension with this name. Chunk i
 /// has the placement `placements[i]`. In a dimension of n elements, chunk i starts at element
 /// ceil(n / placement_count) * i. The last chunks may be shorter or empty. A negative `dim` counts
-/// from the last dimension.
+/// from the end: -1 is the last dimension.
 ///
 /// Ownership: the library copies `dim_name`. The caller keeps the handles and frees `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -182,7 +182,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_enumerable(
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
-/// Threads: any. A call of another thread that uses the handle completes normally.
+/// Threads: any. Calls that run on other threads with this handle complete normally.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_free(
@@ -212,8 +212,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_type_name(
     guard(err, || answer_text(buffer, capacity, needed, handle::get("spec", spec)?.type_name()))
 }
 
-/// Writes to `*out` the dimension that a chunk spec cuts. The number is the argument `dim` of the
-/// call that created the spec. The number may be negative.
+/// Writes to `*out` the dimension that a chunk spec cuts. The result is the argument `dim` of the
+/// call that created the spec, and may be negative.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -317,8 +317,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_placement(
 /// Writes 1 to `*out` if two specs have the same type and equal parameters, else 0. Equal specs cut
 /// every tensor into equal shards. The dimension -1 and the dimension 1 differ, although both mean
 /// the last dimension of a tensor with two dimensions. Mesh specs are equal if their meshes are
-/// equal and their layouts are equal. To compare custom specs, the library uses the `equal`
-/// function of their type.
+/// equal and their layouts are equal. To compare two custom specs of the same type, the library
+/// calls the `equal` function of this type.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` of custom specs and placements; `destroy`, if another thread frees a handle
@@ -338,8 +338,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_equal(
     })
 }
 
-/// Writes a hash of the spec to `*out`. Equal specs have equal hashes, in every process that runs
-/// this version. For a custom spec, the `hash` function of its type contributes to the hash.
+/// Writes a hash of the spec to `*out`. Equal specs have equal hashes in all processes that use the
+/// same version of the library. For a custom spec, the `hash` function of its type contributes to
+/// the hash.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `hash` of a custom spec and of custom placements; `destroy`, if another thread frees

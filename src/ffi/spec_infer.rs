@@ -8,15 +8,15 @@ use crate::ffi::shards::shardspec_shards;
 use crate::ffi::spec::{give, shardspec_spec};
 use crate::model::{InferredSpec, infer_compat_spec, infer_sharding_spec};
 
-/// Creates the spec that cuts a tensor into exactly these shards. The result is a chunk spec if the
-/// shards are the chunks of one dimension, in any order. If the shards form another grid of boxes,
-/// with equally many replicas of each box, the result is a mesh spec. The mesh spec cuts each
-/// dimension of the grid by the rule CHUNK, BALANCED or SIZES. For all other shards, the result is
-/// an enumerable spec. For a single shard, the result is also an enumerable spec, because no
-/// dimension is cut.
+/// Creates the spec that cuts a tensor into exactly the shards of a list. The result is a chunk
+/// spec if the shards are the chunks of one dimension, in any order. If the shards form another
+/// grid of boxes, with equally many replicas of each box, the result is a mesh spec. The mesh spec
+/// cuts each dimension of the grid by the rule CHUNK, BALANCED or SIZES. For all other shards, the
+/// result is an enumerable spec. For a single shard, the result is also an enumerable spec, because
+/// no dimension is cut.
 ///
-/// If the list is in row-major order for some order of the mesh's axes, the devices of the mesh
-/// have the order of the list. For all other lists, the devices are in row-major order of the cut
+/// If the list is in row-major order for some order of the mesh's axes, device i of the mesh has
+/// the placement of shard i. For all other lists, the devices are in row-major order of the cut
 /// dimensions. `shardspec_spec_infer_compat` creates the spec that torch would infer.
 ///
 /// Time: n * log(n) for n shards. An enumerable spec in d dimensions takes at worst n *
@@ -40,9 +40,10 @@ pub unsafe extern "C-unwind" fn shardspec_spec_infer(
     })
 }
 
-/// Creates the spec that torch infers from these shards. The result is a chunk spec if the shards
-/// are the chunks of one dimension, in any order. For all other shards, the result is an enumerable
-/// spec. For a single shard, the result is also an enumerable spec, because no dimension is cut.
+/// Creates the spec that torch infers from the shards of a list. The result is a chunk spec if the
+/// shards are the chunks of one dimension, in any order. For all other shards, the result is an
+/// enumerable spec. For a single shard, the result is also an enumerable spec, because no dimension
+/// is cut.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the list before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle

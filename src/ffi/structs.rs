@@ -170,15 +170,15 @@ pub unsafe extern "C-unwind" fn shardspec_struct_size(
 
 /// Initialises the `size` bytes at `out` as the struct called `name`. `size` is the caller's
 /// `sizeof` of the struct. All bytes become zero. If the struct has the field `struct_size`, the
-/// field becomes `size`. Two structs get further values. A `shardspec_error` gets the values of
-/// `SHARDSPEC_ERROR_INIT`. A `shardspec_tensor_properties` gets torch's defaults
+/// field becomes `size`. Two structs get values that are not zero. A `shardspec_error` gets the
+/// values of `SHARDSPEC_ERROR_INIT`. A `shardspec_tensor_properties` gets torch's defaults
 /// (`shardspec_tensor_properties_init`).
 ///
 /// Ownership: the caller keeps `name` and `out`.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: NOT_FOUND if this version has no struct of that name; INVALID_ARGUMENT if the struct has
-/// `size` bytes in no version, `out` is not aligned or `name` is not UTF-8; NULL_ARGUMENT.
+/// Errors: NOT_FOUND if this version has no struct of that name; INVALID_ARGUMENT if no version of
+/// the struct has `size` bytes, `out` is not aligned or `name` is not UTF-8; NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

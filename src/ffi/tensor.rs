@@ -2,10 +2,10 @@
 //!
 //! These functions move data between a tensor and its shards. The caller owns all buffers. All
 //! checks come before the first write. A call that fails has written nothing. Elements are copied
-//! bit for bit. A destination must not share memory with a source, with another destination or with
-//! itself. Buffers may interleave if no byte belongs to two buffers. Buffers of packed elements may
-//! interleave if no bit belongs to two buffers. Bits of a byte that belong to no element stay
-//! unchanged.
+//! bit for bit. A destination must not share memory with a source or with another destination. Two
+//! elements of a destination must not share memory. Buffers may interleave if no byte belongs to
+//! two buffers. Buffers of packed elements may interleave if no bit belongs to two buffers. Bits of
+//! a byte that belong to no element stay unchanged.
 
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle;
@@ -42,8 +42,8 @@ pub const SHARDSPEC_COPY_HINT_PORTABLE: u32 = 4;
 /// large copies of a process. Each trial copies a few megabytes. Later copies use the fastest kind
 /// of store and prefetch distance. A hint turns these trials off for the copy that receives the
 /// hint. The environment variable `SHARDSPEC_COPY_WAY` turns all trials off for the whole process.
-/// The value `default` means the stores and the prefetch distance that the library uses before the
-/// trials.
+/// The value `default` selects the kind of store and the prefetch distance that the library uses
+/// before the trials.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_copy_options {
@@ -120,10 +120,10 @@ impl shardspec_copy_options {
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if the views differ; ALIASED if
-/// `destination` shares memory with `source` or has two elements at one place; UNSUPPORTED if very
-/// many elements of the source have the same addresses, so that the check for ALIASED would take
-/// longer than the copy; UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT,
-/// OUT_OF_MEMORY. After an error, nothing was written.
+/// `destination` shares memory with `source` or has two elements at one place; UNSUPPORTED if so
+/// many source elements have equal addresses that the check for ALIASED would take longer than the
+/// copy; UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an
+/// error, nothing was written.
 /// Threads: any. No other thread may use `destination` or write `source` during the call.
 /// Source: torch's `Tensor.copy_`, for one element type.
 /// Since: ABI 0.
@@ -150,11 +150,10 @@ pub unsafe extern "C-unwind" fn shardspec_tensor_copy(
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of
-/// the source have the same addresses, so that the check for ALIASED would take longer than the
-/// copy; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE,
-/// INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// After an error, nothing was written.
+/// Errors: PARTIAL if the elements are pending a reduction; UNSUPPORTED if so many source elements
+/// have equal addresses that the check for ALIASED would take longer than the copy; SHAPE_MISMATCH,
+/// NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE, INVALID_HANDLE, UNSUPPORTED_DEVICE,
+/// OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
 /// Threads: any. During the call, no other thread may write `full` or use `shard`.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -184,12 +183,12 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard(
 /// Calls back: `fill_shard` of a custom spec; `equal` and `hash` of custom placements; `destroy`,
 /// if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: UNSUPPORTED if very many elements of the source have the same addresses, so that the
-/// check for ALIASED would take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH,
-/// DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE, INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW,
-/// INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these errors, nothing was written.
-/// The library calls `fill_shard` of the spec after all checks. If `fill_shard` fails, this
-/// function returns the status of `fill_shard`.
+/// Errors: UNSUPPORTED if so many source elements have equal addresses that the check for ALIASED
+/// would take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED,
+/// INDEX_OUT_OF_RANGE, INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT,
+/// NULL_ARGUMENT, OUT_OF_MEMORY. After one of these errors, nothing was written. The library calls
+/// `fill_shard` of the spec after all checks. If `fill_shard` fails, this function returns the
+/// status of `fill_shard`.
 /// Threads: any. During the call, no other thread may write `full` or use `shard`.
 /// Source: torch's `ShardingSpec.shard`, for one destination.
 /// Since: ABI 0.
@@ -210,9 +209,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_fill_shard(
 }
 
 /// Writes to `*out` a view of shard `index` inside of `full`, without a copy of the data. The
-/// view's shape and strides are written into `shape` and `strides`. `shape` and `strides` have room
-/// for `capacity` numbers each, at least one for each dimension. The view of an empty shard has
-/// NULL data.
+/// function writes the view's shape and strides into `shape` and `strides`. The two arrays have
+/// room for `capacity` numbers each. `capacity` must be at least the number of dimensions. For an
+/// empty shard, `out->data` becomes NULL.
 ///
 /// Ownership: `out->shape` and `out->strides` point to the caller's two arrays. `out->data` points
 /// into the memory of `full`.
@@ -259,11 +258,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard(
 /// during the call.
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or ALIASED if a view does not fit (the
-/// error's `first_shard` and `index` are the index of the shard); INVALID_ARGUMENT if `shard_count`
-/// is wrong; PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of
-/// the source have the same addresses, so that the check for ALIASED would take longer than the
-/// copy; INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT,
-/// OUT_OF_MEMORY. After an error, nothing was written.
+/// error's `first_shard` and `index` are both the index of the shard); INVALID_ARGUMENT if
+/// `shard_count` is wrong; PARTIAL if the elements are pending a reduction; UNSUPPORTED if so many
+/// source elements have equal addresses that the check for ALIASED would take longer than the copy;
+/// INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// After an error, nothing was written.
 /// Threads: any. During the call, no other thread may write `full` or use `shards`.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -293,11 +292,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_scatter(
 /// during the call.
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or ALIASED if a view does not fit (the
-/// error's `first_shard` and `index` are the index of the shard); INVALID_ARGUMENT if `shard_count`
-/// is wrong; PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of
-/// the source have the same addresses, so that the check for ALIASED would take longer than the
-/// copy; INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT,
-/// OUT_OF_MEMORY. After an error, nothing was written.
+/// error's `first_shard` and `index` are both the index of the shard); INVALID_ARGUMENT if
+/// `shard_count` is wrong; PARTIAL if the elements are pending a reduction; UNSUPPORTED if so many
+/// source elements have equal addresses that the check for ALIASED would take longer than the copy;
+/// INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// After an error, nothing was written.
 /// Threads: any. During the call, no other thread may write `shards` or use `full`.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -13,14 +13,15 @@ use crate::geometry::MAX_NDIM;
 pub const SHARDSPEC_MAX_NDIM: usize = 32;
 const _: () = assert!(SHARDSPEC_MAX_NDIM == MAX_NDIM);
 
-/// The device type of DLPack for ordinary memory.
+/// DLPack's device type for ordinary memory.
 pub const SHARDSPEC_DLPACK_DEVICE_CPU: i32 = 1;
-/// The device type of DLPack for memory from `cudaMallocHost`.
+/// DLPack's device type for memory from `cudaMallocHost`.
 pub const SHARDSPEC_DLPACK_DEVICE_CUDA_HOST: i32 = 3;
-/// The device type of DLPack for memory from `hipMallocHost`.
+/// DLPack's device type for memory from `hipMallocHost`.
 pub const SHARDSPEC_DLPACK_DEVICE_ROCM_HOST: i32 = 11;
 
-/// The device with the memory of a tensor. The struct has the memory layout of DLPack's `DLDevice`.
+/// The device that holds the memory of a tensor. The struct has the memory layout of DLPack's
+/// `DLDevice`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_device {
@@ -40,12 +41,13 @@ pub struct shardspec_device {
 /// byte_offset. Strides may be negative. Strides may be 0 in tensors that the library only reads.
 /// Any alignment is allowed. `data` may be NULL if the tensor has no elements.
 ///
-/// Strides count elements, so the distance between neighbours is a whole number of elements. For
-/// example, no stride describes a field of 4 bytes in records of 5 bytes. For such a field,
-/// describe the bytes of the field instead. Pass elements of 8 bits, a last dimension of size 4
-/// with stride 1, and strides in bytes. The metadata must also have this last dimension. A whole
-/// record can be one element with several lanes of 8 bits. The library copies bits unchanged. A
-/// view therefore has neither a byte order nor flags for conjugation or negation.
+/// Strides count elements, so the distance between neighbouring elements is a whole number of
+/// elements. For example, no stride describes a field of 4 bytes in records of 5 bytes. For this
+/// field, pass a view of the field's bytes. The view has elements of 8 bits, strides in bytes, and
+/// an additional last dimension of size 4 with stride 1. The metadata must also have this last
+/// dimension. A whole record of 5 bytes can be one element with 5 lanes of 8 bits. The library
+/// copies bits unchanged. A view therefore has neither a byte order nor flags for conjugation or
+/// negation.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_tensor_view {
