@@ -1,9 +1,9 @@
 //! Building metadata.
 //!
-//! A callback that cuts a tensor receives a builder and adds the tensor's shards to it. Shards are
-//! numbered in the order of the calls that add shards. Threads that the callback starts may also
-//! add shards until the callback returns. After the callback has returned, functions refuse the
-//! builder with SHARDSPEC_INVALID_HANDLE.
+//! A callback that cuts a tensor receives a builder, and adds the tensor's shards to the builder.
+//! Shards are numbered in the order of the calls that add shards. Threads that the callback starts
+//! may also add shards until the callback returns. After the callback has returned, functions
+//! refuse the builder with SHARDSPEC_INVALID_HANDLE.
 
 use std::ffi::c_char;
 

@@ -9,8 +9,8 @@
 //!   The library also returns the message and the numbers in the callback's `err`. `err` is never
 //!   NULL in a callback. The callback need not set the `status` of `err`. The callback may pass
 //!   `err` to the functions that it calls. A message ends at its first NUL. The library replaces
-//!   bytes that are not UTF-8. Statuses from `SHARDSPEC_USER_STATUS` on are free for the callback's
-//!   own failures.
+//!   bytes that are not UTF-8 by U+FFFD. Statuses from `SHARDSPEC_USER_STATUS` on are free for the
+//!   callback's own failures.
 //! - The status of success is SHARDSPEC_OK (0) by default. `success_status` in the table, or in the
 //!   options of an op, may set another status of success. For callbacks in languages with
 //!   exceptions, set `success_status` to `SHARDSPEC_CALLBACK_OK`. The reason is that JNA, cffi and

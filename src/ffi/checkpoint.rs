@@ -7,8 +7,8 @@
 //!
 //! A tensor is stored in chunks. A chunk is a shard with a file as its placement. The placement of
 //! a chunk is a custom placement of the type "file". The text of the placement is the name of the
-//! file in the checkpoint. A tensor can be read into any layout. The caller passes metadata, the
-//! indices of some shards of the metadata, and memory for these shards.
+//! file in the checkpoint. The library can read a tensor into any layout. The caller passes
+//! metadata, the indices of some shards of the metadata, and memory for these shards.
 //! `shardspec_checkpoint_check` lists all reasons why tensors can't be read.
 //! `shardspec_checkpoint_check` itself reads no element.
 //!
@@ -17,7 +17,7 @@
 //! memory. All files that an index file names must be in or below the directory of the index file.
 //! The library follows symbolic links, but reads only regular files.
 //!
-//! Elements are moved unchanged. The library does not convert element types.
+//! The library moves elements unchanged, and does not convert element types.
 
 use std::ffi::c_char;
 
@@ -173,8 +173,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_find_tensor(
 /// be NULL.
 ///
 /// torch's distributed checkpoint does not store the sizes of a tensor in its safetensors files.
-/// For such a tensor, the function writes the end of the last chunk in each dimension. If the
-/// tensor of a read's metadata is larger than these sizes, the read reports the missing elements.
+/// For such a tensor, the function writes the end of the last chunk in each dimension. If a program
+/// reads a larger tensor than these sizes, the read reports the missing elements.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

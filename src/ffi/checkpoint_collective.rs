@@ -20,11 +20,11 @@ use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::files::{FileSet, ReadItem};
 use crate::memory::{Shared, try_collect, try_to_vec};
 
-/// Reads tensors of a checkpoint on all ranks of a communicator together.
-/// `shardspec_checkpoint_read` on each rank would give the same elements. If several shards have
-/// the same elements, one rank reads the elements and sends the elements to the ranks of the other
-/// shards. For these layouts, `shardspec_checkpoint_choose_readers` returns the readers that this
-/// function chooses. All ranks read about equally many bytes.
+/// Reads tensors of a checkpoint on all ranks of a communicator together. The result is equal to
+/// the result of `shardspec_checkpoint_read` on each rank. If several shards have the same
+/// elements, one rank reads the elements and sends the elements to the ranks of the other shards.
+/// For these layouts, `shardspec_checkpoint_choose_readers` returns the readers that this function
+/// chooses. All ranks read about equally many bytes.
 ///
 /// All ranks pass the same names and layouts in the same order. Each rank passes all of its own
 /// shards. If `indices` of an item is NULL, `shards` holds all shards of this rank, in the order of
@@ -35,7 +35,7 @@ use crate::memory::{Shared, try_collect, try_to_vec};
 /// tensors of about 1 GiB and send these tensors to each other. Each rank reads shards into their
 /// destinations, and sends messages directly from these destinations. `options` limits the memory
 /// for reads, and `comm_options` limits the memory for messages. Reads also include small gaps
-/// between needed parts. The bytes of a gap may also be read by another rank that needs them.
+/// between needed parts. Another rank that needs the bytes of a gap may also read these bytes.
 ///
 /// `options` and `comm_options` may be NULL, and may differ between ranks. `progress` counts the
 /// bytes that this rank reads and receives. `whole` has room for `item_count` numbers, one for each
@@ -53,7 +53,7 @@ use crate::memory::{Shared, try_collect, try_to_vec};
 /// NDIM_MISMATCH or DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if the elements of a
 /// layout are pending a reduction; ALIASED if destinations share memory; DISAGREEMENT if another
 /// rank returns an error, or if names, layouts or element types differ between ranks (the message
-/// has both); UNSUPPORTED, UNSUPPORTED_DEVICE, INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE,
+/// has both values); UNSUPPORTED, UNSUPPORTED_DEVICE, INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE,
 /// NULL_ARGUMENT, OUT_OF_MEMORY. After one of these errors, nothing was written on any rank. During
 /// the read: FILE_FAILED or INVALID_FILE if this rank can't read a file (the message names file,
 /// byte and reason); OUT_OF_MEMORY; the status of `progress` if `progress` cancels the read. If a

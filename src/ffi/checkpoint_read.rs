@@ -138,9 +138,9 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_check(
 }
 
 /// Reads tensors of a checkpoint into the memory of shards in this process. The function writes all
-/// elements of the shards, and zeros into holes. A few threads read the bytes in the order of the
-/// file. One read gets bytes that are near each other. Contiguous data is read directly into the
-/// shards.
+/// elements of the shards, and writes zeros into holes. A few threads read the bytes in the order
+/// of the file. One read gets bytes that are near each other. The function reads contiguous data
+/// directly into the shards.
 ///
 /// Before the first read, the function makes all checks of `shardspec_checkpoint_check` and checks
 /// the views. `options`, `whole` and `report` may be NULL. `whole` has `item_count` elements, one

@@ -14,8 +14,8 @@ use crate::model::Error;
 /// so far. `bytes_total` is the number of all needed bytes. To continue, the callback returns its
 /// status of success. To cancel the read, the callback returns another status. If the callback
 /// cancels the read, the reading function returns the status of the callback. The library calls the
-/// callback on the thread that called the reading function. The calls happen between the reads of
-/// this thread and once at the end of the read.
+/// callback on the thread that called the reading function. The library calls the callback between
+/// two reads of this thread, and once at the end of the whole read.
 pub type shardspec_progress_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -25,7 +25,7 @@ pub type shardspec_progress_fn = Option<
     ) -> shardspec_status,
 >;
 
-/// Options of a read. Zeros mean the defaults. No option changes the result.
+/// Options of a read. A field that is 0 has its default value. No option changes the result.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_checkpoint_read_options {
@@ -39,8 +39,9 @@ pub struct shardspec_checkpoint_read_options {
     /// If the gap between two needed parts of a file has at most this many bytes, one read gets
     /// both parts and the gap. 0 means 4096.
     pub max_gap: u64,
-    /// Maximum of "bytes read divided by bytes needed" for a read with larger gaps than `max_gap`.
-    /// 0 means 2.0. With 1.0, a read includes only gaps of at most `max_gap` bytes.
+    /// A read also includes a larger gap if the read is not much longer than its needed bytes. The
+    /// read may have at most `over_read` times the number of needed bytes. 0 means 2.0. With 1.0, a
+    /// read includes only gaps of at most `max_gap` bytes.
     pub over_read: f64,
     /// Maximum number of bytes of a read with parts for several places in memory. 0 means 2 MiB.
     /// Each thread allocates memory for one such read.

@@ -31,7 +31,7 @@ use crate::transfer::LocalShards;
 
 /// Each owner has its own files for its shards.
 pub const SHARDSPEC_CHECKPOINT_FILES_OF_OWNERS: u32 = 0;
-/// All tensors are in one file, which holds them as whole tensors.
+/// All tensors are in one file, as whole tensors.
 pub const SHARDSPEC_CHECKPOINT_FILES_ONE: u32 = 1;
 
 /// A tensor to write, and its shards in this process.
@@ -60,8 +60,9 @@ unsafe impl Grows for shardspec_checkpoint_tensor {
     const FIRST_SIZE: usize = 48;
 }
 
-/// Options for writing a checkpoint. If a function gets NULL instead of options, the defaults
-/// apply. The default also applies to each field that is 0. All ranks must pass the same values.
+/// Options for writing a checkpoint. A field that is 0 has its default value. If a function gets
+/// NULL instead of options, all options have their default values. All ranks must pass the same
+/// values.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_checkpoint_write_options {
@@ -85,7 +86,7 @@ unsafe impl Grows for shardspec_checkpoint_write_options {
     const FIRST_SIZE: usize = 24;
 }
 
-/// The layout that tensors of certain names get in a conversion.
+/// A rule of a conversion. The rule defines the new layout of all tensors with matching names.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_checkpoint_rule {
@@ -162,9 +163,10 @@ fn tensors_to_write<'a>(given: &'a [TensorArgument<'_>]) -> Result<Vec<TensorToW
 /// The layouts alone determine the file of each shard, so ranks exchange no messages. By default,
 /// each file is a safetensors file with shards of one owner. With SHARDSPEC_CHECKPOINT_FILES_ONE,
 /// all ranks write into one file with whole tensors. The file must be on a file system that all
-/// ranks share. Of several replicas, only one owner writes its replica. All owners write about
-/// equally many bytes. If a view is not row-major, the function writes runs of at least 1 KiB
-/// directly from the view. The function first copies shorter runs, at most 8 MiB at a time.
+/// ranks share. If several owners have replicas of a shard, only one owner writes its replica. All
+/// owners write about equally many bytes. If a view is not row-major, the function writes runs of
+/// at least 1 KiB directly from the view. The function first copies shorter runs, at most 8 MiB at
+/// a time.
 ///
 /// The function writes the files into a temporary directory. The name of this directory is the path
 /// with the ending `.saving`. The function flushes the files to the disk. The path itself does not
@@ -174,14 +176,14 @@ fn tensors_to_write<'a>(given: &'a [TensorArgument<'_>]) -> Result<Vec<TensorToW
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: on the disk.
-/// Errors: INVALID_ARGUMENT if the path exists and `replace` is 0, if the path holds anything but a
-/// checkpoint, if a name is empty or occurs twice, if metadata states no element type, or if some
-/// shards of an owner are missing; FILE_FAILED if the system refuses to write a file, for example
-/// because the disk is full; OVERLAP if two shards have only some elements in common; UNSUPPORTED
-/// if the format does not have an element type; UNSUPPORTED also if a shard is not a box and each
-/// owner has its own files; PARTIAL, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
-/// INDEX_OUT_OF_RANGE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// After an error, the path is unchanged.
+/// Errors: INVALID_ARGUMENT if the path exists and `replace` is 0, if something other than a
+/// checkpoint is at the path, if a name is empty or occurs twice, if metadata states no element
+/// type, or if some shards of an owner are missing; FILE_FAILED if the system refuses to write a
+/// file, for example because the disk is full; OVERLAP if two shards share only a part of their
+/// elements; UNSUPPORTED if the format of the files does not have an element type; UNSUPPORTED also
+/// if a shard is not a box and each owner has its own files; PARTIAL, SHAPE_MISMATCH,
+/// NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY. After an error, the path is unchanged.
 /// Threads: any. Several ranks and threads may write their parts at the same time.
 /// Source: torch's `torch.distributed.checkpoint.save`.
 /// Since: ABI 0.
@@ -222,9 +224,9 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_write(
 /// during the call.
 /// Blocks: on the disk.
 /// Errors: NOT_FOUND if an owner has not written its shards; INVALID_FILE if a file is too short;
-/// UNSUPPORTED if a checkpoint is to be replaced and the file system can't exchange two
-/// directories; INVALID_ARGUMENT if the path exists and `replace` is 0, or if the path holds
-/// anything but a checkpoint; FILE_FAILED, OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE,
+/// UNSUPPORTED if the function must replace a checkpoint and the file system can't exchange two
+/// directories; INVALID_ARGUMENT if the path exists and `replace` is 0, or if something other than
+/// a checkpoint is at the path; FILE_FAILED, OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE,
 /// NULL_ARGUMENT, OUT_OF_MEMORY. After an error, the path has the old checkpoint. There is one
 /// exception: if only the flush of the directory above the path failed, the path has the new
 /// checkpoint. If the function can't remove an old checkpoint, the old checkpoint stays in the
@@ -249,24 +251,24 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_commit(
 /// distributed checkpoint. After the function has written the whole new checkpoint, the checkpoint
 /// appears at `path` in one step.
 ///
-/// The first rule with a matching pattern determines the spec of a tensor. The function writes a
-/// tensor without a matching rule whole, as a shard of rank 0. In memory, the conversion holds at
-/// most `max_bytes` bytes of elements, plus the buffers of its reads. The conversion first checks
-/// the source. If elements are missing, the conversion writes nothing.
+/// The first rule with a matching pattern determines the spec of a tensor. If no rule matches a
+/// tensor, the function writes the whole tensor as one shard of rank 0. In memory, the conversion
+/// holds at most `max_bytes` bytes of elements, plus the buffers of its reads. The conversion first
+/// checks the source. If elements are missing, the conversion writes nothing.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
 /// `destroy`, if another thread frees a handle during the call.
 /// Blocks: on the disk.
 /// Errors: FILE_FAILED if the system refuses to read or write a file, for example because the disk
-/// is full; INVALID_FILE if a source file does not follow its format or is shorter than stated in
-/// its header; GAP if some elements are in no file; NOT_FOUND if the index of the source names a
-/// tensor that no file has; INVALID_ARGUMENT if the source has no known format, if `path` exists
-/// and `replace` is 0, or if `path` holds anything but a checkpoint; UNSUPPORTED if the format does
-/// not have an element type, if a shard is not a box and each owner has its own files, or if the
-/// file system can't exchange two directories; OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY. If the spec of a rule does not fit a tensor, the function returns
-/// the error of `shardspec_spec_build_metadata`.
+/// is full; INVALID_FILE if a source file does not follow its format or is shorter than its header
+/// states; GAP if some elements are in no file; NOT_FOUND if the index of the source names a tensor
+/// that no file has; INVALID_ARGUMENT if the source has no known format, if `path` exists and
+/// `replace` is 0, or if something other than a checkpoint is at `path`; UNSUPPORTED if the format
+/// of the files does not have an element type, if a shard is not a box and each owner has its own
+/// files, or if the file system can't exchange two directories; OVERLAP, PARTIAL, OVERFLOW,
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If the spec of a rule does not fit a tensor, the
+/// function returns the error of `shardspec_spec_build_metadata`.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

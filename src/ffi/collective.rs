@@ -12,9 +12,9 @@
 //! ranks call different functions, all ranks return an error. After a failed agreement, all buffers
 //! are unchanged. The rank with the invalid argument returns its own error. All other ranks return
 //! DISAGREEMENT. The error on each other rank names the rank with the invalid argument, and
-//! contains the status and the message of that rank. The agreement covers every argument except
-//! `comm` and `err`. A rank that can't call the collective must call `shardspec_comm_decline`
-//! instead, and pass its error to this function.
+//! contains the status and the message of that rank. The agreement reports errors in all arguments
+//! except `comm` and `err`. A rank that can't call the collective must call
+//! `shardspec_comm_decline` instead, and pass its error to this function.
 //!
 //! The library sends contiguous data directly from the caller's buffers and receives contiguous
 //! data directly into these buffers. The library packs and unpacks all other data in its own

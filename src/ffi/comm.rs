@@ -85,13 +85,13 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new(
 }
 
 /// Creates a communicator for `size` threads of this process, one for each rank. The array `comms`
-/// has `size` elements, one for each rank. `comms[r]` becomes the handle of rank `r`. One thread at
-/// a time may use a handle. The receiver of a message copies the message once.
+/// has `size` elements, one for each rank. `comms[r]` becomes the handle of rank `r`. Only one
+/// thread at a time may use a handle. The receiver of a message copies the message once.
 ///
-/// If a rank frees its communicator during an exchange of other ranks with this rank, all later
-/// exchanges of the group fail with TRANSPORT_FAILED. Exchanges also fail if two ranks pass
-/// different lengths for a message. If a message can't arrive, the rank that waits for the message
-/// returns with an error. In a child process after fork, the library refuses exchanges.
+/// If a rank frees its communicator during an exchange with other ranks, all later exchanges of the
+/// group fail with TRANSPORT_FAILED. Exchanges also fail if two ranks pass different lengths for a
+/// message. If a message can't arrive, the rank that waits for the message returns with an error.
+/// In a child process after fork, the library refuses exchanges.
 ///
 /// Ownership: the caller frees each of `comms[0]` to `comms[size - 1]`.
 /// Calls back: no.
@@ -112,8 +112,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new_local(
 
 /// Creates a communicator for `size` threads of this process. The communicator behaves like a
 /// communicator over several nodes. Rank r is on node `nodes[r]`. Collectives of the communicator
-/// prefer sources on the same node. This function is for tests of how collectives choose sources.
-/// Messages are copied in memory, like the messages of `shardspec_comm_new_local`.
+/// prefer sources on the same node. This function is for tests of the sources that collectives
+/// choose. Messages are copied in memory, like the messages of `shardspec_comm_new_local`.
 ///
 /// `nodes` holds `size` numbers >= 0, one for each rank. Ranks on the same node have equal numbers.
 /// `comms[r]` becomes the handle of rank r.
@@ -161,8 +161,8 @@ fn handles_of(
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
-/// Threads: any. A call of another thread that uses the handle completes normally, and `destroy`
-/// runs after it.
+/// Threads: any. Calls that run on other threads with this handle complete normally. `destroy` runs
+/// after these calls.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_free(
@@ -210,7 +210,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_size(
 }
 
 /// Exchanges messages between ranks. The functions of a custom transport may call this function,
-/// but with another communicator.
+/// but only with another communicator.
 ///
 /// If a rank sends messages to itself, the library itself copies the i-th send to the i-th receive.
 /// The library ignores empty messages. The transport receives neither empty messages nor messages
@@ -220,9 +220,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_size(
 /// Calls back: `exchange` of a custom transport; `destroy`, if another thread frees a handle during
 /// the call.
 /// Blocks: on other ranks.
-/// Errors: INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if
-/// `sends` and `receives` have different numbers or lengths of messages from the calling rank to
-/// itself; NULL_ARGUMENT, INVALID_HANDLE. After one of these errors, nothing was written.
+/// Errors: INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if the
+/// messages of the calling rank to itself differ in number or length between `sends` and
+/// `receives`; NULL_ARGUMENT, INVALID_HANDLE. After one of these errors, nothing was written.
 /// TRANSPORT_FAILED, or the status of a custom transport, if the transport fails. Some messages may
 /// have arrived before the failure.
 /// Threads: any, but only one thread at a time may use the communicator.
@@ -252,7 +252,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_exchange(
 /// the call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if `reason` is not UTF-8; INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any, also while another thread exchanges.
+/// Threads: any, also while another thread exchanges messages.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_abort(

@@ -33,10 +33,10 @@ pub struct shardspec_comm_tensor {
     /// Number of elements of `destination_shards`.
     pub destination_shard_count: usize,
     /// The element type. All zeros mean the element type of the layouts or of the shards. In a
-    /// batch of several tensors, a rank may have no shard of this tensor. If the layouts state no
-    /// element type, the rank must set `dtype`.
+    /// batch of several tensors, a rank may have no shard of this tensor. A rank without a shard
+    /// must set `dtype` if the layouts state no element type.
     pub dtype: shardspec_dtype,
-    /// 0.
+    /// This field must be 0.
     pub reserved: u32,
 }
 

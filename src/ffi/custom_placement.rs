@@ -38,8 +38,8 @@ pub struct shardspec_placement_vtable {
     pub equal: shardspec_equal_fn,
     /// Returns a hash of a placement. Equal placements must have equal hashes. The library uses
     /// `hash` only if `equal` is set. With `hash` NULL, the library hashes the name of the type and
-    /// the rank of the placement. With `hash` NULL, creating a list with many different placements
-    /// takes long.
+    /// the rank of the placement. With `hash` NULL, it takes a long time to create a list with many
+    /// different placements.
     pub hash: shardspec_hash_fn,
 }
 

@@ -70,9 +70,9 @@ pub type shardspec_fill_shard_fn = Option<
 pub struct shardspec_spec_vtable {
     /// `sizeof(shardspec_spec_vtable)`.
     pub struct_size: u64,
-    /// Frees `ctx`. NULL if there is nothing to free.
+    /// Frees `ctx`. NULL means that there is nothing to free.
     pub destroy: shardspec_destroy_fn,
-    /// Adds the shards of a tensor to a builder. Not NULL.
+    /// Adds the shards of a tensor to a builder. NULL is not allowed.
     pub build_metadata: shardspec_build_metadata_fn,
     /// Fills a shard. With NULL, the library copies the elements of the shard from the tensor.
     pub fill_shard: shardspec_fill_shard_fn,
@@ -85,7 +85,7 @@ pub struct shardspec_spec_vtable {
     /// The status that `build_metadata` and `fill_shard` return on success: 0,
     /// `SHARDSPEC_CALLBACK_OK` or `SHARDSPEC_CALLBACK_OK_IN_ERR`.
     pub success_status: shardspec_status,
-    /// 0.
+    /// This field must be 0.
     pub reserved: i32,
 }
 

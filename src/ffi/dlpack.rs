@@ -52,7 +52,7 @@ pub struct shardspec_managed_tensor {
     /// A function that releases the memory and frees this struct. The argument of the function is
     /// the struct.
     pub deleter: shardspec_destroy_fn,
-    /// `SHARDSPEC_DLPACK_FLAG_...` constants, combined by bitwise or.
+    /// `SHARDSPEC_DLPACK_FLAG_...` constants, combined by bitwise OR.
     pub flags: u64,
     /// A view of the tensor. The `strides` of this view are never NULL.
     pub tensor: shardspec_tensor_view,
@@ -166,12 +166,13 @@ unsafe fn lend_view<T>(
 }
 
 /// Creates a managed tensor for another library. The managed tensor uses the memory of `view`.
-/// `flags` is 0, or a bitwise or of `SHARDSPEC_DLPACK_FLAG_...` constants.
+/// `flags` is 0, or a bitwise OR of `SHARDSPEC_DLPACK_FLAG_...` constants.
 ///
-/// Ownership: the library copies `view`. The library calls `release(ctx)` exactly once. Until this
-/// call, the memory of the view must stay valid. The deleter of the managed tensor calls `release`.
-/// A failed call also calls `release`, before it returns. `release` may be NULL. The caller passes
-/// `*out` to another library, or calls its deleter.
+/// Ownership: the library copies `view`. The library calls `release(ctx)` exactly once. The memory
+/// of the view must stay valid until the library calls `release`. The deleter of the managed tensor
+/// calls `release`. If the call fails, the library calls `release` before the call returns.
+/// `release` may be NULL. The caller passes `*out` to another library, or calls the deleter of
+/// `*out`.
 /// Calls back: `release`, if the call fails.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if `flags` has a bit that no `SHARDSPEC_DLPACK_FLAG_...` constant has;
@@ -198,10 +199,11 @@ pub unsafe extern "C-unwind" fn shardspec_managed_tensor_new(
 /// Creates a managed tensor in the form before DLPack 1.0. The managed tensor uses the memory of
 /// `view`. The form before DLPack 1.0 has no flags, so the receiving library may write the memory.
 ///
-/// Ownership: the library copies `view`. The library calls `release(ctx)` exactly once. Until this
-/// call, the memory of the view must stay valid. The deleter of the managed tensor calls `release`.
-/// A failed call also calls `release`, before it returns. `release` may be NULL. The caller passes
-/// `*out` to another library, or calls its deleter.
+/// Ownership: the library copies `view`. The library calls `release(ctx)` exactly once. The memory
+/// of the view must stay valid until the library calls `release`. The deleter of the managed tensor
+/// calls `release`. If the call fails, the library calls `release` before the call returns.
+/// `release` may be NULL. The caller passes `*out` to another library, or calls the deleter of
+/// `*out`.
 /// Calls back: `release`, if the call fails.
 /// Blocks: no.
 /// Errors: UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.

@@ -235,8 +235,8 @@ unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostV
 /// call returns. After a successful call, the library calls the deleter of a shard when the sharded
 /// tensor and all exports of this shard have been freed. An export is a managed tensor made from
 /// the shard. For an element of `shards` that is NULL, the library calls no deleter. The library
-/// calls no deleter if `shards` is NULL, misaligned or larger than memory. If an element of
-/// `shards` is misaligned, the library calls no deleter of any element.
+/// calls no deleter if `shards` is NULL, misaligned or larger than memory. The library also calls
+/// no deleter if an element of `shards` is misaligned.
 /// Calls back: `deleter` of each shard, if the call fails; `destroy`, if another thread frees a
 /// handle during the call.
 /// Blocks: no.

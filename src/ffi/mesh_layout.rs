@@ -172,7 +172,7 @@ pub struct shardspec_partial {
     pub axis: *const c_char,
     /// A `SHARDSPEC_REDUCTION_...` constant. 0 means SUM.
     pub reduction: i32,
-    /// 0.
+    /// This field must be 0.
     pub reserved: i32,
 }
 

@@ -109,7 +109,7 @@ pub(crate) struct Function {
 /// A flag: the registration replaces an op with the same names.
 pub const SHARDSPEC_OP_FLAG_REPLACE: u32 = 1;
 
-/// Options of the registration of an op. Zeros are the defaults.
+/// Options of the registration of an op. A field that is 0 has its default value.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_op_options {

@@ -27,7 +27,8 @@ pub const SHARDSPEC_VALUE_TEXT: i32 = 4;
 pub const SHARDSPEC_VALUE_TENSOR_VIEW: i32 = 5;
 /// A sharded tensor: `pointer` is its handle.
 pub const SHARDSPEC_VALUE_SHARDED_TENSOR: i32 = 6;
-/// A list of whole numbers. `pointer` is a `const int64_t *` to `integer` numbers.
+/// A list of whole numbers. `pointer` is a `const int64_t *`, and `integer` is the number of
+/// elements.
 pub const SHARDSPEC_VALUE_I64_LIST: i32 = 7;
 /// Any pointer. The library does not read the memory at `pointer`.
 pub const SHARDSPEC_VALUE_POINTER: i32 = 8;

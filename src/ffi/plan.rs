@@ -5,9 +5,9 @@
 //! destination shard. Pieces are ordered by destination shard, then by source shard, then by their
 //! offsets, and numbered from 0. Every element of a destination shard is in exactly one piece.
 //!
-//! The library can execute a plan on the shards of this process. The library also writes a plan as
-//! runs of bytes (`shardspec_run`), which a custom transport can move. The creation of a plan takes
-//! about n * log(n) time for n shards, plus time in proportion to the number of pieces.
+//! The library can execute a plan on the shards of this process. The library can also write a plan
+//! as runs of bytes (`shardspec_run`), which a custom transport can move. The creation of a plan
+//! takes about n * log(n) time for n shards, plus time in proportion to the number of pieces.
 //!
 //! Source: the read items of torch's checkpoint planner, `create_read_items_for_chunk_list`.
 
@@ -51,8 +51,8 @@ pub(crate) fn give(place: Out<'_, *mut shardspec_plan>, plan: ReshardPlan) -> Ou
 /// during the call.
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH or NDIM_MISMATCH if the two tensors have different sizes; DTYPE_MISMATCH
-/// if both state an element type and the two differ; PARTIAL if the elements are pending a
-/// reduction; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// if both layouts state an element type and the two types differ; PARTIAL if the elements are
+/// pending a reduction; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -77,9 +77,9 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new(
 /// during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE if a destination index is too large; SHAPE_MISMATCH or NDIM_MISMATCH
-/// if the two tensors have different sizes; DTYPE_MISMATCH if both state an element type and the
-/// two differ; PARTIAL if the elements are pending a reduction; INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY.
+/// if the two tensors have different sizes; DTYPE_MISMATCH if both layouts state an element type
+/// and the two types differ; PARTIAL if the elements are pending a reduction; INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -103,20 +103,20 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new_for_destinations(
 /// also overlap. Each of the two lists may be empty.
 ///
 /// Several source shards may hold the same element. If one of these shards has the same owner as
-/// the destination shard, the plan reads the element from this shard. The plan distributes all
-/// other elements of several source shards among the owners of these shards. After the
-/// distribution, all owners supply about equally many elements. A group is a set of elements that
-/// the same source shards hold. The plan assigns the largest groups first, each to the owner with
-/// the fewest elements so far. The plan divides groups that are larger than a fair share. If source
-/// shards overlap in very many ways, the plan uses fewer and larger groups. Equal lists always make
-/// equal plans. `shardspec_plan_new_on_nodes` makes a plan that prefers sources on the same node.
+/// the destination shard, the plan reads the element from this shard. For all other elements with
+/// several source shards, the plan chooses an owner. All owners supply about equally many of these
+/// elements. A group is a set of elements that the same source shards hold. The plan assigns the
+/// largest groups first, each to the owner with the fewest elements so far. The plan divides a
+/// group that is too large for one owner. If source shards overlap in very many ways, the plan uses
+/// fewer and larger groups. Equal lists always make equal plans. `shardspec_plan_new_on_nodes`
+/// makes a plan that prefers sources on the same node.
 ///
 /// Ownership: the caller frees `*out`. The caller may free both lists before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
 /// Errors: GAP if some elements of a destination shard are in no source shard (the error's
-/// `first_shard` is the destination shard, the message names a box of missing elements);
+/// `first_shard` is the index of this shard, and the message names a box of missing elements);
 /// UNSUPPORTED if source shards overlap in too many ways; OVERFLOW if the number of elements of a
 /// destination shard does not fit in 64 bits; NDIM_MISMATCH, INVALID_HANDLE, NULL_ARGUMENT,
 /// OUT_OF_MEMORY.
@@ -195,7 +195,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndim(
 /// piece in the source shard's buffer. `destination_offsets` receives the start of each piece in
 /// the destination shard's buffer. `sizes` receives the sizes of each piece. `source_offsets`,
 /// `destination_offsets` and `sizes` have `piece_count` rows each, one row for each piece.
-/// `shardspec_plan_ndims` returns the lengths of the rows of the three arrays, in this order. The
+/// `shardspec_plan_ndims` returns the lengths of these rows, in the order of the three arrays. The
 /// three lengths may differ only if some shards are not boxes. If a shard is not a box, its pieces
 /// have steps (`shardspec_plan_piece_steps`). Each of the five arrays may be NULL.
 ///
@@ -270,7 +270,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndims(
 ///
 /// `source_dims` and `destination_dims` receive one number for each dimension of the pieces. Number
 /// k is the dimension of the buffer that matches dimension k of the pieces. The matching dimensions
-/// do not depend on the piece. `source_steps` and `destination_steps` have `piece_count` rows, with
+/// are equal for all pieces. `source_steps` and `destination_steps` have `piece_count` rows, with
 /// one number for each dimension of the pieces. Number k of a row is the step for dimension k of
 /// the piece. If index k of the piece grows by 1, the index in the matching dimension of the buffer
 /// grows by this step.
@@ -320,9 +320,9 @@ pub unsafe extern "C-unwind" fn shardspec_plan_piece_steps(
     })
 }
 
-/// Writes which pieces a destination shard has. `*first_piece` becomes the index of the shard's
-/// first piece. `*piece_count` becomes the number of the shard's pieces. The pieces of a
-/// destination shard are consecutive.
+/// Writes which pieces the destination shard `destination` has. `*first_piece` becomes the index of
+/// the shard's first piece. `*piece_count` becomes the number of the shard's pieces. The pieces of
+/// a destination shard are consecutive.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

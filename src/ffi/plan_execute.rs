@@ -66,10 +66,11 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute(
     })
 }
 
-/// Copies elements from the local shards of one sharded tensor to the local shards of another. The
-/// plan defines which elements the function copies. The tensors must have the two layouts of the
-/// plan. The function compares the whole layouts. A comparison of shapes is not enough: shards of a
-/// fused QKV weight may have equal shapes and different rows. `options` may be NULL.
+/// Copies elements from the local shards of `source` to the local shards of `destination`. The plan
+/// defines which elements the function copies. `source` must have the source layout of the plan,
+/// and `destination` must have the destination layout. The function compares the whole layouts. A
+/// comparison of shapes is not enough: shards of a fused QKV weight may have equal shapes and
+/// different rows. `options` may be NULL.
 ///
 /// The function writes every local shard of `destination` completely. All source shards that these
 /// shards need must be local.
@@ -78,12 +79,12 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute(
 /// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
 /// call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT if a tensor has another layout (the message has the fingerprints of
-/// both layouts, see `shardspec_plan_fingerprints`); NOT_FOUND if a source that a destination needs
-/// is not local, or if the plan does not include a destination; ALIASED if the tensors share
-/// memory; UNSUPPORTED if so many source elements have equal addresses that the check for ALIASED
-/// would take longer than the copy; DTYPE_MISMATCH, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY. After an error, nothing was written.
+/// Errors: INVALID_ARGUMENT if a tensor has another layout than the plan (the message has the
+/// fingerprints of both layouts, see `shardspec_plan_fingerprints`); NOT_FOUND if a source that a
+/// destination needs is not local, or if the plan does not include a destination; ALIASED if the
+/// tensors share memory; UNSUPPORTED if so many source elements have equal addresses that the check
+/// for ALIASED would take longer than the copy; DTYPE_MISMATCH, OVERFLOW, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
 /// Threads: any. During the call, no other thread may write `source` or use `destination`.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -103,10 +104,10 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute_sharded_tensors(
 }
 
 /// Writes the fingerprints of the two layouts of the plan. A fingerprint is a hash of 64 bits. A
-/// fingerprint covers the elements of each shard, their order in the buffer, and the placements.
-/// Equal layouts have equal fingerprints, in every process that runs this version of the library.
-/// Before you execute a stored plan, compare these fingerprints with the fingerprints of the
-/// metadata (`shardspec_metadata_fingerprint`).
+/// fingerprint depends on the indices of the elements in each shard, on their order in the buffer,
+/// and on the placements. Equal layouts have equal fingerprints in all processes that use the same
+/// version of the library. Before you execute a stored plan, compare these fingerprints with the
+/// fingerprints of the metadata (`shardspec_metadata_fingerprint`).
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

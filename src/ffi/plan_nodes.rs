@@ -11,9 +11,9 @@ use crate::ffi::plan::{give, shardspec_plan};
 ///
 /// Several source shards may hold the same element. If one of these shards has the same owner as
 /// the destination shard, the new plan reads the element from this source shard. If not, the new
-/// plan prefers a source shard on the node of the destination shard. The new plan distributes the
-/// reads of all other elements: all owners supply about equally many elements. If no source shards
-/// overlap, the new plan has the same pieces as `plan`.
+/// plan prefers a source shard on the node of the destination shard. For all other elements with
+/// several source shards, the new plan chooses an owner. All owners supply about equally many of
+/// these elements. If no source shards overlap, the new plan has the same pieces as `plan`.
 ///
 /// `nodes` has `node_count` numbers. Ranks on the same node have equal numbers. A negative number
 /// means that the node of the rank is unknown. Ranks from `node_count` on also have an unknown
@@ -21,8 +21,8 @@ use crate::ffi::plan::{give, shardspec_plan};
 /// `nodes[r]` is the placement rank. `shardspec_comm_node` returns the nodes of a communicator's
 /// ranks.
 ///
-/// If ranks move a tensor by a plan from this function (`shardspec_comm_tensor`), the plans of all
-/// ranks must read the same sources. If the plans differ, all ranks return DISAGREEMENT.
+/// If ranks move a tensor by a plan from this function (`shardspec_comm_tensor`), all ranks must
+/// pass plans that read the same sources. If the plans differ, all ranks return DISAGREEMENT.
 ///
 /// Ownership: the caller frees `*out`. The caller may free `plan` and `nodes` before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle

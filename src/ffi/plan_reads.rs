@@ -11,9 +11,9 @@ use crate::memory::text;
 use crate::model::Error;
 use crate::plan::{MergeOptions, PlanRead, PlanReads};
 
-/// Rules that decide when one read gets several needed parts of a source. A field with the value 0
-/// means its default. `shardspec_checkpoint_read` has the same defaults. No option changes which
-/// bytes are needed.
+/// Rules that decide when one read gets several needed parts of a source. A field that is 0 has its
+/// default value. `shardspec_checkpoint_read` has the same defaults. No option changes which bytes
+/// are needed.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_merge_options {
@@ -100,21 +100,21 @@ pub(super) fn over_read_argument(given: f64, usual: f64) -> Outcome<f64> {
     Err(Error::invalid("options.over_read", problem).into())
 }
 
-/// Writes the reads that get the bytes of the runs of `shardspec_plan_shard_runs`. Use these reads
-/// if the source shard is in a file or on another machine. One read gets bytes that are near each
-/// other.
+/// Writes reads for all bytes that move from source shard `source` to destination shard
+/// `destination`. The runs are the result of `shardspec_plan_shard_runs`. Use reads if the source
+/// shard is in a file or on another machine. One read gets bytes that are near each other.
 ///
 /// `reads` receives the reads, ordered by their offsets. `runs` receives the runs of all reads, in
-/// the order of the reads. The `source_offset` of a run counts from the first byte of its read. A
-/// long run is divided between several reads. With `options` NULL, the function uses the defaults.
-/// `itemsize` is the number of bytes of an element. With `itemsize` 0, the function uses the
-/// element type that the plan's layouts state.
+/// the order of the reads. The `source_offset` of a run counts from the first byte of its read. The
+/// function divides a long run between several reads. With `options` NULL, the function uses the
+/// defaults. `itemsize` is the number of bytes of an element. With `itemsize` 0, the function uses
+/// the element type that the plan's layouts state.
 ///
 /// `*needed_reads` becomes the number of reads, and `*needed_runs` becomes the number of runs.
 /// `needed_reads` and `needed_runs` may be NULL. `reads` and `runs` may be NULL. The function
 /// ignores the capacity of a NULL array.
 ///
-/// Memory: for all runs, also if `reads` and `runs` are NULL.
+/// Memory: the function allocates memory for all runs, also if `reads` and `runs` are NULL.
 /// Time: n * log(n) for n runs.
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -143,21 +143,21 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_reads(
     })
 }
 
-/// Writes the reads that get the bytes of the runs of `shardspec_plan_rank_runs`. Use these reads
-/// if source shards are in files or on other machines. A read gets bytes that are near each other
-/// in one source shard.
+/// Writes reads for all bytes that move from `source_rank` to `destination_rank`. The runs are the
+/// result of `shardspec_plan_rank_runs`. Use reads if source shards are in files or on other
+/// machines. A read gets bytes that are near each other in one source shard.
 ///
 /// `reads` receives the reads, ordered by source shard, then by their offsets. `runs` receives the
 /// runs of all reads, in the order of the reads. The `source_offset` of a run counts from the first
-/// byte of its read. A long run is divided between several reads. With `options` NULL, the function
-/// uses the defaults. `itemsize` is the number of bytes of an element. With `itemsize` 0, the
-/// function uses the element type that the plan's layouts state.
+/// byte of its read. The function divides a long run between several reads. With `options` NULL,
+/// the function uses the defaults. `itemsize` is the number of bytes of an element. With `itemsize`
+/// 0, the function uses the element type that the plan's layouts state.
 ///
 /// `*needed_reads` becomes the number of reads, and `*needed_runs` becomes the number of runs.
 /// `needed_reads` and `needed_runs` may be NULL. `reads` and `runs` may be NULL. The function
 /// ignores the capacity of a NULL array.
 ///
-/// Memory: for all runs, also if `reads` and `runs` are NULL.
+/// Memory: the function allocates memory for all runs, also if `reads` and `runs` are NULL.
 /// Time: n * log(n) for n runs.
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

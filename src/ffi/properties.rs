@@ -54,7 +54,7 @@ pub struct shardspec_tensor_properties {
     pub requires_grad: i32,
     /// 1 or 0.
     pub pin_memory: i32,
-    /// 0.
+    /// This field must be 0.
     pub reserved: i32,
 }
 

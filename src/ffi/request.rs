@@ -176,10 +176,10 @@ pub(crate) unsafe fn start(
 /// handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended;
-/// INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if `sends` and
-/// `receives` have different numbers or lengths of messages from the calling rank to itself;
-/// NULL_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. After one of these errors, nothing was sent.
-/// Errors of the transport are results of the request.
+/// INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if the messages
+/// of the calling rank to itself differ in number or length between `sends` and `receives`;
+/// NULL_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. After one of these errors, nothing was sent. The
+/// request returns errors of the transport.
 /// Threads: any, but only one thread at a time may use the communicator.
 /// Source: MPI_Isend, MPI_Irecv.
 /// Since: ABI 0.

@@ -1,12 +1,12 @@
 //! Traffic of a plan: amounts for cost reports, and runs of bytes for custom transports.
 //!
 //! These functions assume that the buffer of every shard is row-major and contiguous. A run is a
-//! number of blocks of bytes at equal distances. The runs from a source to a destination describe
-//! all bytes that move between the two. The bytes are in the same order on both sides. A sender
-//! packs all blocks of its runs in their order. The receiver unpacks the blocks of the same runs in
-//! the same order. Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA. Reads
-//! (`shardspec_read`) suit sources in files. One read gets bytes that are near each other, and also
-//! the gaps between the bytes.
+//! list of blocks of bytes. The blocks have equal lengths, and are at equal distances. The runs
+//! from a source to a destination describe all bytes that move between the two. The bytes are in
+//! the same order on both sides. A sender packs all blocks of its runs in their order. The receiver
+//! unpacks the blocks of the same runs in the same order. Runs suit `preadv`, MPI's
+//! `MPI_Type_create_hvector` and RDMA. Reads (`shardspec_read`) suit sources in files. One read
+//! gets bytes that are near each other, and also the gaps between the bytes.
 //!
 //! Ranks in the functions of this section are ranks of placements. Rank -1 stands for all
 //! placements without a rank.
@@ -37,12 +37,13 @@ pub struct shardspec_run {
     pub destination: usize,
     /// Offset of the first block in the source shard's buffer.
     pub source_offset: i64,
-    /// Distance from the start of one block to the start of the next in the source shard's buffer.
+    /// Distance in the source shard's buffer from the start of one block to the start of the next
+    /// block.
     pub source_stride: i64,
     /// Offset of the first block in the destination shard's buffer.
     pub destination_offset: i64,
-    /// Distance from the start of one block to the start of the next in the destination shard's
-    /// buffer.
+    /// Distance in the destination shard's buffer from the start of one block to the start of the
+    /// next block.
     pub destination_stride: i64,
     /// Number of bytes of a block, at least 1.
     pub block_length: i64,
@@ -118,8 +119,8 @@ pub(super) fn rank_argument(argument: &'static str, rank: i64) -> Outcome<Option
 ///
 /// `sources`, `destinations` and `byte_counts` have `capacity` elements each, one for each pair.
 /// Each of the three arrays may be NULL. `*needed` becomes the number of pairs. `needed` may be
-/// NULL. With capacity 0, only `*needed` is written. `itemsize` is the number of bytes of an
-/// element. With `itemsize` 0, the element type of the plan's layouts determines the size. If
+/// NULL. With `capacity` 0, the function writes only `*needed`. `itemsize` is the number of bytes
+/// of an element. With `itemsize` 0, the element type of the plan's layouts determines the size. If
 /// elements are packed, the function rounds the number of bits of each pair up to whole bytes.
 ///
 /// Ownership: the caller keeps all arguments.
@@ -155,9 +156,10 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_traffic(
 ///
 /// `source_ranks`, `destination_ranks` and `byte_counts` have `capacity` elements each, one for
 /// each pair. Each of the three arrays may be NULL. `*needed` becomes the number of pairs. `needed`
-/// may be NULL. With capacity 0, only `*needed` is written. `itemsize` is the number of bytes of an
-/// element. With `itemsize` 0, the element type of the plan's layouts determines the size. If
-/// elements are packed, the function rounds the number of bits of each pair up to whole bytes.
+/// may be NULL. With `capacity` 0, the function writes only `*needed`. `itemsize` is the number of
+/// bytes of an element. With `itemsize` 0, the element type of the plan's layouts determines the
+/// size. If elements are packed, the function rounds the number of bits of each pair up to whole
+/// bytes.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -313,8 +315,9 @@ unsafe fn answer_runs(
     })
 }
 
-/// Suggests how to permute the destination's placements so that as few elements as possible move.
-/// If several permutations are equally good, the result changes the fewest placements.
+/// Suggests a permutation of the destination's placements. With this permutation, as few elements
+/// as possible move. If several permutations are equally good, the result changes the fewest
+/// placements.
 ///
 /// `placement_indices` receives one number for each of the destination's different placements, in
 /// the order of `shardspec_metadata_placement_text`. Number i is the index of the suggested new
@@ -352,9 +355,10 @@ pub unsafe extern "C-unwind" fn shardspec_plan_suggest_placements(
     })
 }
 
-/// Creates a copy of metadata with other placements. In the copy, shards with placement i get
+/// Creates a copy of `metadata` with other placements. In the copy, shards with placement i get
 /// placement `placement_indices[i]` of the same metadata. Placements are numbered from 0, in the
-/// order of their first shards. `placement_count` is the number of placements.
+/// order of their first appearance in the list of shards. `placement_count` is the number of
+/// placements.
 ///
 /// Ownership: the caller frees `*out`. The caller may free `metadata` before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle

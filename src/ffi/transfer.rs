@@ -2,10 +2,10 @@
 //!
 //! A transfer moves a batch of tensors between the ranks of a communicator. Each tensor moves from
 //! one layout to another. Two metadata objects or a plan describe the two layouts. If source shards
-//! are replicas, each element is read from only one replica. Destination shards may be replicas,
-//! and may overlap. Each destination shard is written completely. If destination shards of one rank
-//! overlap, the rank receives each element once. The rank copies a shared element to every shard
-//! that holds the element.
+//! are replicas, the library reads each element from only one replica. Destination shards may be
+//! replicas, and may overlap. The library writes each destination shard completely. If destination
+//! shards of one rank overlap, the rank receives each element once. The rank copies a shared
+//! element to every shard that holds the element.
 //!
 //! All ranks pass the same tensors, with the same tags, in the same order. The ranks make one
 //! agreement for the whole batch. Small pieces of different tensors travel in one message. If the
@@ -147,8 +147,8 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare(
 /// buffers, pass all tensors of the preparation again in `tensors`, in the same order. Each shard
 /// must have the shape, strides and element type that the shard had in the preparation. The run
 /// uses the shards of `tensors`, compares the tags, and ignores all other fields. Each `tag` must
-/// be NULL or equal the tag of the preparation. The first run with other buffers takes a little
-/// longer than the next runs with these buffers.
+/// be NULL or be equal to the tag of the preparation. The first run with other buffers takes a
+/// little longer than the next runs with these buffers.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
@@ -177,9 +177,9 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_run(
     })
 }
 
-/// Writes the fingerprint of a transfer to `*out`: a hash of 64 bits. The fingerprint covers the
-/// number of ranks and the order, tags, layouts and element types of the tensors. All ranks have
-/// the same fingerprint.
+/// Writes the fingerprint of a transfer to `*out`: a hash of 64 bits. The fingerprint depends on
+/// the number of ranks, and on the order, tags, layouts and element types of the tensors. All ranks
+/// have the same fingerprint.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

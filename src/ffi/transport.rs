@@ -21,8 +21,8 @@ use crate::unwind;
 pub struct shardspec_message {
     /// The other rank of the message: the receiver of a send, or the sender of a receive.
     pub peer: i64,
-    /// The first byte of the message. The transport must not write to the memory of a message that
-    /// it sends.
+    /// The address of the message's first byte. The transport must not write to the memory of a
+    /// message that it sends.
     pub pointer: *mut c_void,
     /// Number of bytes.
     pub byte_count: usize,
@@ -36,8 +36,8 @@ const _: () = {
     assert!(offset_of!(shardspec_message, byte_count) == offset_of!(Outgoing, bytes));
 };
 
-/// Starts all messages of the arrays. Returns when all messages are complete, or with an error if a
-/// message can't complete.
+/// Starts all messages of the arrays. Returns the status of success when all messages are complete.
+/// Returns the status of a failure if a message can't complete.
 ///
 /// The peer of a message is never the calling rank. A message is never empty. Sender and receiver
 /// pass the same number of bytes for a message. Messages from one rank to another must arrive in
@@ -86,8 +86,8 @@ pub type shardspec_exchange_test_fn = Option<
     ) -> shardspec_status,
 >;
 
-/// Returns when all messages of a started exchange are complete, or with an error if a message
-/// can't complete.
+/// Returns the status of success when all messages of a started exchange are complete. Returns the
+/// status of a failure if a message can't complete.
 pub type shardspec_exchange_wait_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -124,7 +124,7 @@ pub type shardspec_node_fn =
 pub struct shardspec_comm_vtable {
     /// `sizeof(shardspec_comm_vtable)`.
     pub struct_size: u64,
-    /// Frees `ctx`. NULL if there is nothing to free.
+    /// Frees `ctx`. NULL means that there is nothing to free.
     pub destroy: shardspec_destroy_fn,
     /// Exchanges messages. NULL is not allowed.
     pub exchange: shardspec_exchange_fn,
