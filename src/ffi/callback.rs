@@ -48,10 +48,10 @@
 //!   Threads that copy data for the call would continue to use the caller's memory. Asynchronous
 //!   cancellation of a thread inside of the library also has undefined behaviour.
 //! - `destroy(ctx)` runs exactly once. Before `destroy` runs, all calls of callbacks with this
-//!   `ctx` have returned. No further call with this `ctx` begins. `destroy` runs on the thread that
-//!   ends the last use of `ctx`. `destroy` also runs if the function that received `ctx` fails.
-//!   `destroy` may be NULL. The library calls the `destroy` of a table only if `struct_size` is at
-//!   least 16.
+//!   `ctx` have returned. After `destroy` has begun, no callback receives this `ctx` again.
+//!   `destroy` runs on the thread that ends the last use of `ctx`. `destroy` also runs if the
+//!   function that received `ctx` fails. `destroy` may be NULL. The library calls the `destroy` of
+//!   a table only if `struct_size` is at least 16.
 
 use std::ffi::c_void;
 

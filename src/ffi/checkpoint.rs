@@ -12,10 +12,10 @@
 //! `shardspec_checkpoint_check` lists all reasons why tensors can't be read.
 //! `shardspec_checkpoint_check` itself reads no element.
 //!
-//! Opening a checkpoint reads only the headers of the files. The library refuses a file that is
-//! shorter than its header states. The library reads files by `pread` and never maps files into
-//! memory. All files that an index file names must be in or below the directory of the index file.
-//! The library follows symbolic links, but reads only regular files.
+//! When the library opens a checkpoint, it reads only the headers of the files. The library refuses
+//! a file that is shorter than its header states. The library reads files by `pread` and never maps
+//! files into memory. All files that an index file names must be in or below the directory of the
+//! index file. The library follows symbolic links, but reads only regular files.
 //!
 //! The library moves elements unchanged, and does not convert element types.
 
@@ -149,8 +149,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_tensor_name(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: NOT_FOUND if no file has the tensor (if an index file lists the tensor, the message names
-/// the file that should have it); INVALID_ARGUMENT if the name is not UTF-8; INVALID_HANDLE,
+/// Errors: NOT_FOUND if no file has the tensor (if an index file lists the tensor, the message
+/// names the file from the index); INVALID_ARGUMENT if the name is not UTF-8; INVALID_HANDLE,
 /// NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
@@ -173,8 +173,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_find_tensor(
 /// be NULL.
 ///
 /// torch's distributed checkpoint does not store the sizes of a tensor in its safetensors files.
-/// For such a tensor, the function writes the end of the last chunk in each dimension. If a program
-/// reads a larger tensor than these sizes, the read reports the missing elements.
+/// For a tensor without stored sizes, each size is the end of the last chunk in this dimension. If
+/// the metadata for a read has larger sizes, the read reports the missing elements.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

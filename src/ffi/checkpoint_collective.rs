@@ -37,15 +37,16 @@ use crate::memory::{Shared, try_collect, try_to_vec};
 /// for reads, and `comm_options` limits the memory for messages. Reads also include small gaps
 /// between needed parts. Another rank that needs the bytes of a gap may also read these bytes.
 ///
-/// `options` and `comm_options` may be NULL, and may differ between ranks. `progress` counts the
-/// bytes that this rank reads and receives. `whole` has room for `item_count` numbers, one for each
-/// item, and may be NULL. `whole[i]` becomes 1 if item i is complete on this rank, else 0. `report`
-/// may be NULL. `report` counts the reads of this rank and the bytes that the destinations of this
-/// rank need. After a failure during the read, the function also writes `whole` and `report`.
+/// `options` and `comm_options` may be NULL, and may differ between ranks. `progress` receives the
+/// number of bytes that this rank has read or received. `whole` has room for `item_count` numbers,
+/// one for each item, and may be NULL. `whole[i]` becomes 1 if item i is complete on this rank,
+/// else 0. `report` may be NULL. `report` counts the reads of this rank and the bytes that the
+/// destinations of this rank need. After a failure during the read, the function also writes
+/// `whole` and `report`.
 ///
 /// Ownership: the caller keeps all arguments.
-/// Calls back: `progress`; `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of
-/// custom placements; `destroy`, if another thread frees a handle during the call.
+/// Calls back: `progress`; `exchange`, `node` and `abort` of a custom transport; `equal` and `hash`
+/// of custom placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on the disk and on other ranks.
 /// Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the
 /// shards of an item are not exactly the shards of this rank; NOT_FOUND if a tensor does not exist;

@@ -65,7 +65,7 @@ pub struct shardspec_checkpoint_read_report {
     pub read_count: u64,
     /// Number of bytes that were read from files.
     pub bytes_read: u64,
-    /// Number of bytes that the destinations need. Bytes that two destinations need count twice.
+    /// Number of bytes that the destinations need. A byte that two destinations need counts twice.
     pub bytes_needed: u64,
 }
 
@@ -148,9 +148,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_check(
 /// fails, the function still writes `whole` and `report`. After a failed read, the elements of
 /// incomplete items are undefined.
 ///
-/// The function can read packed elements only if each part of a shard starts and ends at the border
-/// of a byte of the file. The function may write the unused bits behind the last element of a
-/// shard.
+/// The function can read packed elements only if each part of a shard starts and ends between two
+/// bytes of the file. The function may write the unused bits behind the last element of a shard.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `progress`; `equal` and `hash` of custom placements; `destroy`, if another thread

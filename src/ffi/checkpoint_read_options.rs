@@ -31,7 +31,7 @@ pub type shardspec_progress_fn = Option<
 pub struct shardspec_checkpoint_read_options {
     /// `sizeof(shardspec_checkpoint_read_options)`.
     pub struct_size: u64,
-    /// Maximum number of threads, including the calling thread. 0 means up to 4.
+    /// Maximum number of threads, including the calling thread. 0 means at most 4 threads.
     pub max_threads: u32,
     /// The status that `progress` returns on success: 0, `SHARDSPEC_CALLBACK_OK` or
     /// `SHARDSPEC_CALLBACK_OK_IN_ERR`.
@@ -43,8 +43,8 @@ pub struct shardspec_checkpoint_read_options {
     /// read may have at most `over_read` times the number of needed bytes. 0 means 2.0. With 1.0, a
     /// read includes only gaps of at most `max_gap` bytes.
     pub over_read: f64,
-    /// Maximum number of bytes of a read with parts for several places in memory. 0 means 2 MiB.
-    /// Each thread allocates memory for one such read.
+    /// Maximum number of bytes of a read that fills several places in memory. 0 means 2 MiB. Each
+    /// thread allocates memory for one such read.
     pub max_read: u64,
     /// The callback that receives the progress, or NULL.
     pub progress: shardspec_progress_fn,

@@ -14,11 +14,11 @@ use crate::model::ShardedTensorMetadata;
 ///
 /// `readers` receives one number for each shard of the first layout, then for each shard of the
 /// second layout, and so on. The number is an index of a shard in the same layout. If the number is
-/// the shard's own index, the owner reads this shard from files. If the number is another index,
-/// the shard receives its elements from the shard with that index. The function handles the largest
-/// sets first. In each set, the function chooses the shard of the owner that has the fewest bytes
-/// to read so far. If a layout states no element type, an element counts as a byte. Equal layouts
-/// give equal readers in every process.
+/// the shard's own index, the shard's owner reads the shard from files. If the number is another
+/// index, the shard receives its elements from the shard with that index. The function handles the
+/// largest sets first. In each set, the function chooses the shard of the owner that has the fewest
+/// bytes to read so far. If a layout states no element type, an element counts as a byte. Equal
+/// layouts give equal readers in every process.
 ///
 /// `capacity` is the number of elements of `readers`. `*needed` becomes the number of shards of all
 /// layouts. `needed` may be NULL. With `capacity` 0, the function writes only `*needed`.

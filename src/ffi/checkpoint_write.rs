@@ -68,8 +68,8 @@ unsafe impl Grows for shardspec_checkpoint_tensor {
 pub struct shardspec_checkpoint_write_options {
     /// `sizeof(shardspec_checkpoint_write_options)`.
     pub struct_size: u64,
-    /// A `SHARDSPEC_CHECKPOINT_FILES_...` constant. The constant says how tensors are divided among
-    /// files.
+    /// A `SHARDSPEC_CHECKPOINT_FILES_...` constant. The constant defines which tensors and shards
+    /// each file holds.
     pub files: u32,
     /// With a nonzero value, the function replaces a checkpoint at the path. With 0, the function
     /// refuses a path that exists.
@@ -209,7 +209,7 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_write(
 }
 
 /// Moves a checkpoint to its path, after all ranks have written all shards. Call this function on
-/// one rank, after a barrier. Pass the same names, layouts and options as to
+/// one rank, after a barrier. Pass the names, layouts and options that the ranks passed to
 /// `shardspec_checkpoint_write`. The function ignores `indices`, `shards` and `shard_count`.
 ///
 /// The function checks that all owners have written their shards. If there are several files with

@@ -7,7 +7,7 @@ use crate::ffi::tensor::shardspec_copy_options;
 /// A value of `destination_rank`: all ranks receive the tensor.
 pub const SHARDSPEC_ALL_RANKS: i64 = -1;
 
-/// The default limit of memory for packing and unpacking on one rank, which is 64 MiB.
+/// The default limit of the memory for packing and unpacking on one rank: 64 MiB.
 pub const SHARDSPEC_DEFAULT_MEMORY_LIMIT: u64 = 67108864;
 const _: () = assert!(SHARDSPEC_DEFAULT_MEMORY_LIMIT == Options::DEFAULT_MEMORY_LIMIT);
 

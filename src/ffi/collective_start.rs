@@ -42,9 +42,9 @@ unsafe fn start_collective(
 /// ranks may call `shardspec_comm_transfer` instead of this function. `options` may be NULL.
 ///
 /// The function checks the arguments and plans the messages. After the start, the request compares
-/// the calls of all ranks and moves the tensors. An invalid argument is an error of the request.
-/// `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks
-/// have received it.
+/// the calls of all ranks and moves the tensors. If an argument is invalid, the request fails.
+/// `shardspec_request_test` or `shardspec_request_wait` returns the error after the other ranks
+/// have received the error.
 ///
 /// Ownership: the caller frees `*out`. The caller may free arrays, metadata, plans and tags when
 /// the function returns. The memory of the shards belongs to the request until the request has
@@ -79,8 +79,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_transfer_start(
 /// `shardspec_comm_scatter` instead of this function.
 ///
 /// The function checks the arguments. After the start, the request compares the calls of all ranks
-/// and moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
-/// `shardspec_request_wait` returns this error after the other ranks have received it.
+/// and moves the data. If an argument is invalid, the request fails. `shardspec_request_test` or
+/// `shardspec_request_wait` returns the error after the other ranks have received the error.
 ///
 /// Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
 /// returns. The memory of `full` and of the shards belongs to the request until the request has
@@ -125,8 +125,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter_start(
 /// `shardspec_comm_gather` instead of this function.
 ///
 /// The function checks the arguments. After the start, the request compares the calls of all ranks
-/// and moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
-/// `shardspec_request_wait` returns this error after the other ranks have received it.
+/// and moves the data. If an argument is invalid, the request fails. `shardspec_request_test` or
+/// `shardspec_request_wait` returns the error after the other ranks have received the error.
 ///
 /// Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
 /// returns. The memory of `full` and of the shards belongs to the request until the request has
@@ -164,9 +164,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather_start(
 /// `shardspec_comm_reshard` instead of this function.
 ///
 /// The function checks the arguments and plans the messages. After the start, the request compares
-/// the calls of all ranks and moves the data. An invalid argument is an error of the request.
-/// `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks
-/// have received it.
+/// the calls of all ranks and moves the data. If an argument is invalid, the request fails.
+/// `shardspec_request_test` or `shardspec_request_wait` returns the error after the other ranks
+/// have received the error.
 ///
 /// Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
 /// returns. The memory of the shards belongs to the request until the request has ended.
@@ -214,9 +214,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard_start(
 /// has ended with OK. Before the end of the request, and after an error of the request, a run
 /// returns INVALID_ARGUMENT on all ranks.
 ///
-/// If an argument is invalid, `*transfer` becomes NULL, and the error is an error of the request.
-/// `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks
-/// have received it.
+/// If an argument is invalid, `*transfer` becomes NULL, and the request fails.
+/// `shardspec_request_test` or `shardspec_request_wait` returns the error after the other ranks
+/// have received the error.
 ///
 /// Ownership: the caller frees `*out` and `*transfer`, in any order. The caller may free arrays,
 /// metadata, plans and tags when the function returns. The transfer keeps the addresses of the
@@ -226,8 +226,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard_start(
 /// Blocks: on other ranks, only if `transfer` or `out` is NULL or memory runs out. Without a
 /// request, the function itself sends the error to the other ranks.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
-/// `comm` is not a valid handle; NULL_ARGUMENT if `comm`, `transfer` or `out` is NULL; OUT_OF_MEMORY.
-/// The request returns all other errors of `shardspec_transfer_prepare`.
+/// `comm` is not a valid handle; NULL_ARGUMENT if `comm`, `transfer` or `out` is NULL;
+/// OUT_OF_MEMORY. The request returns all other errors of `shardspec_transfer_prepare`.
 /// Threads: any, but only one thread at a time may use the communicator.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -265,9 +265,9 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare_start(
 /// With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
 /// OK. If no run has returned OK yet, the run uses the buffers of the preparation. A transfer has
 /// one run at a time. Two prepared transfers of the same tensors have two sets of buffers. To run
-/// two transfers at the same time, use two communicators. An invalid argument is an error of the
-/// request. `shardspec_request_test` or `shardspec_request_wait` returns this error after the other
-/// ranks have received it.
+/// two transfers at the same time, use two communicators. If an argument is invalid, the request
+/// fails. `shardspec_request_test` or `shardspec_request_wait` returns the error after the other
+/// ranks have received the error.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the arrays and `transfer` when the
 /// function returns. The memory of the shards belongs to the request until the request has ended.

@@ -8,8 +8,8 @@
 //! ncclGroupEnd. With torch, exchange is batch_isend_irecv. A program without a transport can run
 //! its ranks as threads, with `shardspec_comm_new_local`.
 //!
-//! A rank must make one call at a time with a communicator. If two threads of a rank make calls at
-//! the same time, the library may refuse one call or confuse the messages.
+//! A rank must make only one call at a time with a communicator. If two threads of a rank make
+//! calls at the same time, the library may refuse one call or confuse the messages.
 
 use std::ffi::{c_char, c_void};
 

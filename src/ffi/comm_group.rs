@@ -32,12 +32,13 @@ use crate::model::Error;
 /// the other communicator.
 ///
 /// Ownership: the caller keeps the lists and frees `*out`. The caller may free `comm` before
-/// `*out`. The library frees the transport with the last communicator that uses the transport.
+/// `*out`. The library frees the transport when the program has freed all communicators that use
+/// the transport.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if `members` lacks the calling rank, a rank is listed twice or is
 /// negative, or `members` is NULL and `member_count` is not the size of `comm`; INDEX_OUT_OF_RANGE
-/// if `comm` does not have a listed rank; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// if a listed rank is not a rank of `comm`; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Source: torch's `new_group`, MPI_Comm_create_group.
 /// Since: ABI 0.

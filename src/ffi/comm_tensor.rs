@@ -32,9 +32,9 @@ pub struct shardspec_comm_tensor {
     pub destination_shards: *const shardspec_tensor_view,
     /// Number of elements of `destination_shards`.
     pub destination_shard_count: usize,
-    /// The element type. All zeros mean the element type of the layouts or of the shards. In a
-    /// batch of several tensors, a rank may have no shard of this tensor. A rank without a shard
-    /// must set `dtype` if the layouts state no element type.
+    /// The element type. If all its fields are 0, the element type comes from the layouts or from
+    /// the shards. In a batch of several tensors, a rank may have no shard of this tensor. A rank
+    /// without a shard must set `dtype`, except if the layouts state the element type.
     pub dtype: shardspec_dtype,
     /// This field must be 0.
     pub reserved: u32,

@@ -58,7 +58,7 @@ unsafe fn shards_argument(
 ///
 /// `options->max_threads` limits the number of threads. `options` may be NULL.
 ///
-/// Time: one pass over the counted elements. If shards are not boxes or share elements, the
+/// Time: one pass over the elements that count. If shards are not boxes or share elements, the
 /// function also makes a plan. The plan takes about n * log(n) for n shards of the metadata.
 /// Ownership: the caller keeps the views and their memory.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle

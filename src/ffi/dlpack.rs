@@ -7,7 +7,8 @@
 //! There are two forms of managed tensors. `shardspec_managed_tensor` has the memory layout of
 //! DLPack's `DLManagedTensorVersioned`. `shardspec_legacy_managed_tensor` has the memory layout of
 //! `DLManagedTensor`. The legacy form is for libraries that support only versions of DLPack before
-//! 1.0. A program may cast a pointer to a managed tensor to a pointer to DLPack's struct, and back.
+//! 1.0. A program may cast pointers between these structs and the structs of DLPack, in both
+//! directions.
 //!
 //! `shardspec_sharded_tensor_new_from_managed` takes managed tensors of other libraries. Some
 //! functions take a view, `release` and `ctx`. To pass a managed tensor to these functions, pass

@@ -4,8 +4,8 @@
 //! never computes with their values. Types that this header does not list are also allowed. If the
 //! size of an element is not a whole number of bytes, elements are packed. Each packed element
 //! starts at the bit after the previous element. Bits are counted from the least significant bit of
-//! a byte. For example, elements of float4 and of int4 are packed. Elements with three lanes of int4
-//! are also packed. An element with two lanes of int4 has exactly one byte, and is not packed.
+//! a byte. For example, elements of float4 and of int4 are packed. Elements with three lanes of
+//! int4 are also packed. An element with two lanes of int4 has exactly one byte, and is not packed.
 
 use std::ffi::c_char;
 
@@ -126,7 +126,7 @@ pub unsafe extern "C-unwind" fn shardspec_dtype_text(
     guard(err, || answer_text(buffer, capacity, needed, dtype_argument(dtype)?))
 }
 
-/// Writes to `*out` the number of bytes of one element, which is bits * lanes / 8.
+/// Writes to `*out` the number of bytes of one element: bits * lanes / 8.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
@@ -146,9 +146,9 @@ pub unsafe extern "C-unwind" fn shardspec_dtype_itemsize(
     })
 }
 
-/// Writes to `*out` the number of bytes of `element_count` consecutive elements, which is bits *
-/// lanes * element_count / 8, rounded up. The buffer of a contiguous tensor with that many elements
-/// needs this number of bytes.
+/// Writes to `*out` the number of bytes of `element_count` consecutive elements. The number is bits
+/// * lanes * element_count / 8, rounded up. The buffer of a contiguous tensor with `element_count`
+/// elements needs this number of bytes.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.

@@ -21,8 +21,8 @@
 //!
 //! The functions that read a layout check the whole text or all bytes. Input from an unknown source
 //! is therefore safe to read. The error's `index` is the position of the wrong byte, counted from
-//! 0. The library also makes all checks that every new layout gets. The functions refuse a field
-//! that this version of the library does not know. The error's message names this field.
+//! 0. The functions that read a layout also make all checks of a new layout. The functions refuse a
+//! field that this version of the library does not know. The error's message names this field.
 //!
 //! Custom specs and custom placements contain functions of the caller, and functions can't be
 //! stored. The functions that write a layout therefore refuse custom specs and custom placements.
@@ -261,8 +261,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_new_from_bytes(
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity needed);
-/// OVERFLOW if a number of bytes does not fit in 64 bits; INVALID_HANDLE, NULL_ARGUMENT,
+/// Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+/// needed); OVERFLOW if a number of bytes does not fit in 64 bits; INVALID_HANDLE, NULL_ARGUMENT,
 /// OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.

@@ -21,10 +21,10 @@ use crate::memory::try_collect;
 /// order. For a box of one element, the result is the list of all shards that own the element. The
 /// first of these shards is the primary owner of the element.
 ///
-/// `offsets` and `sizes` hold `ndim` numbers >= 0. The box may reach past the end of the tensor. An
-/// empty box shares no element with any shard. `indices` has room for `capacity` numbers. `*needed`
-/// becomes the number of shards. `needed` may be NULL. With capacity 0, only `*needed` is written,
-/// and `indices` may be NULL.
+/// `offsets` and `sizes` hold `ndim` numbers >= 0. The box may reach past the end of the tensor.
+/// For an empty box, the list of shards is empty. `indices` has room for `capacity` numbers.
+/// `*needed` becomes the number of shards. `needed` may be NULL. With capacity 0, only `*needed` is
+/// written, and `indices` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

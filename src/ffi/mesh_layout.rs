@@ -23,11 +23,11 @@ pub const SHARDSPEC_RULE_CYCLIC: i32 = 5;
 /// The division must have no remainder.
 pub const SHARDSPEC_REPEAT_AS_NEEDED: i64 = -1;
 
-/// The values are added.
+/// The sum of the values.
 pub const SHARDSPEC_REDUCTION_SUM: i32 = 1;
 /// The mean of the values.
 pub const SHARDSPEC_REDUCTION_AVG: i32 = 2;
-/// The values are multiplied.
+/// The product of the values.
 pub const SHARDSPEC_REDUCTION_PRODUCT: i32 = 3;
 /// The smallest value.
 pub const SHARDSPEC_REDUCTION_MIN: i32 = 4;
@@ -64,8 +64,9 @@ pub struct shardspec_segment {
     pub repeat: i64,
     /// For CYCLIC: number of positions of a block. 0 means the value of `block` in the cut.
     pub block: i64,
-    /// For CYCLIC: the piece that gets the first block, modulo the number of pieces. 0 means the
-    /// value of `first` in the cut. To select piece 0, pass the number of pieces.
+    /// For CYCLIC: the index of the piece that gets the first block. The library takes the index
+    /// modulo the number of pieces. 0 means the value of `first` in the cut. To select piece 0,
+    /// pass the number of pieces.
     pub first: i64,
     /// For SIZES and WEIGHTS: a number for each piece. If `value_count` is 0, the segment has the
     /// values of the cut.
@@ -110,7 +111,8 @@ pub struct shardspec_cut {
     pub repeat: i64,
     /// For CYCLIC: number of positions of a block. 0 means 1.
     pub block: i64,
-    /// For CYCLIC: the piece that gets the first block, modulo the number of pieces.
+    /// For CYCLIC: the index of the piece that gets the first block. The library takes the index
+    /// modulo the number of pieces.
     pub first: i64,
     /// For SIZES and WEIGHTS: a number for each piece. The number of pieces is the size of the axis
     /// divided by `repeat`.
@@ -204,7 +206,8 @@ pub struct shardspec_mesh_layout {
     pub partials: *const shardspec_partial,
     /// Number of partial axes. With 0, `partials` may be NULL.
     pub partial_count: usize,
-    /// The first of the dimensions that are flattened into one, in row-major order.
+    /// The first of the dimensions that the library flattens into one dimension, in row-major
+    /// order.
     pub flatten_first: i64,
     /// Number of dimensions that are flattened into one, at least 2. 0 means that no dimensions are
     /// flattened.

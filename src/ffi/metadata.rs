@@ -132,9 +132,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_with_dim_names(
 /// or has padding that ends inside of a block; NDIM_MISMATCH if the tensor does not have `ndim`
 /// dimensions; UNSUPPORTED if blocks are not contiguous in flattened dimensions; INVALID_ARGUMENT
 /// if a block size is below 1; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. With ILLEGAL_CUT, the
-/// message names the nearest legal cuts. With ILLEGAL_CUT, the error's `first_shard` is the shard,
-/// `dim` the dimension of its buffer, `got` the index of the cut, and `limit` the length of the
-/// block at the cut.
+/// message names the nearest legal cuts. With ILLEGAL_CUT, the error's `first_shard` is the shard's
+/// index, `dim` the dimension of its buffer, `got` the index of the cut, and `limit` the length of
+/// the block at the cut.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

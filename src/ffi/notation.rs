@@ -73,9 +73,9 @@ fn notation_of(number: i32) -> Outcome<Notation> {
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if the notation is unknown, the text does not follow its notation, the
-/// text names an axis twice or an axis that the mesh does not have, or tiles of XLA do not consist
-/// of whole axes of the mesh; UNSUPPORTED if the library does not interpret a part of the text (the
-/// message names this part); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// text names an axis twice or an axis that the mesh does not have, or the tiles of an XLA text do
+/// not consist of whole axes of the mesh; UNSUPPORTED if the library does not interpret a part of
+/// the text (the message names this part); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -21,9 +21,10 @@
 //!   for calls of the op on other threads.
 //! - `shardspec_op_unregister` never waits for a thread that may wait for the calling thread. From
 //!   inside of the op itself, `shardspec_op_unregister` fails with SHARDSPEC_BUSY and changes
-//!   nothing. From inside of any other op, the function also fails with SHARDSPEC_BUSY while calls
-//!   of the op run. Two ops that unregister each other on two threads therefore do not deadlock.
-//!   After SHARDSPEC_BUSY, call `shardspec_op_unregister` again later, or outside of all ops.
+//!   nothing. From inside of another op, the function also fails with SHARDSPEC_BUSY while calls of
+//!   the op to unregister run. Two ops that unregister each other on two threads therefore do not
+//!   deadlock. After SHARDSPEC_BUSY, call `shardspec_op_unregister` again later, or outside of all
+//!   ops.
 //! - An op may itself wait for another thread, for example with a join. The library can't detect
 //!   such a wait. The thread that the op waits for must not unregister the op.
 //! - While a program replaces an op, one of the two ops is always registered under the name. New

@@ -44,7 +44,7 @@ pub(crate) fn give(place: Out<'_, *mut shardspec_plan>, plan: ReshardPlan) -> Ou
     Ok(())
 }
 
-/// Creates the plan from one layout of a tensor to another.
+/// Creates the plan from one layout of a tensor to another layout.
 ///
 /// Ownership: the caller frees `*out`. The caller may free both metadata objects before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle

@@ -73,7 +73,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute(
 /// different rows. `options` may be NULL.
 ///
 /// The function writes every local shard of `destination` completely. All source shards that these
-/// shards need must be local.
+/// destination shards need must be local shards of `source`.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the

@@ -101,8 +101,8 @@ pub(super) fn over_read_argument(given: f64, usual: f64) -> Outcome<f64> {
 }
 
 /// Writes reads for all bytes that move from source shard `source` to destination shard
-/// `destination`. The runs are the result of `shardspec_plan_shard_runs`. Use reads if the source
-/// shard is in a file or on another machine. One read gets bytes that are near each other.
+/// `destination`. `shardspec_plan_shard_runs` describes the same bytes by runs. Use reads if the
+/// source shard is in a file or on another machine. One read gets bytes that are near each other.
 ///
 /// `reads` receives the reads, ordered by their offsets. `runs` receives the runs of all reads, in
 /// the order of the reads. The `source_offset` of a run counts from the first byte of its read. The
@@ -143,9 +143,9 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_reads(
     })
 }
 
-/// Writes reads for all bytes that move from `source_rank` to `destination_rank`. The runs are the
-/// result of `shardspec_plan_rank_runs`. Use reads if source shards are in files or on other
-/// machines. A read gets bytes that are near each other in one source shard.
+/// Writes reads for all bytes that move from `source_rank` to `destination_rank`.
+/// `shardspec_plan_rank_runs` describes the same bytes by runs. Use reads if source shards are in
+/// files or on other machines. A read gets bytes that are near each other in one source shard.
 ///
 /// `reads` receives the reads, ordered by source shard, then by their offsets. `runs` receives the
 /// runs of all reads, in the order of the reads. The `source_offset` of a run counts from the first

@@ -50,9 +50,9 @@ pub struct shardspec_tensor_properties {
     pub layout: i32,
     /// A `SHARDSPEC_MEMORY_FORMAT_...` constant.
     pub memory_format: i32,
-    /// 1 or 0.
+    /// torch's property `requires_grad`: 1 or 0.
     pub requires_grad: i32,
-    /// 1 or 0.
+    /// torch's property `pin_memory`: 1 or 0.
     pub pin_memory: i32,
     /// This field must be 0.
     pub reserved: i32,

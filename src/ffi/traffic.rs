@@ -68,7 +68,8 @@ impl From<&Run> for shardspec_run {
     }
 }
 
-/// The bits of an element: those of so many bytes, or where that is 0 what the plan's layouts state.
+/// The bits of an element: those of so many bytes, or where that is 0 what the plan's layouts
+/// state.
 pub(super) fn bits_argument(plan: &ReshardPlan, itemsize: i64) -> Outcome<i64> {
     // At most 255 bits and 65535 lanes.
     let stated = plan.dtype().map(|dtype| (dtype, dtype.element_bits() as i64));
@@ -302,8 +303,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_rank_runs(
     })
 }
 
-/// Answers with the runs of some pieces. They are counted first, so that memory is used only for what
-/// the caller has room for.
+/// Answers with the runs of some pieces. They are counted first, so that memory is used only for
+/// what the caller has room for.
 unsafe fn answer_runs(
     plan: &ReshardPlan, pieces: impl Iterator<Item = usize> + Clone, bits: i64,
     runs: *mut shardspec_run, capacity: usize, needed: *mut usize,

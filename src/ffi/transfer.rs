@@ -19,9 +19,9 @@
 //! sends only one small message in each of ceil(log2 n) rounds for n ranks. After these rounds, the
 //! ranks move the data.
 //!
-//! `shardspec_comm_transfer_start`, `shardspec_transfer_prepare_start` and `shardspec_transfer_start`
-//! do not wait for other ranks. These functions create requests, which make progress while the
-//! program does other work.
+//! `shardspec_comm_transfer_start`, `shardspec_transfer_prepare_start` and
+//! `shardspec_transfer_start` do not wait for other ranks. These functions create requests, which
+//! make progress while the program does other work.
 
 use crate::comm::{self, BatchTensor, Communicator, Options, PreparedTransfer};
 use crate::ffi::border::batch::{run_argument, tensors_argument};

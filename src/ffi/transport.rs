@@ -62,7 +62,7 @@ pub type shardspec_exchange_fn = Option<
 /// this call only. The memory of the messages is valid until the exchange has ended. An exchange
 /// ends when `test` writes 1 to `*done` or fails, or when `wait` returns. After the end, the
 /// transport must not use the memory. The library does not use `*exchange` after the end. A rank
-/// has one exchange at a time. If the function fails, it must have started no message.
+/// has one exchange at a time. A call that fails must start no message.
 pub type shardspec_exchange_start_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -138,7 +138,7 @@ pub struct shardspec_comm_vtable {
     pub abort: shardspec_abort_fn,
     /// Returns the node of a rank. If several shards hold an element, the library prefers a source
     /// on the same rank, and in second place a source on the same node. With NULL, the library
-    /// knows nothing about nodes.
+    /// treats all nodes as unknown.
     pub node: shardspec_node_fn,
     /// Starts an exchange, for requests. `start`, `test` and `wait` are either all set or all NULL.
     /// With NULL, a request calls `exchange` instead, inside of `shardspec_request_wait`.

@@ -51,17 +51,17 @@ pub struct shardspec_device {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_tensor_view {
-    /// The memory.
+    /// The address of the tensor's memory.
     pub data: *mut c_void,
-    /// The device of the memory.
+    /// The device that holds the memory.
     pub device: shardspec_device,
     /// Number of dimensions, 0 to 32.
     pub ndim: i32,
     /// The element type.
     pub dtype: shardspec_dtype,
-    /// `ndim` sizes.
+    /// The `ndim` sizes of the tensor.
     pub shape: *mut i64,
-    /// `ndim` strides, which count elements. NULL means row-major.
+    /// The `ndim` strides of the tensor, which count elements. NULL means row-major.
     pub strides: *mut i64,
     /// Number of bytes from `data` to the element at index 0.
     pub byte_offset: u64,
