@@ -148,8 +148,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_check(
 /// fails, the function still writes `whole` and `report`. After a failed read, the elements of
 /// incomplete items are undefined.
 ///
-/// The function can read packed elements only if each part of a shard starts and ends between two
-/// bytes of the file. The function may write the unused bits behind the last element of a shard.
+/// The function can read packed elements only if each part of a shard starts and ends at a byte
+/// boundary of the file. The function may write the unused bits behind the last element of a shard.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `progress`; `equal` and `hash` of custom placements; `destroy`, if another thread

@@ -149,9 +149,9 @@ unsafe fn options_argument<'a>(
 /// The function writes the picture to `buffer`, NUL-terminated and in UTF-8. With `options` NULL,
 /// the picture is a text of 80 columns without colours.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with
-/// its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
-/// NULL. `SHARDSPEC_MAX_PICTURE_SIZE` bytes are always enough.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture,
+/// including its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and
+/// `buffer` may be NULL. `SHARDSPEC_MAX_PICTURE_SIZE` bytes are always enough.
 ///
 /// Time: about n * log(n) for n shards.
 /// Ownership: the caller keeps all arguments.
@@ -182,9 +182,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_draw(
 /// metadata from a list of shards. The function writes the picture to `buffer`, NUL-terminated and
 /// in UTF-8. With `options` NULL, the picture is a text of 80 columns without colours.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with
-/// its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
-/// NULL. `SHARDSPEC_MAX_PICTURE_SIZE` bytes are always enough.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture,
+/// including its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and
+/// `buffer` may be NULL. `SHARDSPEC_MAX_PICTURE_SIZE` bytes are always enough.
 ///
 /// Time: about n * log(n) for n shards.
 /// Ownership: the caller keeps all arguments.
@@ -219,9 +219,9 @@ pub unsafe extern "C-unwind" fn shardspec_shards_draw(
 /// the picture to `buffer`, NUL-terminated and in UTF-8. With `options` NULL, the picture is a text
 /// of 80 columns without colours.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with
-/// its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
-/// NULL. `SHARDSPEC_MAX_PICTURE_SIZE` bytes are always enough.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture,
+/// including its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and
+/// `buffer` may be NULL. `SHARDSPEC_MAX_PICTURE_SIZE` bytes are always enough.
 ///
 /// Time: about n * log(n) for n shards, plus a time in proportion to the number of pairs of shards.
 /// A pair is a source shard and a destination shard with the same owner.
@@ -258,9 +258,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_draw_diff(
 /// The function writes the picture to `buffer`, NUL-terminated and in UTF-8. With `options` NULL,
 /// the picture is a text of 80 columns without colours.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with
-/// its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
-/// NULL. `SHARDSPEC_MAX_PICTURE_SIZE` bytes are always enough.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture,
+/// including its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and
+/// `buffer` may be NULL. `SHARDSPEC_MAX_PICTURE_SIZE` bytes are always enough.
 ///
 /// Time: in proportion to the number of pieces of the plan.
 /// Ownership: the caller keeps all arguments.

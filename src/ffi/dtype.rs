@@ -108,8 +108,9 @@ pub unsafe extern "C-unwind" fn shardspec_dtype_parse(
 /// reads. If the code of a type has no name, the text has the form "code200_16", here for code 200
 /// and 16 bits.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
-/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+/// its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+/// NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.

@@ -149,8 +149,8 @@ pub struct shardspec_pad {
     /// The length of the dimension after padding. The length must be at least the size of the
     /// dimension. Set `size` to 0 if `multiple` is set.
     pub size: i64,
-    /// If this field is set, the library pads the dimension to the next multiple of `multiple`. Set
-    /// `multiple` to 0 if `size` is set.
+    /// If this field is set, the library rounds the size of the dimension up to a multiple of
+    /// `multiple`. Set `multiple` to 0 if `size` is set.
     pub multiple: i64,
 }
 

@@ -229,8 +229,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_mesh(
 /// chunk". The text of a custom spec is the name of its type. Later versions of the library may
 /// write other texts.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
-/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+/// its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+/// NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -300,8 +301,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_coordinates(
 /// Writes the name of a dimension into `buffer`. The name comes from the `dim_names` that the
 /// metadata was created with.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
-/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+/// its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+/// NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -351,8 +353,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_partial_count(
 /// `SHARDSPEC_REDUCTION_...` constant. `reduction` may be NULL. `index` is the number of the axis
 /// among the partial axes, counted from 0 in the order of the layout.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
-/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+/// its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+/// NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

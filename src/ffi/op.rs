@@ -249,9 +249,9 @@ pub unsafe extern "C-unwind" fn shardspec_op_look_up(
 /// Writes a list of all ops into `buffer`, one op on each line. A line has the name of the spec's
 /// type, a tab and the name of the op. Lines are in alphabetical order.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
-/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
-/// The text may become longer between two calls, because other threads may register ops.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+/// its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+/// NULL. The text may become longer between two calls, because other threads may register ops.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.

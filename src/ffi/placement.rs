@@ -133,8 +133,9 @@ pub unsafe extern "C-unwind" fn shardspec_placement_free(
 /// "rank:1" becomes "rank:1/cpu". A custom placement has the text that was passed to
 /// `shardspec_placement_new_custom`.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
-/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+/// its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+/// NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -157,8 +158,9 @@ pub unsafe extern "C-unwind" fn shardspec_placement_text(
 /// Writes the name of the placement's type into `buffer`. The name is "device", or the type name of
 /// a custom placement.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
-/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+/// its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+/// NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -199,8 +201,9 @@ pub unsafe extern "C-unwind" fn shardspec_placement_rank(
 
 /// Writes into `buffer` the name of the placement's worker.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
-/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+/// its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+/// NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

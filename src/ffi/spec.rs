@@ -194,8 +194,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_free(
 /// Writes the name of the spec's type into `buffer`. The name is "chunk", "enumerable", "mesh", or
 /// the type name of a custom spec.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
-/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+/// its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+/// NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -239,8 +240,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_chunk_dim(
 
 /// Writes to `buffer` the name of the dimension that a chunk spec cuts.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
-/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+/// its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+/// NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

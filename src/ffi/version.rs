@@ -30,8 +30,9 @@ pub extern "C-unwind" fn shardspec_abi_version() -> u32 {
 
 /// Writes the library's version, such as "0.1.0", into `buffer`.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
-/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+/// its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+/// NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
