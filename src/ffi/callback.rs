@@ -9,8 +9,8 @@
 //!   The library also returns the message and the numbers in the callback's `err`. `err` is never
 //!   NULL in a callback. The callback need not set the `status` of `err`. The callback may pass
 //!   `err` to the functions that it calls. A message ends at its first NUL. The library replaces
-//!   bytes that are not UTF-8 by U+FFFD. Statuses from `SHARDSPEC_USER_STATUS` on are free for the
-//!   callback's own failures.
+//!   bytes that are not UTF-8 by U+FFFD. A callback may use all statuses from
+//!   `SHARDSPEC_USER_STATUS` on for its own failures.
 //! - The status of success is SHARDSPEC_OK (0) by default. `success_status` in the table, or in the
 //!   options of an op, may set another status of success. For callbacks in languages with
 //!   exceptions, set `success_status` to `SHARDSPEC_CALLBACK_OK`. The reason is that JNA, cffi and
@@ -76,8 +76,8 @@ pub const SHARDSPEC_CALLBACK_OK_IN_ERR: shardspec_status = 998;
 pub type shardspec_equal_fn =
     Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, other_ctx: *mut c_void) -> i32>;
 
-/// Returns the hash of an object. Equal objects must have equal hashes. If hashes are compared
-/// between processes, equal objects must have the same hash in every process.
+/// Returns the hash of an object. Equal objects must have equal hashes. If a program compares
+/// hashes of different processes, equal objects must have the same hash in every process.
 pub type shardspec_hash_fn = Option<unsafe extern "C-unwind" fn(ctx: *mut c_void) -> u64>;
 
 /// Frees a callback's `ctx`.

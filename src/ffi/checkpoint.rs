@@ -3,7 +3,7 @@
 //! A checkpoint is a file or a directory. The library reads `.npy` files and safetensors files. The
 //! library also reads the safetensors files of torch's distributed checkpoint. A directory of
 //! safetensors files may have a `model.safetensors.index.json`. The library recognises the format
-//! by the names of files and by their first bytes.
+//! by the names and the first bytes of files.
 //!
 //! A tensor is stored in chunks. A chunk is a shard with a file as its placement. The placement of
 //! a chunk is a custom placement of the type "file". The text of the placement is the name of the
@@ -72,7 +72,8 @@ fn tensor_at(checkpoint: &FileSet, index: usize) -> Result<&StoredTensor> {
 /// Errors: FILE_FAILED if the system refuses to open, list or read a file; INVALID_FILE if a file
 /// does not follow its format, is shorter than its header states, or has a header or an index of
 /// more than 100,000,000 bytes; UNSUPPORTED if an element type has no equivalent in this library;
-/// INVALID_ARGUMENT if no known format is at the path; OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// INVALID_ARGUMENT if the file or the directory has no known format; OVERFLOW, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

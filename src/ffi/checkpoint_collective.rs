@@ -32,10 +32,11 @@ use crate::memory::{Shared, try_collect, try_to_vec};
 /// tensor. Each rank opens the checkpoint itself.
 ///
 /// The ranks agree on the tensors before the first read. In each step, the ranks read a group of
-/// tensors of about 1 GiB and send these tensors to each other. Each rank reads shards into their
-/// destinations, and sends messages directly from these destinations. `options` limits the memory
-/// for reads, and `comm_options` limits the memory for messages. Reads also include small gaps
-/// between needed parts. Another rank that needs the bytes of a gap may also read these bytes.
+/// tensors with a total size of about 1 GiB. The ranks send these tensors to each other. Each rank
+/// reads shards into their destinations, and sends messages directly from these destinations.
+/// `options` limits the memory for reads, and `comm_options` limits the memory for messages. Reads
+/// also include small gaps between needed parts. Another rank that needs the bytes of a gap may
+/// also read these bytes.
 ///
 /// `options` and `comm_options` may be NULL, and may differ between ranks. `progress` receives the
 /// number of bytes that this rank has read or received. `whole` has room for `item_count` numbers,
@@ -48,20 +49,20 @@ use crate::memory::{Shared, try_collect, try_to_vec};
 /// Calls back: `progress`; `exchange`, `node` and `abort` of a custom transport; `equal` and `hash`
 /// of custom placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on the disk and on other ranks.
-/// Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the
-/// shards of an item are not exactly the shards of this rank; NOT_FOUND if a tensor does not exist;
-/// GAP if some elements are in no file; OVERLAP if chunks contradict each other; SHAPE_MISMATCH,
-/// NDIM_MISMATCH or DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if the elements of a
-/// layout are pending a reduction; ALIASED if destinations share memory; DISAGREEMENT if another
-/// rank returns an error, or if names, layouts or element types differ between ranks (the message
-/// has both values); UNSUPPORTED, UNSUPPORTED_DEVICE, INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY. After one of these errors, nothing was written on any rank. During
-/// the read: FILE_FAILED or INVALID_FILE if this rank can't read a file (the message names file,
-/// byte and reason); OUT_OF_MEMORY; the status of `progress` if `progress` cancels the read. If a
-/// rank fails during the read, all other ranks return DISAGREEMENT with the rank, its status and
-/// its message. If `progress` cancels the read after the last bytes of its rank have arrived, only
-/// that rank returns the status of `progress`. TRANSPORT_FAILED if the transport fails, or any
-/// status of a custom transport.
+/// Errors: INVALID_PLACEMENT if a shard belongs to no rank of the communicator; INVALID_ARGUMENT if
+/// the shards of an item are not exactly the shards of this rank; NOT_FOUND if a tensor does not
+/// exist; GAP if some elements are in no file; OVERLAP if chunks contradict each other;
+/// SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if
+/// the elements of a layout are pending a reduction; ALIASED if destinations share memory;
+/// DISAGREEMENT if another rank returns an error, or if names, layouts or element types differ
+/// between ranks (the message has both values); UNSUPPORTED, UNSUPPORTED_DEVICE,
+/// INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these
+/// errors, nothing was written on any rank. During the read: FILE_FAILED or INVALID_FILE if this
+/// rank can't read a file (the message names file, byte and reason); OUT_OF_MEMORY; the status of
+/// `progress` if `progress` cancels the read. If a rank fails during the read, all other ranks
+/// return DISAGREEMENT with the rank, its status and its message. If `progress` cancels the read
+/// after the last bytes of its rank have arrived, only that rank returns the status of `progress`.
+/// TRANSPORT_FAILED, or the status of a custom transport, if the transport fails.
 /// Threads: any, but only one thread at a time may use the communicator. During the call, no other
 /// thread may use the destinations.
 /// Source: MPI_File_read_all.

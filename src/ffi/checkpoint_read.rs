@@ -33,8 +33,8 @@ pub struct shardspec_checkpoint_item {
     pub struct_size: u64,
     /// The tensor's name in the checkpoint.
     pub name: *const c_char,
-    /// A sharded tensor, or NULL. The read fills all of its local shards. If `tensor` is set,
-    /// `metadata`, `indices`, `shards` and `shard_count` must be 0 or NULL.
+    /// A sharded tensor, or NULL. The read fills all local shards of this sharded tensor. If
+    /// `tensor` is set, `metadata`, `indices`, `shards` and `shard_count` must be 0 or NULL.
     pub tensor: *const shardspec_sharded_tensor,
     /// The layout that the tensor gets in memory. NULL means a layout with one shard: the whole
     /// tensor.
@@ -139,8 +139,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_check(
 
 /// Reads tensors of a checkpoint into the memory of shards in this process. The function writes all
 /// elements of the shards, and writes zeros into holes. A few threads read the bytes in the order
-/// of the file. One read gets bytes that are near each other. The function reads contiguous data
-/// directly into the shards.
+/// of the file. If needed bytes are near each other, one read gets these bytes. The function reads
+/// contiguous data directly into the shards.
 ///
 /// Before the first read, the function makes all checks of `shardspec_checkpoint_check` and checks
 /// the views. `options`, `whole` and `report` may be NULL. `whole` has `item_count` elements, one

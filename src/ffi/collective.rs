@@ -11,7 +11,7 @@
 //! ceil(log2 size) rounds of one small message each. If a rank passes an invalid argument, or if
 //! ranks call different functions, all ranks return an error. After a failed agreement, all buffers
 //! are unchanged. The rank with the invalid argument returns its own error. All other ranks return
-//! DISAGREEMENT. The error on each other rank names the rank with the invalid argument, and
+//! DISAGREEMENT. The error on all other ranks names the rank with the invalid argument, and
 //! contains the status and the message of that rank. The agreement reports errors in all arguments
 //! except `comm` and `err`. A rank that can't call the collective must call
 //! `shardspec_comm_decline` instead, and pass its error to this function.
@@ -29,11 +29,11 @@
 //! rank keep waiting. An MPI program should call MPI_Abort after such a failure. A rank that
 //! returns OK has received all of its data.
 //!
-//! The agreement requires that a transport delivers messages unchanged, once and in order. Each
-//! message of the agreement has a checksum. If a message of the agreement is damaged, the receiving
-//! rank returns DISAGREEMENT and calls `abort`. The reason is that other ranks may have agreed
-//! already. Without an `abort`, ranks that have agreed keep waiting. Messages with data have no
-//! checksum.
+//! The agreement requires that a transport delivers each message unchanged, exactly once and in
+//! order. Each message of the agreement has a checksum. If a message of the agreement is damaged,
+//! the receiving rank returns DISAGREEMENT and calls `abort`. The reason is that other ranks may
+//! have agreed already. Without an `abort`, ranks that have agreed keep waiting. Messages with data
+//! have no checksum.
 
 use crate::comm::{self, Communicator, Root, Scatter};
 use crate::ffi::border::collective::{
@@ -62,10 +62,10 @@ use crate::transfer::{Fill, ShardedTensor};
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
 /// Errors: INDEX_OUT_OF_RANGE if the communicator does not have the rank `source_rank`;
-/// INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the number
-/// of shards is wrong; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED
-/// or OVERFLOW if a buffer does not fit (the error's `first_shard` is the shard's index); PARTIAL
-/// if the elements are pending a reduction; DISAGREEMENT if another rank has an error;
+/// INVALID_PLACEMENT if a shard belongs to no rank of the communicator; INVALID_ARGUMENT if the
+/// number of shards is wrong; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
+/// ALIASED or OVERFLOW if a buffer does not fit (the error's `first_shard` is the shard's index);
+/// PARTIAL if the elements are pending a reduction; DISAGREEMENT if another rank has an error;
 /// INVALID_HANDLE, NULL_ARGUMENT. After one of these errors, nothing was written on any rank. After
 /// TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be partly
 /// written.
@@ -99,10 +99,10 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter(
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
 /// Errors: INDEX_OUT_OF_RANGE if the communicator does not have the rank `destination_rank`;
-/// INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the number
-/// of shards is wrong; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED
-/// or OVERFLOW if a buffer does not fit (the error's `first_shard` is the shard's index); PARTIAL
-/// if the elements are pending a reduction; DISAGREEMENT if another rank has an error;
+/// INVALID_PLACEMENT if a shard belongs to no rank of the communicator; INVALID_ARGUMENT if the
+/// number of shards is wrong; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
+/// ALIASED or OVERFLOW if a buffer does not fit (the error's `first_shard` is the shard's index);
+/// PARTIAL if the elements are pending a reduction; DISAGREEMENT if another rank has an error;
 /// INVALID_HANDLE, NULL_ARGUMENT. After one of these errors, nothing was written on any rank. After
 /// TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be partly
 /// written.
@@ -137,14 +137,14 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather(
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
-/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if the layouts are of different tensors;
-/// INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the number
-/// of shards is wrong; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED
-/// or OVERFLOW if a buffer does not fit (the error's `first_shard` is the shard's index); PARTIAL
-/// if the elements are pending a reduction; DISAGREEMENT if another rank has an error;
-/// INVALID_HANDLE, NULL_ARGUMENT. After one of these errors, nothing was written on any rank. After
-/// TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be partly
-/// written.
+/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if the layouts describe different
+/// tensors; INVALID_PLACEMENT if a shard belongs to no rank of the communicator; INVALID_ARGUMENT
+/// if the number of shards is wrong; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
+/// UNSUPPORTED_DEVICE, ALIASED or OVERFLOW if a buffer does not fit (the error's `first_shard` is
+/// the shard's index); PARTIAL if the elements are pending a reduction; DISAGREEMENT if another
+/// rank has an error; INVALID_HANDLE, NULL_ARGUMENT. After one of these errors, nothing was written
+/// on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport,
+/// destinations may be partly written.
 /// Threads: any, but only one thread at a time may use the communicator. During the call, no other
 /// thread may write `source_shards` or use `destination_shards`.
 /// Since: ABI 0.
@@ -187,11 +187,11 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
 /// Blocks: on other ranks.
 /// Errors: INDEX_OUT_OF_RANGE if the communicator does not have the rank `source_rank`;
 /// INVALID_ARGUMENT if the metadata states no element type; UNSUPPORTED if the property `layout` is
-/// not strided or the property `memory_format` is not contiguous; INVALID_PLACEMENT if a shard is
-/// on no rank of the communicator; PARTIAL if the elements are pending a reduction; DISAGREEMENT if
-/// another rank has an error; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
-/// OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, TRANSPORT_FAILED, OUT_OF_MEMORY. If a custom transport
-/// fails, the function returns the status of the transport.
+/// not strided or the property `memory_format` is not contiguous; INVALID_PLACEMENT if a shard
+/// belongs to no rank of the communicator; PARTIAL if the elements are pending a reduction;
+/// DISAGREEMENT if another rank has an error; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
+/// UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, TRANSPORT_FAILED, OUT_OF_MEMORY. If
+/// a custom transport fails, the function returns the status of the transport.
 /// Threads: any, but only one thread at a time may use the communicator. No other thread may write
 /// `full` during the call.
 /// Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`.

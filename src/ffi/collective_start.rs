@@ -51,7 +51,7 @@ unsafe fn start_collective(
 /// ended.
 /// Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
 /// `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
-/// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the
+/// Blocks: on other ranks, only if `out` is NULL or memory runs out. If there is no request, the
 /// function itself sends the error to the other ranks.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
@@ -87,7 +87,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_transfer_start(
 /// ended.
 /// Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
 /// `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
-/// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the
+/// Blocks: on other ranks, only if `out` is NULL or memory runs out. If there is no request, the
 /// function itself sends the error to the other ranks.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
@@ -133,7 +133,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter_start(
 /// ended.
 /// Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
 /// `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
-/// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the
+/// Blocks: on other ranks, only if `out` is NULL or memory runs out. If there is no request, the
 /// function itself sends the error to the other ranks.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
@@ -172,7 +172,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather_start(
 /// returns. The memory of the shards belongs to the request until the request has ended.
 /// Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
 /// `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
-/// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the
+/// Blocks: on other ranks, only if `out` is NULL or memory runs out. If there is no request, the
 /// function itself sends the error to the other ranks.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
@@ -223,7 +223,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard_start(
 /// shards. The request does not use the memory of the shards.
 /// Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
 /// `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
-/// Blocks: on other ranks, only if `transfer` or `out` is NULL or memory runs out. Without a
+/// Blocks: on other ranks, only if `transfer` or `out` is NULL or memory runs out. If there is no
 /// request, the function itself sends the error to the other ranks.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm`, `transfer` or `out` is NULL;
@@ -263,17 +263,17 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare_start(
 /// may call `shardspec_transfer_run` instead of this function.
 ///
 /// With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
-/// OK. If no run has returned OK yet, the run uses the buffers of the preparation. A transfer has
-/// one run at a time. Two prepared transfers of the same tensors have two sets of buffers. To run
-/// two transfers at the same time, use two communicators. If an argument is invalid, the request
-/// fails. `shardspec_request_test` or `shardspec_request_wait` returns the error after the other
-/// ranks have received the error.
+/// OK. If no run has returned OK yet, the run uses the buffers of the preparation. A transfer can
+/// have only one run at a time. Two prepared transfers of the same tensors have two sets of
+/// buffers. To run two transfers at the same time, use two communicators. If an argument is
+/// invalid, the request fails. `shardspec_request_test` or `shardspec_request_wait` returns the
+/// error after the other ranks have received the error.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the arrays and `transfer` when the
 /// function returns. The memory of the shards belongs to the request until the request has ended.
 /// Calls back: `exchange`, `start`, `test` and `abort` of a custom transport; `destroy`, if another
 /// thread frees a handle during the call.
-/// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the
+/// Blocks: on other ranks, only if `out` is NULL or memory runs out. If there is no request, the
 /// function itself sends the error to the other ranks.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
@@ -311,7 +311,7 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_start(
 /// Ownership: the caller frees `*out`. The caller may free `message` when the function returns.
 /// Calls back: `exchange`, `start`, `test` and `abort` of a custom transport; `destroy`, if another
 /// thread frees a handle during the call.
-/// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the
+/// Blocks: on other ranks, only if `out` is NULL or memory runs out. If there is no request, the
 /// function itself sends the error to the other ranks.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The

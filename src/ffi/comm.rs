@@ -213,8 +213,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_size(
 /// but only with another communicator.
 ///
 /// If a rank sends messages to itself, the library itself copies the i-th send to the i-th receive.
-/// The library ignores empty messages. The transport receives neither empty messages nor messages
-/// of a rank to itself. Ranks without messages may omit the call.
+/// The library ignores empty messages. The library does not call the transport for empty messages
+/// and for messages of a rank to itself. Ranks without messages may omit the call.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange` of a custom transport; `destroy`, if another thread frees a handle during

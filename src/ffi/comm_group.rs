@@ -27,7 +27,7 @@ use crate::model::Error;
 /// ranks, their collectives return DISAGREEMENT.
 ///
 /// The new communicator sends its messages through `comm`, so calls with the two communicators need
-/// one common order. On each rank, only one call at a time may use `comm` or the new communicator.
+/// one common order. On each rank, only one call at a time may use one of the two communicators.
 /// All members must make these calls in the same order. An abort of one communicator also aborts
 /// the other communicator.
 ///

@@ -262,7 +262,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_draw_diff(
 /// including its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and
 /// `buffer` may be NULL. `SHARDSPEC_MAX_PICTURE_SIZE` bytes are always enough.
 ///
-/// Time: in proportion to the number of pieces of the plan.
+/// Time: proportional to the number of pieces of the plan.
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.

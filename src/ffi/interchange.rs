@@ -1,10 +1,10 @@
 //! Layouts as JSON and as bytes.
 //!
 //! A program can store layouts in files, or send layouts to another program, as a JSON text or as
-//! bytes. Each form contains the whole value: a spec or metadata that is written and read again is
-//! equal to the original. Two equal values with equal meshes and equal names of dimensions have
-//! equal texts and equal bytes. Another version of the library may write a different text for the
-//! same value.
+//! bytes. Each form contains the whole value. If a program writes a spec or metadata and reads it
+//! again, the result is equal to the original. Two equal values with equal meshes and equal names
+//! of dimensions have equal texts and equal bytes. Another version of the library may write a
+//! different text for the same value.
 //!
 //!   char text[1024];
 //!   size_t needed;    // With the NUL; unchanged if the call fails.

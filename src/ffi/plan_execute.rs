@@ -18,9 +18,9 @@ use crate::transfer::{HostTransfer, LocalShards, ShardArguments, ShardedTensor};
 ///
 /// `sources[i]` is source shard `source_indices[i]`. With `source_indices` NULL, `sources[i]` is
 /// source shard i. `destinations[i]` is destination shard `destination_indices[i]`. With
-/// `destination_indices` NULL, `destinations[i]` is destination shard i. The function writes every
-/// passed destination completely. The caller must pass all source shards that the destinations
-/// need. The function ignores all other source shards. `options` may be NULL.
+/// `destination_indices` NULL, `destinations[i]` is destination shard i. The function writes all
+/// elements of every destination that the caller passes. The caller must pass all source shards
+/// that the destinations need. The function ignores all other source shards. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -72,8 +72,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute(
 /// comparison of shapes is not enough: shards of a fused QKV weight may have equal shapes and
 /// different rows. `options` may be NULL.
 ///
-/// The function writes every local shard of `destination` completely. All source shards that these
-/// destination shards need must be local shards of `source`.
+/// The function writes all elements of every local shard of `destination`. All source shards that
+/// these destination shards need must be local shards of `source`.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the

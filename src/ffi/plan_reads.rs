@@ -102,13 +102,14 @@ pub(super) fn over_read_argument(given: f64, usual: f64) -> Outcome<f64> {
 
 /// Writes reads for all bytes that move from source shard `source` to destination shard
 /// `destination`. `shardspec_plan_shard_runs` describes the same bytes by runs. Use reads if the
-/// source shard is in a file or on another machine. One read gets bytes that are near each other.
+/// source shard is in a file or on another machine. If needed bytes are near each other, one read
+/// gets these bytes.
 ///
 /// `reads` receives the reads, ordered by their offsets. `runs` receives the runs of all reads, in
-/// the order of the reads. The `source_offset` of a run counts from the first byte of its read. The
-/// function divides a long run between several reads. With `options` NULL, the function uses the
-/// defaults. `itemsize` is the number of bytes of an element. With `itemsize` 0, the function uses
-/// the element type that the plan's layouts state.
+/// the order of the reads. The `source_offset` of a run is the distance from the first byte of its
+/// read. The function divides a long run between several reads. With `options` NULL, the function
+/// uses the defaults. `itemsize` is the number of bytes of an element. With `itemsize` 0, the
+/// function uses the element type that the plan's layouts state.
 ///
 /// `*needed_reads` becomes the number of reads, and `*needed_runs` becomes the number of runs.
 /// `needed_reads` and `needed_runs` may be NULL. `reads` and `runs` may be NULL. The function
@@ -145,13 +146,14 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_reads(
 
 /// Writes reads for all bytes that move from `source_rank` to `destination_rank`.
 /// `shardspec_plan_rank_runs` describes the same bytes by runs. Use reads if source shards are in
-/// files or on other machines. A read gets bytes that are near each other in one source shard.
+/// files or on other machines. If needed bytes of a source shard are near each other, one read gets
+/// these bytes.
 ///
 /// `reads` receives the reads, ordered by source shard, then by their offsets. `runs` receives the
-/// runs of all reads, in the order of the reads. The `source_offset` of a run counts from the first
-/// byte of its read. The function divides a long run between several reads. With `options` NULL,
-/// the function uses the defaults. `itemsize` is the number of bytes of an element. With `itemsize`
-/// 0, the function uses the element type that the plan's layouts state.
+/// runs of all reads, in the order of the reads. The `source_offset` of a run is the distance from
+/// the first byte of its read. The function divides a long run between several reads. With
+/// `options` NULL, the function uses the defaults. `itemsize` is the number of bytes of an element.
+/// With `itemsize` 0, the function uses the element type that the plan's layouts state.
 ///
 /// `*needed_reads` becomes the number of reads, and `*needed_runs` becomes the number of runs.
 /// `needed_reads` and `needed_runs` may be NULL. `reads` and `runs` may be NULL. The function

@@ -1,9 +1,9 @@
 //! Requests.
 //!
-//! A request stands for an exchange or a collective that was started. Until the request has ended,
-//! the program may do other work. Functions with names that end in `_start` create requests.
-//! `shardspec_request_test` makes progress with a request without waiting. `shardspec_request_wait`
-//! completes a request.
+//! A request represents an exchange or a collective that a program has started. Until the request
+//! has ended, the program may do other work. Functions with names that end in `_start` create
+//! requests. `shardspec_request_test` makes progress with a request without waiting.
+//! `shardspec_request_wait` completes a request.
 //!
 //! The library has no thread of its own. A request makes progress only inside of
 //! `shardspec_request_test` and `shardspec_request_wait`. A rank that never tests its request
@@ -15,8 +15,8 @@
 //!   program must not use destination buffers. A request ends successfully when
 //!   `shardspec_request_test` writes 1 or `shardspec_request_wait` returns OK. A request also ends
 //!   when `shardspec_request_free` returns, or when a test or wait returns an error of the request.
-//! - A communicator has one request at a time. Until the request has ended, other calls with the
-//!   communicator return INVALID_ARGUMENT. If communicators share a transport
+//! - A communicator can have only one request at a time. Until the request has ended, other calls
+//!   with the communicator return INVALID_ARGUMENT. If communicators share a transport
 //!   (`shardspec_comm_new_group`), only one of these communicators can have a request at a time. To
 //!   have two requests at the same time, create two communicators that do not share a transport.
 //! - After a request has ended, `shardspec_request_test` and `shardspec_request_wait` return the

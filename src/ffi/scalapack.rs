@@ -16,9 +16,9 @@ pub const SHARDSPEC_SCALAPACK_ENTRY_COUNT: usize = 9;
 
 /// Creates the spec of a matrix that a descriptor of ScaLAPACK describes. `descriptor` holds the
 /// nine entries of the descriptor, and `entry_count` is 9. `mesh` is the grid of processes. The
-/// first axis has the rows of the grid, and the second axis has the columns. The descriptor belongs
-/// to the process on device `device` of `mesh`. The function checks the LLD of this process. The
-/// function ignores the context CTXT.
+/// coordinate on the first axis is the row of the grid, and the coordinate on the second axis is
+/// the column. The descriptor belongs to the process on device `device` of `mesh`. The function
+/// checks the LLD of this process. The function ignores the context CTXT.
 ///
 /// The spec is a mesh spec with a cyclic cut of each dimension. M and N are the sizes of the
 /// tensor. Pass M and N to `shardspec_spec_build_metadata`. The local matrix is column-major with

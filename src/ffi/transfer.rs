@@ -68,9 +68,9 @@ fn prepared(
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
-/// Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; GAP if an element that a
-/// destination needs is in no source; INVALID_ARGUMENT if the number of shards is wrong, a plan
-/// covers only some destinations or no element type is known; ALIASED if a destination shares
+/// Errors: INVALID_PLACEMENT if a shard belongs to no rank of the communicator; GAP if an element
+/// that a destination needs is in no source; INVALID_ARGUMENT if the number of shards is wrong, a
+/// plan covers only some destinations or no element type is known; ALIASED if a destination shares
 /// memory with another buffer of any tensor; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
 /// UNSUPPORTED_DEVICE, OVERFLOW, PARTIAL, INVALID_HANDLE, NULL_ARGUMENT. With these errors, the
 /// error's `index` is the position of the tensor. DISAGREEMENT if another rank has an error, or if
@@ -105,9 +105,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_transfer(
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
-/// Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; GAP if an element that a
-/// destination needs is in no source; INVALID_ARGUMENT if the number of shards is wrong, a plan
-/// covers only some destinations or no element type is known; ALIASED if a destination shares
+/// Errors: INVALID_PLACEMENT if a shard belongs to no rank of the communicator; GAP if an element
+/// that a destination needs is in no source; INVALID_ARGUMENT if the number of shards is wrong, a
+/// plan covers only some destinations or no element type is known; ALIASED if a destination shares
 /// memory with another buffer of any tensor; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
 /// UNSUPPORTED_DEVICE, OVERFLOW, PARTIAL, INVALID_HANDLE, NULL_ARGUMENT. With these errors, the
 /// error's `index` is the position of the tensor. DISAGREEMENT if another rank has an error, or if
@@ -205,7 +205,7 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_fingerprint(
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
-/// Threads: any. A run of another thread completes normally.
+/// Threads: any. A run of this transfer on another thread completes normally.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_transfer_free(
