@@ -43,10 +43,10 @@
 //!   state as after a failed call. Unwinding is supported on Linux, Android and FreeBSD, on x86-64
 //!   and AArch64. On other systems, unwinding into the library ends the process.
 //! - A callback must return or unwind. A jump without unwinding, such as longjmp, is forbidden. The
-//!   library can't detect such a jump. After such a jump, objects of the call would never be freed.
-//!   An op would stay BUSY, and `shardspec_op_unregister` on another thread would never return.
-//!   Threads that copy data for the call would continue to use the caller's memory. Asynchronous
-//!   cancellation of a thread inside of the library also has undefined behaviour.
+//!   library can't detect such a jump. After such a jump, the library would never free the objects
+//!   of the call. An op would stay BUSY, and `shardspec_op_unregister` on another thread would
+//!   never return. Threads that copy data for the call would continue to use the caller's memory.
+//!   Asynchronous cancellation of a thread inside of the library also has undefined behaviour.
 //! - `destroy(ctx)` runs exactly once. Before `destroy` runs, all calls of callbacks with this
 //!   `ctx` have returned. After `destroy` has begun, no callback receives this `ctx` again.
 //!   `destroy` runs on the thread that ends the last use of `ctx`. `destroy` also runs if the

@@ -60,9 +60,9 @@ use crate::memory::{Shared, try_collect, try_to_vec};
 /// errors, nothing was written on any rank. During the read: FILE_FAILED or INVALID_FILE if this
 /// rank can't read a file (the message names file, byte and reason); OUT_OF_MEMORY; the status of
 /// `progress` if `progress` cancels the read. If a rank fails during the read, all other ranks
-/// return DISAGREEMENT with the rank, its status and its message. If `progress` cancels the read
-/// after the last bytes of its rank have arrived, only that rank returns the status of `progress`.
-/// TRANSPORT_FAILED, or the status of a custom transport, if the transport fails.
+/// return DISAGREEMENT with the rank, its status and its message. If `progress` cancels the read on
+/// a rank after all bytes of this rank have arrived, only this rank returns the status of
+/// `progress`. TRANSPORT_FAILED, or the status of a custom transport, if the transport fails.
 /// Threads: any, but only one thread at a time may use the communicator. During the call, no other
 /// thread may use the destinations.
 /// Source: MPI_File_read_all.

@@ -180,10 +180,10 @@ fn tensors_to_write<'a>(given: &'a [TensorArgument<'_>]) -> Result<Vec<TensorToW
 /// checkpoint is at the path, if a name is empty or occurs twice, if metadata states no element
 /// type, or if some shards of an owner are missing; FILE_FAILED if the system refuses to write a
 /// file, for example because the disk is full; OVERLAP if two shards share only a part of their
-/// elements; UNSUPPORTED if the format of the files does not have an element type; UNSUPPORTED also
-/// if a shard is not a box and each owner has its own files; PARTIAL, SHAPE_MISMATCH,
-/// NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY. After an error, the path is unchanged.
+/// elements; UNSUPPORTED if the file format does not have the element type of a tensor, or if a
+/// shard is not a box and each owner has its own files; PARTIAL, SHAPE_MISMATCH, NDIM_MISMATCH,
+/// DTYPE_MISMATCH, INDEX_OUT_OF_RANGE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY. After an error, the path is unchanged.
 /// Threads: any. Several ranks and threads may write their parts at the same time.
 /// Source: torch's `torch.distributed.checkpoint.save`.
 /// Since: ABI 0.
@@ -264,9 +264,9 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_commit(
 /// is full; INVALID_FILE if a source file does not follow its format or is shorter than its header
 /// states; GAP if some elements are in no file; NOT_FOUND if the index of the source names a tensor
 /// that no file has; INVALID_ARGUMENT if the source has no known format, if `path` exists and
-/// `replace` is 0, or if something other than a checkpoint is at `path`; UNSUPPORTED if the format
-/// of the files does not have an element type, if a shard is not a box and each owner has its own
-/// files, or if the file system can't exchange two directories; OVERLAP, PARTIAL, OVERFLOW,
+/// `replace` is 0, or if something other than a checkpoint is at `path`; UNSUPPORTED if the file
+/// format does not have the element type of a tensor, if a shard is not a box and each owner has
+/// its own files, or if the file system can't exchange two directories; OVERLAP, PARTIAL, OVERFLOW,
 /// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If the spec of a rule does not fit a tensor, the
 /// function returns the error of `shardspec_spec_build_metadata`.
 /// Threads: any.

@@ -11,8 +11,8 @@ use crate::ffi::spec::{chunk_spec, shardspec_spec};
 use crate::model::chunk::{chunked_dim_size, split_size};
 use crate::model::spec::chunk_sharding_params;
 
-/// Writes to `*out` the size of a full chunk if `dim_size` elements are cut into `chunk_count`
-/// chunks. The size of a full chunk is ceil(dim_size / chunk_count).
+/// Writes to `*out` the size of a full chunk of a dimension. The dimension has `dim_size` elements
+/// and is cut into `chunk_count` chunks. The size of a full chunk is ceil(dim_size / chunk_count).
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
@@ -31,9 +31,9 @@ pub unsafe extern "C-unwind" fn shardspec_chunk_split_size(
     })
 }
 
-/// Writes to `*out` the size of chunk `index` if `dim_size` elements are cut into chunks of
-/// `split_size` elements. The last chunk may be shorter. Chunks past the end of the dimension have
-/// size 0.
+/// Writes to `*out` the size of chunk `index` of a dimension. The dimension has `dim_size` elements
+/// and is cut into chunks of `split_size` elements. The last chunk may be shorter. Chunks past the
+/// end of the dimension have size 0.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.

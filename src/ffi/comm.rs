@@ -112,8 +112,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new_local(
 
 /// Creates a communicator for `size` threads of this process. The communicator behaves like a
 /// communicator over several nodes. Rank r is on node `nodes[r]`. Collectives of the communicator
-/// prefer sources on the same node. This function is for tests of the sources that collectives
-/// choose. Messages are copied in memory, like the messages of `shardspec_comm_new_local`.
+/// prefer sources on the same node. This function is for tests: a test can check which sources the
+/// collectives choose. Messages are copied in memory, like the messages of
+/// `shardspec_comm_new_local`.
 ///
 /// `nodes` holds `size` numbers >= 0, one for each rank. Ranks on the same node have equal numbers.
 /// `comms[r]` becomes the handle of rank r.

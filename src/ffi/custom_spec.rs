@@ -270,7 +270,7 @@ impl Sharder for CustomSpec {
 /// Calls back: `destroy`, if the call fails.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if `type_name` is empty or the name of a built-in type,
-/// `build_metadata` is NULL, `struct_size` is wrong, or `success_status` can be the status of a
+/// `build_metadata` is NULL, `struct_size` is wrong, or `success_status` is a number that means a
 /// failure; NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. The functions of `vtable` may run on several threads at once.
 /// Since: ABI 0.

@@ -241,7 +241,7 @@ unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostV
 /// handle during the call.
 /// Blocks: no.
 /// Errors: READ_ONLY if a managed tensor has the read-only flag; UNSUPPORTED if a managed tensor
-/// has another major version of DLPack than 1 or unknown flags; INVALID_ARGUMENT if a managed
+/// has a major version of DLPack other than 1, or has unknown flags; INVALID_ARGUMENT if a managed
 /// tensor or a shard occurs twice, or if the shards are not exactly the shards of `owner`;
 /// SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a tensor does
 /// not fit its shard; INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, OVERFLOW, INVALID_HANDLE,

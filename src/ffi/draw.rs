@@ -16,7 +16,7 @@
 //! picture stands for several shards. The second part shows the beginning of the tensor with one
 //! shard in each cell. No picture has more than `SHARDSPEC_MAX_PICTURE_SIZE` bytes.
 //!
-//! The library reads no environment variables to draw a picture. The caller decides whether the
+//! The library reads no environment variables to draw a picture. The caller must check whether the
 //! terminal has colours, for example with `isatty` and the variable `NO_COLOR`.
 
 use std::ffi::c_char;
@@ -78,11 +78,11 @@ pub struct shardspec_draw_options {
     /// Number of dimensions in `axes`: 1 or 2. With 0, the library ignores `axes`, and the picture
     /// shows the last two dimensions that are cut.
     pub axis_count: usize,
-    /// The first index, in each dimension, of the part of the tensor that the picture shows.
-    /// Pictures of plans ignore this field.
+    /// One number for each dimension: the first index of the part of the tensor that the picture
+    /// shows. Pictures of plans ignore this field.
     pub window_offsets: *const i64,
-    /// The size, in each dimension, of the part of the tensor that the picture shows. In dimensions
-    /// that the picture shows, the size must be at least 1.
+    /// One number for each dimension: the size of the part of the tensor that the picture shows. In
+    /// dimensions that the picture shows, the size must be at least 1.
     pub window_sizes: *const i64,
     /// Number of values in `window_offsets` and in `window_sizes`: the number of dimensions of the
     /// tensor. With 0, the library ignores both fields, and the picture shows the whole tensor.

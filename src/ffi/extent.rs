@@ -125,11 +125,11 @@ fn dim_maps(
 ///
 /// `map_numbers` has one number for each dimension of each shard, shard after shard. Each number is
 /// the index of a dim map, counted from 0, or `SHARDSPEC_INTERVAL` to keep the interval. Dim map
-/// `i` has the stretches from `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1`. Two
-/// stretches of one dim map must not share an index or a place in the buffer. The sizes in `shards`
-/// are the lengths of the buffers, holes included. All dimensions that use one dim map must have
-/// the same size in `shards`. Any offsets in `shards` are allowed, and the copy has the same
-/// offsets.
+/// `i` consists of the stretches `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1`.
+/// Two stretches of one dim map must not share an index or a place in the buffer. The sizes in
+/// `shards` are the lengths of the buffers, holes included. All dimensions that use one dim map
+/// must have the same size in `shards`. Any offsets in `shards` are allowed, and the copy has the
+/// same offsets.
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`. The caller may free
 /// `shards` before `*out`.

@@ -70,9 +70,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_scatter_flat(
 }
 
 /// Copies every shard into a tensor. The function is `shardspec_metadata_gather` for flat arrays.
-/// Row i of the arrays describes shard i, which is a source. `shard_count` is the number of all
-/// shards, empty shards included. The function writes every element of `full`. `options` may be
-/// NULL.
+/// Row i of the arrays describes source shard i. `shard_count` is the number of all shards, empty
+/// shards included. The function writes every element of `full`. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle

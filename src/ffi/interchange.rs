@@ -253,8 +253,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_new_from_bytes(
 /// Writes a summary of a plan to `buffer` as JSON. The summary has the numbers of pieces, messages
 /// and elements of the plan. A message is all data that moves from one owner to another. The
 /// summary also has the number of elements that move between each pair of owners. If the plan's
-/// layouts state an element type, the summary also has numbers of bytes. The summary is for people,
-/// and for programs that show a plan. No function reads a summary.
+/// layouts state an element type, the summary also has the numbers of bytes. The summary is for
+/// people, and for programs that show a plan. No function reads a summary.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
 /// its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be

@@ -112,8 +112,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_with_dim_names(
     })
 }
 
-/// Creates the metadata of a linked tensor. A linked tensor has one element for each block of
-/// elements of the tensor of `metadata`. Linked tensors store, for example, the scales or the zero
+/// Creates the metadata of a linked tensor. Blocks divide the tensor of `metadata`, and a linked
+/// tensor has one element for each block. Linked tensors store, for example, the scales or the zero
 /// points of a quantised weight. Linked tensors may also store integers that each contain several
 /// packed elements of the weight.
 ///
@@ -133,8 +133,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_with_dim_names(
 /// dimensions; UNSUPPORTED if blocks are not contiguous in flattened dimensions; INVALID_ARGUMENT
 /// if a block size is below 1; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. With ILLEGAL_CUT, the
 /// message names the nearest legal cuts. With ILLEGAL_CUT, the error's `first_shard` is the shard's
-/// index, `dim` the dimension of its buffer, `got` the index of the cut, and `limit` the length of
-/// the block at the cut.
+/// index, `dim` is the dimension of the shard's buffer, `got` is the index of the cut, and `limit`
+/// is the length of the block at the cut.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -21,10 +21,10 @@
 //!   for calls of the op on other threads.
 //! - `shardspec_op_unregister` never waits for a thread that may wait for the calling thread. From
 //!   inside of the op itself, `shardspec_op_unregister` fails with SHARDSPEC_BUSY and changes
-//!   nothing. From inside of another op, the function also fails with SHARDSPEC_BUSY while calls of
-//!   the op to unregister run. Two ops that unregister each other on two threads therefore do not
-//!   deadlock. After SHARDSPEC_BUSY, call `shardspec_op_unregister` again later, or outside of all
-//!   ops.
+//!   nothing. From inside of another op, the function also fails with SHARDSPEC_BUSY if calls of
+//!   the op to unregister are still running. Two ops that unregister each other on two threads
+//!   therefore do not deadlock. After SHARDSPEC_BUSY, call `shardspec_op_unregister` again later,
+//!   or outside of all ops.
 //! - An op may itself wait for another thread, for example with a join. The library can't detect
 //!   such a wait. The thread that the op waits for must not unregister the op.
 //! - While a program replaces an op, one of the two ops is always registered under the name. New
@@ -154,7 +154,7 @@ unsafe fn options_argument(options: *const shardspec_op_options) -> Outcome<(boo
 /// Calls back: `destroy`, if the call fails; `destroy` of the op that is replaced.
 /// Blocks: on other threads, until all their calls of the replaced op have returned.
 /// Errors: BUSY if the op to replace can't be unregistered now; INVALID_ARGUMENT if a name is empty
-/// or has control characters, a flag is unknown, or `success_status` can be the status of a
+/// or has control characters, a flag is unknown, or `success_status` is a number that means a
 /// failure; ALREADY_EXISTS, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Source: `custom_sharding_spec_op` of torch.
@@ -190,9 +190,9 @@ pub unsafe extern "C-unwind" fn shardspec_op_register(
 /// Calls back: `destroy`.
 /// Blocks: on other threads, until their calls of the op have returned.
 /// Errors: BUSY if the call is made inside of the op, or inside of another op while calls of this
-/// op run; OUT_OF_MEMORY if a thread calls the library for the first time and the system has no
-/// memory left; INVALID_HANDLE if the registration has ended already, although calls of the op may
-/// still run on other threads; NULL_ARGUMENT. After BUSY and OUT_OF_MEMORY, the op is still
+/// op run; OUT_OF_MEMORY if the calling thread uses the library for the first time and the system
+/// has no memory left; INVALID_HANDLE if the registration has ended already, although calls of the
+/// op may still run on other threads; NULL_ARGUMENT. After BUSY and OUT_OF_MEMORY, the op is still
 /// registered.
 /// Threads: any.
 /// Since: ABI 0.

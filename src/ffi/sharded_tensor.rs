@@ -338,8 +338,8 @@ unsafe fn from_local(
     Ok(ShardedTensor::from_local(metadata, shards, Keepers::One(Keeper::of_lease(memory)?))?)
 }
 
-/// Frees a sharded tensor. NULL is allowed. After the sharded tensor and all managed tensors
-/// exported from it were freed, the library frees the memory of the shards or calls `release`.
+/// Frees a sharded tensor. NULL is allowed. When the sharded tensor and all managed tensors
+/// exported from it have been freed, the library frees the memory of the shards or calls `release`.
 ///
 /// Ownership: the caller gives up `tensor`.
 /// Calls back: `destroy`, if nothing else uses the object.

@@ -3,8 +3,8 @@
 //! These functions are for programs that can't use the macros of this header. A program without
 //! macros declares the structs itself. The program compares the size of its struct with the result
 //! of `shardspec_struct_size`. The program initialises the struct with `shardspec_struct_init`
-//! before it sets fields. Each of the two functions takes the name of the struct in this header,
-//! such as "shardspec_cut".
+//! before it sets fields. Each of the two functions takes the name that the struct has in this
+//! header, such as "shardspec_cut".
 //!
 //! The caller must set `struct_size` in every struct that begins with this field. The library
 //! refuses a `struct_size` of 0, because it can't know the size of the caller's memory. If a

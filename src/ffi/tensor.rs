@@ -120,9 +120,9 @@ impl shardspec_copy_options {
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if the views differ; ALIASED if
-/// `destination` shares memory with `source` or has two elements at one place; UNSUPPORTED if so
-/// many source elements have equal addresses that the check for ALIASED would take longer than the
-/// copy; UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an
+/// `destination` shares memory with `source` or has two elements at the same place; UNSUPPORTED if
+/// so many source elements have equal addresses that the check for ALIASED would take longer than
+/// the copy; UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an
 /// error, nothing was written.
 /// Threads: any. No other thread may use `destination` or write `source` during the call.
 /// Source: torch's `Tensor.copy_`, for one element type.

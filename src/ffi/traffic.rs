@@ -5,8 +5,8 @@
 //! from a source to a destination describe all bytes that move between the two. The bytes are in
 //! the same order on both sides. A sender packs all blocks of its runs in their order. The receiver
 //! unpacks the blocks of the same runs in the same order. Runs suit `preadv`, MPI's
-//! `MPI_Type_create_hvector` and RDMA. Reads (`shardspec_read`) suit sources in files. One read
-//! gets bytes that are near each other, and also the gaps between the bytes.
+//! `MPI_Type_create_hvector` and RDMA. Reads (`shardspec_read`) suit sources in files. If needed
+//! bytes are near each other, one read gets these bytes and the gaps between them.
 //!
 //! Ranks in the functions of this section are ranks of placements. Rank -1 stands for all
 //! placements without a rank.

@@ -137,8 +137,8 @@ pub struct shardspec_comm_vtable {
     /// the other ranks.
     pub abort: shardspec_abort_fn,
     /// Returns the node of a rank. If several shards hold an element, the library prefers a source
-    /// on the same rank, and in second place a source on the same node. With NULL, the library
-    /// treats all nodes as unknown.
+    /// on the same rank. If no source is on the same rank, the library prefers a source on the same
+    /// node. With NULL, the library treats all nodes as unknown.
     pub node: shardspec_node_fn,
     /// Starts an exchange, for requests. `start`, `test` and `wait` are either all set or all NULL.
     /// With NULL, a request calls `exchange` instead, inside of `shardspec_request_wait`.
