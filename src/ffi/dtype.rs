@@ -147,9 +147,9 @@ pub unsafe extern "C-unwind" fn shardspec_dtype_itemsize(
     })
 }
 
-/// Writes to `*out` the number of bytes of `element_count` consecutive elements. The number is bits
-/// * lanes * element_count / 8, rounded up. The buffer of a contiguous tensor with `element_count`
-/// elements needs this number of bytes.
+/// Writes to `*out` the number of bytes of `element_count` consecutive elements: bits * lanes *
+/// element_count / 8, rounded up. The buffer of a contiguous tensor with `element_count` elements
+/// needs this number of bytes.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.

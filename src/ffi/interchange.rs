@@ -20,9 +20,9 @@
 //! and to read than text.
 //!
 //! The functions that read a layout check the whole text or all bytes. Input from an unknown source
-//! is therefore safe to read. The error's `index` is the position of the wrong byte, counted from
-//! 0. The functions that read a layout also make all checks of a new layout. The functions refuse a
-//! field that this version of the library does not know. The error's message names this field.
+//! is therefore safe to read. The functions also make all checks of a new layout, and refuse a
+//! field that this version of the library does not know. The error's `index` is the position of the
+//! wrong byte, counted from 0. The error's message names an unknown field.
 //!
 //! Custom specs and custom placements contain functions of the caller, and functions can't be
 //! stored. The functions that write a layout therefore refuse custom specs and custom placements.
