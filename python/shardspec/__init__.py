@@ -1,8 +1,8 @@
-"""Describes how a tensor is cut across ranks, who owns which elements, and copies or sends them.
+"""Describes how tensors are cut across ranks and which rank owns each element, and moves elements.
 
-The names and results are those of PyTorch's `torch.distributed._shard.sharding_spec`. PyTorch is
-not needed: any object with the buffer protocol or `__dlpack__` is a tensor. The package wraps the C
-library of the same name.
+The package has the names and the results of PyTorch's `torch.distributed._shard.sharding_spec`, but
+does not need PyTorch. Any object with the buffer protocol or `__dlpack__` is a tensor. The package
+wraps the C library of the same name.
 """
 
 from . import _interpreter as _interpreter  # First: it may refuse this Python.

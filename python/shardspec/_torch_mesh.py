@@ -71,8 +71,8 @@ def from_placements(placements: Iterable[TorchPlacement],
                     device_mesh: DeviceMesh | Mesh) -> MeshShardingSpec:
     """Returns the spec of the placements of a DTensor over a mesh.
 
-    `Shard`, `_StridedShard`, `Replicate` and `Partial` are converted. Other placements are refused
-    by name.
+    The function converts `Shard`, `_StridedShard`, `Replicate` and `Partial`. For any other
+    placement, the function raises an error that names the placement.
 
     >>> from torch.distributed.tensor import Replicate, Shard
     >>> from_placements([Shard(0), Replicate()], Mesh({"dp": 2, "tp": 4})).cuts
@@ -86,7 +86,7 @@ def to_placements(spec: MeshShardingSpec, ndim: int | None = None) -> tuple[Torc
     """Returns the placements of a DTensor that is cut by a spec, one for each axis of its mesh.
 
     `ndim` is the number of dimensions of the tensor. Specs with cuts of negative dimensions need
-    `ndim`. A spec that placements can't express is refused with the reason.
+    `ndim`. If placements can't express the spec, the function raises an error with the reason.
 
     >>> to_placements(MeshShardingSpec(Mesh({"dp": 2, "tp": 4}), [Cut(-1, "tp")]), ndim=2)
     (Replicate(), Shard(dim=1))
@@ -101,7 +101,8 @@ def to_placements(spec: MeshShardingSpec, ndim: int | None = None) -> tuple[Torc
 
 
 def from_dtensor_spec(spec: DTensorSpec) -> MeshShardingSpec:
-    """Returns the spec of a `DTensorSpec`. Cuts of one dimension are applied in its `shard_order`."""
+    """Returns the spec of a `DTensorSpec`. Several cuts of one dimension are applied in the spec's
+    `shard_order`."""
     needs("spec", spec, "a DTensorSpec", "mesh", "placements")
     return _spec(from_device_mesh(spec.mesh), list(spec.placements),
                  getattr(spec, "shard_order", None))
@@ -111,7 +112,7 @@ def to_dtensor_spec(spec: MeshShardingSpec, size: Iterable[int], dtype: Any = "f
                     device_mesh: DeviceMesh | None = None) -> DTensorSpec:
     """Returns the `DTensorSpec` of a tensor of that size, contiguous and cut by a spec.
 
-    Without a `DeviceMesh`, one is made, by all ranks together.
+    Without a `DeviceMesh`, all ranks together make a `DeviceMesh`.
     """
     sizes = tuple(integers("size", size))
     _tokens(spec, len(sizes))
@@ -126,7 +127,7 @@ def to_dtensor_spec(spec: MeshShardingSpec, size: Iterable[int], dtype: Any = "f
 def from_dtensor(tensor: DTensor) -> ShardedTensor:
     """Returns the sharded tensor of a DTensor, with the same memory.
 
-    The local shard is the shard of this rank. A rank outside of the mesh has none.
+    The local shard is the shard of this rank. A rank outside of the mesh has no local shard.
     """
     needs("tensor", tensor, "a DTensor", "_spec", "to_local", "device_mesh")
     spec, local = from_dtensor_spec(tensor._spec), tensor.to_local().detach()
@@ -145,8 +146,8 @@ def to_dtensor(tensor: ShardedTensor, spec: MeshShardingSpec,
                device_mesh: DeviceMesh | None = None) -> DTensor:
     """Returns the DTensor of a sharded tensor with one local shard, with the same memory.
 
-    `spec` is the spec that cut the tensor. Without a `DeviceMesh`, one is made, by all ranks
-    together.
+    `spec` is the spec that cut the tensor. Without a `DeviceMesh`, all ranks together make a
+    `DeviceMesh`.
     """
     if not isinstance(tensor, ShardedTensor):
         raise TypeError(f"tensor: a ShardedTensor, not {described(tensor)}")

@@ -47,9 +47,9 @@ def from_sharded_tensor(tensor: TorchShardedTensor) -> ShardedTensor:
 
 
 def to_sharded_tensor(tensor: ShardedTensor, process_group: Any = None) -> TorchShardedTensor:
-    """Returns a sharded tensor as torch's, with the same memory.
+    """Converts a sharded tensor to torch's sharded tensor, with the same memory.
 
-    torch asks for placements on the ranks of the process group. The local shards must be exactly
+    torch requires placements on the ranks of the process group. The local shards must be exactly
     the shards of this rank.
     """
     if not isinstance(tensor, ShardedTensor):
@@ -63,7 +63,7 @@ def to_sharded_tensor(tensor: ShardedTensor, process_group: Any = None) -> Torch
 
 
 def from_shard_metadata(shard: TorchShard) -> ShardMetadata:
-    """Returns torch's shard as this package's.
+    """Converts torch's shard to a shard of this package.
 
     >>> from_shard_metadata(to_shard_metadata(ShardMetadata([0, 4], [2, 4], "rank:1")))
     ShardMetadata(shard_offsets=[0, 4], shard_sizes=[2, 4], placement=rank:1/cpu)
@@ -73,7 +73,7 @@ def from_shard_metadata(shard: TorchShard) -> ShardMetadata:
 
 
 def to_shard_metadata(shard: ShardMetadata) -> TorchShard:
-    """Returns a shard as torch's. A shard that is not a box is refused."""
+    """Converts a shard to torch's shard. The function refuses a shard that is not a box."""
     _box(shard)
     module = importlib.import_module("torch.distributed._shard.metadata")
     return module.ShardMetadata([*shard.shard_offsets], [*shard.shard_sizes],
@@ -81,7 +81,8 @@ def to_shard_metadata(shard: ShardMetadata) -> TorchShard:
 
 
 def from_sharding_spec(spec: sharding_spec.ShardingSpec) -> ChunkShardingSpec | EnumerableShardingSpec:
-    """Returns torch's `ChunkShardingSpec` or `EnumerableShardingSpec` as this package's."""
+    """Converts torch's `ChunkShardingSpec` or `EnumerableShardingSpec` to a spec of this
+    package."""
     kind = type(spec).__name__
     if kind == "ChunkShardingSpec":
         return ChunkShardingSpec(spec.dim, spec.placements)
@@ -91,7 +92,7 @@ def from_sharding_spec(spec: sharding_spec.ShardingSpec) -> ChunkShardingSpec | 
 
 
 def to_sharding_spec(spec: ChunkShardingSpec | EnumerableShardingSpec) -> sharding_spec.ShardingSpec:
-    """Returns a `ChunkShardingSpec` or an `EnumerableShardingSpec` as torch's.
+    """Converts a `ChunkShardingSpec` or an `EnumerableShardingSpec` to torch's spec.
 
     >>> to_sharding_spec(ChunkShardingSpec(0, ["rank:0/cuda:0", "rank:1/cuda:1"]))
     ChunkShardingSpec(dim=0, placements=[rank:0/cuda:0, rank:1/cuda:1])
@@ -106,7 +107,7 @@ def to_sharding_spec(spec: ChunkShardingSpec | EnumerableShardingSpec) -> shardi
 
 
 def from_sharded_tensor_metadata(metadata: TorchMetadata) -> ShardedTensorMetadata:
-    """Returns the metadata of torch's `ShardedTensor` as this package's.
+    """Converts the metadata of torch's `ShardedTensor` to metadata of this package.
 
     The shards must cover the tensor and must not overlap.
     """
@@ -143,8 +144,8 @@ def from_storage_metadata(stored: TensorStorageMetadata,
                           placements: Sequence[Any] | None = None) -> ShardedTensorMetadata:
     """Returns the metadata of a tensor in a distributed checkpoint.
 
-    A stored chunk has no owner. `placements` has one for each chunk. Without `placements`, all
-    chunks are on "cpu".
+    A stored chunk has no owner. `placements` has one placement for each chunk. Without
+    `placements`, all chunks are on "cpu".
     """
     needs("stored", stored, "a TensorStorageMetadata", "chunks", "size", "properties")
     boxes = pack("stored", stored.chunks, ndim=len(stored.size), unplaced=True)
@@ -166,8 +167,8 @@ def from_storage_metadata(stored: TensorStorageMetadata,
 def to_storage_metadata(metadata: ShardedTensorMetadata) -> TensorStorageMetadata:
     """Converts metadata to the description of a tensor in a distributed checkpoint.
 
-    The description has a chunk for each shard. For replicas, the description has only one chunk.
-    The metadata must state its element type. Shards that are not boxes are refused.
+    The description has a chunk for each shard. For a set of replicas, the description has only one
+    chunk. The metadata must state its element type. Shards that are not boxes are refused.
 
     >>> spec = ChunkShardingSpec(0, ["rank:0", "rank:1"])
     >>> theirs = to_storage_metadata(spec.build_metadata((4, 2), TensorProperties("float32")))
@@ -195,7 +196,8 @@ def from_chunk(chunk: ChunkStorageMetadata) -> ShardMetadata:
 
 
 def to_chunk(shard: ShardMetadata) -> ChunkStorageMetadata:
-    """Returns the box of a shard as a stored chunk. A shard that is not a box is refused."""
+    """Converts the box of a shard to a stored chunk. The function refuses a shard that is not a
+    box."""
     _box(shard)
     size = importlib.import_module("torch").Size
     return importlib.import_module(STORED).ChunkStorageMetadata(size(shard.shard_offsets),

@@ -263,7 +263,7 @@ def patch() -> Patch:
 
 
 def unpatch() -> None:
-    """Puts torch's own functions back. Before the first `patch`, this call does nothing."""
+    """Restores torch's own functions. Before the first `patch`, this call does nothing."""
     with _lock:
         _exchange([(replacement, original) for original, replacement in _replaced])
         _replaced.clear()

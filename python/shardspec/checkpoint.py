@@ -44,7 +44,8 @@ class StoredTensor(NamedTuple):
 
 
 class ReadReport(NamedTuple):
-    """Numbers about a read. Bytes that two destinations need count twice as needed."""
+    """Numbers about a read. If two destinations need a byte, `bytes_needed` counts the byte
+    twice."""
 
     read_count: int
     bytes_read: int
@@ -55,7 +56,8 @@ class Checkpoint(Handle, Mapping[str, StoredTensor]):
     """A mapping from the names of tensors in a file or a directory to their types and shapes.
 
     A path is a safetensors file, a directory of safetensors files, a directory of torch's
-    distributed checkpoint, or a `.npy` file. Only `read` reads elements. No file stays open.
+    distributed checkpoint, or a `.npy` file. Only `read` and similar methods read elements. No file
+    stays open after a call.
     """
 
     _free = "checkpoint_free"
@@ -99,8 +101,8 @@ class Checkpoint(Handle, Mapping[str, StoredTensor]):
               ) -> list[ShardspecError]:
         """Returns all reasons why tensors can't be read, each with its position as `index`.
 
-        Without destinations, returns all problems of the checkpoint. For a layout, a list of the
-        indices of shards may replace the tensors.
+        Without destinations, returns all problems of the checkpoint. If a destination has a layout,
+        a list of shard indices may replace its tensors.
         """
         items = _Items(destinations, write=False)
         room = FIRST_ROOM
@@ -124,10 +126,10 @@ class Checkpoint(Handle, Mapping[str, StoredTensor]):
 
         One read gets bytes that are near each other. A gap of at most `max_gap` bytes is always
         part of the read. A larger gap is part of the read if the whole read stays within
-        `over_read` times the needed bytes. `progress` is called with the number of bytes that have
-        been read and the number of all bytes. An exception in `progress` cancels the read. `whole`
-        receives one value for each destination: true if the destination was read completely. If the
-        read fails, `whole` is also set.
+        `over_read` times the needed bytes. The library calls `progress` with the number of bytes
+        that have been read and the number of all bytes. An exception in `progress` cancels the
+        read. `whole` receives one value for each destination: true if the destination was read
+        completely. If the read fails, `whole` is also set.
         """
         how = _Reading(self, destinations, progress, whole, max_threads, max_gap, over_read, max_read)
         with how:
@@ -140,13 +142,14 @@ class Checkpoint(Handle, Mapping[str, StoredTensor]):
                         max_read: int = 0, memory_limit: int = 0,
                         progress: Callable[[int, int], Any] | None = None,
                         whole: list[bool] | None = None) -> ReadReport:
-        """Reads tensors on all ranks of a communicator together, each stored byte on one rank.
+        """Reads tensors on all ranks of a communicator together. One rank reads each stored byte.
 
-        All ranks pass the same names and layouts in the same order, and each rank all of its own
+        All ranks pass the same names and layouts in the same order. Each rank passes all of its own
         shards. If several shards have the same elements, one rank reads these elements and sends
-        them to the other ranks. A destination without metadata is read whole on every rank. If a
-        rank can't read, all ranks raise an error with the rank and the reason. `memory_limit` is
-        for messages between ranks. `read` explains the other arguments.
+        them to the other ranks. For a destination without metadata, every rank receives the whole
+        tensor. If a rank can't read, all ranks raise an error with the rank and the reason.
+        `memory_limit` limits the memory for messages between ranks. `read` explains the other
+        arguments.
         """
         def prepare() -> tuple[Any, ...]:
             made.append(_Reading(self, destinations, progress, whole, max_threads, max_gap, over_read,
@@ -178,9 +181,9 @@ class Checkpoint(Handle, Mapping[str, StoredTensor]):
 def choose_readers(layouts: Iterable[ShardedTensorMetadata]) -> list[list[int]]:
     """Chooses one reader for each set of shards with the same elements.
 
-    Returns one index for each shard of each layout. If the index is the shard's own index, this
-    shard is read from files. If the index is another index, the shard receives its elements from
-    the shard with that index.
+    Returns one index for each shard of each layout. If the index of a shard is its own index, its
+    rank reads the shard from files. If the index is another index, the shard receives its elements
+    from the shard with this other index.
     """
     metadatas = [metadata_of(f"layouts[{number}]", layout)
                  for number, layout in enumerate(listed("layouts", layouts, "metadata"))]

@@ -59,9 +59,9 @@ def convert_checkpoint(source: str | os.PathLike[str], path: str | os.PathLike[s
     """Writes all tensors of a checkpoint to another checkpoint, with other layouts.
 
     `rules` maps patterns of names to specs. Each `*` in a pattern stands for any characters. The
-    first pattern that matches a name applies. A tensor that no pattern matches is written whole, as
-    a shard of rank 0. At most `max_bytes` bytes of elements are in memory at a time. The default is
-    64 MiB.
+    first pattern that matches a name applies. If no pattern matches a name, the tensor is written
+    whole, as a shard of rank 0. At most `max_bytes` bytes of elements are in memory at a time. The
+    default is 64 MiB.
     """
     pairs = items("rules", rules, "patterns and specs")
     for pattern, spec in pairs:

@@ -48,10 +48,10 @@ TensorStruct = lib.header.type("comm_tensor")
 class Request(Handle):
     """An exchange or a collective that was started.
 
-    A request makes progress in `test` and `wait` only. The memory of a request is kept until the
-    request is closed or dropped. A running request that is closed or dropped aborts the
-    communicator, and the other ranks stop waiting. With a transport that can't abort, the request
-    is completed instead.
+    A request makes progress in `test` and `wait` only. The request keeps its tensors until the
+    program closes or drops the request. If the program closes or drops a running request, the
+    request aborts the communicator, and the other ranks stop waiting. If the transport can't abort,
+    the call that closes the request waits until the request has ended.
     """
 
     _free = "request_free"
@@ -141,8 +141,8 @@ class Communicator(Handle):
     def local(size: int, nodes: Iterable[int] | None = None) -> list[Communicator]:
         """Returns communicators between the threads of this process, one for each rank.
 
-        With `nodes`, the communicators behave like communicators with rank r on node `nodes[r]`.
-        Collectives of such communicators read replicas from the same node if possible.
+        With `nodes`, rank r counts as a rank on node `nodes[r]`. If possible, a collective reads a
+        replica on the node of the rank that needs the elements.
         """
         count = within("size", size, MAX_LOCAL)
         handles = (ctypes.c_void_p * count)()
@@ -250,8 +250,8 @@ class Communicator(Handle):
 
         `members` lists ranks of this communicator. The default is all ranks. `placement_ranks`
         lists the ranks of the members in placements. By default, the members keep their placement
-        ranks. Only the members call this method, all with the same lists. A rank makes one call at
-        a time with the group and with the communicator that the group was made from.
+        ranks. Only the members call this method, and all members pass equal lists. A rank must not
+        use the group and this communicator at the same time.
         """
         chosen = None if members is None else integers("members", members)
         if chosen is not None and not chosen:
@@ -286,8 +286,8 @@ class Communicator(Handle):
                     memory_limit: int = 0, max_threads: int = 0,
                     hint: copies.Hint | None = None) -> Request:
         """Starts the collective of `shard`. Other ranks may call `shard` instead of this method.
-        `wait` of the request returns this rank's shards, or raises an error of the arguments after
-        the other ranks have received it.
+        `wait` of the request returns this rank's shards. If an argument is invalid, `wait` raises
+        the error after the other ranks have received the error.
         """
         given: list[Any] = []
         return started(lib.comm_scatter_start, self, lambda: self._for_shard(
@@ -326,8 +326,8 @@ class Communicator(Handle):
                      full: Any = None, dst_rank: int = 0, *, memory_limit: int = 0,
                      max_threads: int = 0, hint: copies.Hint | None = None) -> Request:
         """Starts the collective of `gather`. Other ranks may call `gather` instead of this method.
-        `wait` of the request returns the tensor or None, or raises an error of the arguments after
-        the other ranks have received it.
+        `wait` of the request returns the tensor or None. If an argument is invalid, `wait` raises
+        the error after the other ranks have received the error.
         """
         given: list[Any] = []
         return started(lib.comm_gather_start, self, lambda: self._for_gather(
@@ -375,8 +375,8 @@ class Communicator(Handle):
                       tag: str | None = None, memory_limit: int = 0, max_threads: int = 0,
                       hint: copies.Hint | None = None) -> Request:
         """Starts the collective of `reshard`. Other ranks may call `reshard` instead of this
-        method. `wait` of the request returns this rank's shards, or raises an error of the
-        arguments after the other ranks have received it.
+        method. `wait` of the request returns this rank's shards. If an argument is invalid, `wait`
+        raises the error after the other ranks have received the error.
         """
         given: list[Any] = []
         start = lib.comm_reshard_start if tag is None else lib.comm_transfer_start

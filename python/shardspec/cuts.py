@@ -26,8 +26,8 @@ LEAST = {"granule": 1, "repeat": 1, "block": 1, "first": 0, "size": 0}
 class Segment:
     """A range of a dimension that is cut separately, such as the keys of a fused QKV weight.
 
-    `size` is the number of positions. The other fields have the meaning of the fields of `Cut`. A
-    field that is None has the value of the cut.
+    `size` is the number of indices in the segment. The other fields have the meaning of the fields
+    of `Cut`. If a field is None, the segment takes the value of the cut.
     """
 
     size: int
@@ -54,19 +54,21 @@ class Cut:
     """A cut of one dimension over one axis of a mesh.
 
     `dim` is the number or the name of a dimension. A negative number counts from the last
-    dimension. `rule` defines which positions each coordinate of `axis` has:
+    dimension. `rule` defines which indices each coordinate of `axis` has:
 
     - "chunk": equal pieces, the last pieces may be shorter or empty (`torch.chunk`);
     - "balanced": sizes differ by one at most (`numpy.array_split`);
     - "sizes" and "weights": pieces of the listed `sizes`, or in proportion to `weights`. Passing a
       list implies the rule;
-    - "cyclic": blocks of `block` positions. Piece `first` gets the first block, and so on.
+    - "cyclic": blocks of `block` indices. Coordinate `first` gets the first block, the next
+      coordinate gets the next block, and so on.
 
-    `granule` positions stay together, such as the rows of an attention head. `even` refuses pieces
-    of different sizes. With `repeat` n, n neighbouring coordinates have the same piece. With
-    REPEAT_AS_NEEDED, n is computed: the number of coordinates for each granule. `segments` are
-    parts of the dimension that are cut separately: a number of equal segments, or a list of sizes
-    or of Segment. A coordinate has one piece of each segment, in the order of the segments.
+    A granule is a block of `granule` neighbouring indices that stay in one piece, such as the rows
+    of an attention head. With `even`, pieces of different sizes are refused. With `repeat` n, n
+    neighbouring coordinates have the same piece. With REPEAT_AS_NEEDED, the library computes n from
+    the numbers of coordinates and granules. `segments` are ranges of the dimension that are cut
+    separately: a number of equal segments, or a list of sizes or of Segment. A coordinate has one
+    piece of each segment, in the order of the segments.
 
     >>> Cut(0, "tp", granule=128).check(1024, 8)
     >>> check_degrees([(12, Cut(0, "tp", even=True))], 5)
@@ -100,7 +102,7 @@ class Cut:
         return _written(self)
 
     def check(self, length: int, count: int) -> None:
-        """Raises an error if `length` positions can't be cut over `count` coordinates.
+        """Raises an error if `length` indices can't be cut over `count` coordinates.
 
         `build_metadata` raises this error too.
         """
@@ -113,11 +115,11 @@ MAX_DEGREE = 1 << 20
 
 
 def check_degrees(cuts: Iterable[tuple[int, Cut]], max_degree: int) -> list[int | None]:
-    """Returns the degrees of parallelism that several lengths allow.
+    """Checks several cuts for each degree of parallelism up to a maximum.
 
     `cuts` are pairs of a length and its cut. Lengths are numbers of heads, blocks or experts. The
     result has one entry for each degree from 1 to `max_degree`: None for a legal degree, else the
-    position of the first illegal cut. `Cut.check(length, degree)` raises the reason.
+    position of the first illegal cut. `Cut.check(length, degree)` raises an error with the reason.
     """
     pairs = []
     for number, pair in enumerate(listed("cuts", cuts, "lengths and cuts")):

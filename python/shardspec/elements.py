@@ -37,7 +37,7 @@ def owner_of(metadata: ShardedTensorMetadata, element: Iterable[int]) -> int:
 
 def locate(metadata: ShardedTensorMetadata,
            elements: Iterable[Iterable[int]]) -> list[tuple[int, tuple[int, ...]]]:
-    """Returns, for each index in the tensor, the shard that owns the element and its index in that
+    """Returns, for each index in the tensor, the shard that owns the element, and the index in this
     shard.
 
     >>> from shardspec import ChunkShardingSpec
@@ -55,8 +55,8 @@ def locate(metadata: ShardedTensorMetadata,
 
 def globalize(metadata: ShardedTensorMetadata,
               places: Iterable[tuple[int, Iterable[int]]]) -> list[tuple[int, ...]]:
-    """The inverse of `locate`: returns the index in the tensor for each shard and index in that
-    shard.
+    """The inverse of `locate`. Returns the index in the tensor for each pair of a shard and an
+    index in this shard.
     """
     ndim = len(metadata_of("metadata", metadata).size)
     pairs = [listed(f"places[{number}]", place, "a shard and an index in it")

@@ -36,7 +36,7 @@ def from_mesh(mesh: JaxMesh) -> Mesh:
     """Converts JAX's mesh to a mesh of this package.
 
     The placement of a device has the rank of the process and the number of the device:
-    "rank:0/cuda:3". The devices of an `AbstractMesh` are on ranks from 0 on.
+    "rank:0/cuda:3". Device i of an `AbstractMesh` is on rank i.
     """
     if not all(hasattr(mesh, name) for name in ("shape", "axis_names")):
         raise TypeError(f"mesh: a Mesh of jax, not {described(mesh)}")
@@ -50,7 +50,7 @@ def to_mesh(mesh: Mesh, devices: Sequence[Device] | None = None) -> JaxMesh:
     """Converts a mesh to JAX's mesh.
 
     `devices` has JAX's devices in the order of the mesh, row-major. Without `devices`, the
-    placements of the mesh name JAX's devices in the form of `from_mesh`.
+    placements of the mesh must name JAX's devices in the form that `from_mesh` returns.
     """
     instance("mesh", mesh, Mesh)
     return _mesh(mesh, devices, frozenset())
@@ -81,10 +81,10 @@ def _mesh(mesh: Mesh, devices: Sequence[Device] | None, explicit: frozenset[str]
 
 
 def from_named_sharding(sharding: NamedSharding) -> MeshShardingSpec:
-    """Returns the spec of a `NamedSharding`. The kind of memory is ignored.
+    """Returns the spec of a `NamedSharding`. The function ignores the kind of memory.
 
-    A dimension must divide evenly, which JAX requires. A `PartitionSpec` with parts that are
-    unconstrained is refused.
+    JAX requires pieces of equal sizes, so the cuts of the spec have `even`. The function refuses a
+    `PartitionSpec` with unconstrained parts.
 
     >>> from jax.sharding import AbstractMesh, NamedSharding, PartitionSpec
     >>> sharding = NamedSharding(AbstractMesh((2, 4), ("x", "y")), PartitionSpec("y", None))
@@ -102,8 +102,8 @@ def to_named_sharding(spec: MeshShardingSpec, ndim: int | None = None,
 
     `ndim` is the number of dimensions of the array. `mesh` is JAX's mesh. Without `mesh`, `to_mesh`
     makes the mesh. In JAX, only an axis of the type `Explicit` can be pending a reduction. If
-    `to_mesh` makes the mesh, such axes have this type. A spec that a `PartitionSpec` can't express
-    is refused with the reason.
+    `to_mesh` makes the mesh, axes that are pending a reduction have this type. If a `PartitionSpec`
+    can't express the spec, the function raises an error with the reason.
 
     >>> import jax
     >>> from shardspec import Cut

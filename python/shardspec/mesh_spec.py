@@ -40,8 +40,8 @@ class MeshShardingSpec(BuiltInSpec):
     """Cuts dimensions over the axes of a mesh, as DTensor's placements and JAX's `NamedSharding` do.
 
     Shard i belongs to device i of the mesh. The cuts are applied in their order: a second cut of a
-    dimension cuts the pieces of the first. Each axis is used at most once. The devices of an axis
-    that no cut uses have the same elements.
+    dimension cuts the pieces of the first. Each axis is used at most once. If no cut uses an axis,
+    all devices along this axis have the same elements.
 
     `flatten=(first, count)` makes one dimension of `count` dimensions from `first` on, in row-major
     order. `pad={dim: length}` lengthens dimensions to a length or to a `Multiple`. The added places
@@ -108,7 +108,7 @@ class MeshShardingSpec(BuiltInSpec):
 
     @classmethod
     def parse(cls, notation: str, written: str, mesh: Mesh) -> MeshShardingSpec:
-        """The layout over a mesh that a text of another program describes.
+        """Returns the layout over a mesh that a text of another program describes.
 
         `notation` is "dtensor", "jax", "xla" or "shardy". The `str()` of a DTensor's placements or
         of a `PartitionSpec` is such a text. The `index` of a `ShardspecError` is the number of the
@@ -128,7 +128,7 @@ class MeshShardingSpec(BuiltInSpec):
         return made
 
     def format(self, notation: str, ndim: int | None = None) -> str:
-        """The text of the layout in a notation: "dtensor", "jax", "xla" or "shardy".
+        """Returns the text of the layout in a notation: "dtensor", "jax", "xla" or "shardy".
 
         `ndim` is the number of dimensions of the tensor. Without `ndim`, the text ends at the last
         dimension that is cut. If the notation can't express the layout, the method raises an error
@@ -139,11 +139,11 @@ class MeshShardingSpec(BuiltInSpec):
 
     @classmethod
     def from_scalapack(cls, descriptor: Iterable[int], mesh: Mesh, device: int) -> MeshShardingSpec:
-        """The layout of the matrix of a descriptor of ScaLAPACK over a grid of processes.
+        """Returns the layout that a ScaLAPACK descriptor of a matrix describes.
 
-        `descriptor` has the nine entries of the process `device`. The LLD of this process is
-        checked. The first axis of `mesh` has the rows of the grid, the second axis the columns. The
-        context is ignored.
+        `descriptor` has the nine entries of the process `device`. The method checks the LLD of this
+        process, and ignores the context (CTXT). The first axis of `mesh` counts the rows of the
+        grid of processes. The second axis counts the columns.
         """
         instance("mesh", mesh, Mesh)
         given = integers("descriptor", descriptor)
@@ -155,7 +155,7 @@ class MeshShardingSpec(BuiltInSpec):
                           for dim, (axis, block, first) in enumerate(blocks)])
 
     def scalapack(self, rows: int, columns: int, device: int, *, context: int = 0) -> list[int]:
-        """The descriptor of ScaLAPACK of a matrix of these sizes, for the process `device`.
+        """Returns the ScaLAPACK descriptor of a matrix of these sizes, for the process `device`.
 
         LLD is the number of rows of the process, or 1 if the process has no rows.
         """

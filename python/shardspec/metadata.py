@@ -46,8 +46,8 @@ class Known(NamedTuple):
 class ShardedTensorMetadata(Handle):
     """All shards of a tensor, its sizes and its properties.
 
-    `build_metadata` of a spec creates metadata, and this class creates it from shards. The shards
-    must cover the tensor and must not overlap. The object is immutable.
+    `build_metadata` of a spec creates metadata. The constructor of this class creates metadata from
+    shards. The shards must cover the tensor and must not overlap. The object is immutable.
 
     `scatter`, `gather`, `extract_shard` and `view_shard` move data between a tensor and its shards.
     All four methods accept any object with the buffer protocol or `__dlpack__`, and use the memory
@@ -74,7 +74,8 @@ class ShardedTensorMetadata(Handle):
     def to_json(self) -> str:
         """Returns the metadata as a JSON text without spaces, with flat arrays of numbers.
 
-        A placement of a type of your own raises NotImplementedError, because it is code.
+        If a placement is of your own type, the method raises NotImplementedError, because a text
+        can't contain code.
         """
         return lib.text(lib.metadata_to_json, self)
 
@@ -82,7 +83,7 @@ class ShardedTensorMetadata(Handle):
     def from_json(cls, text: str | bytes) -> ShardedTensorMetadata:
         """Returns the metadata of a JSON text. The `index` of a `ShardspecError` is the wrong byte.
 
-        The shards are checked for bounds, overlaps and gaps.
+        The method checks the bounds of the shards, and refuses overlaps and gaps.
         """
         from .interchange import from_json  # It knows specs, and so imports this module.
 
@@ -103,13 +104,15 @@ class ShardedTensorMetadata(Handle):
 
     @property
     def shards_metadata(self) -> Sequence[ShardMetadata]:
-        """The shards, in the order of the spec. The sequence reads a shard when it is indexed."""
+        """The shards, in the order of the spec. The sequence reads a shard from the library when
+        the program indexes the sequence."""
         return Shards(self)
 
     def to_arrays(self) -> ShardArrays:
         """Returns all shards as flat arrays, which `EnumerableShardingSpec.from_arrays` accepts.
 
-        Of many shards, this is much faster than reading them one by one. All shards have to be boxes.
+        For many shards, this method is much faster than reads of single shards. All shards must be
+        boxes.
         """
         return arrays_of(self)
 
@@ -163,9 +166,10 @@ class ShardedTensorMetadata(Handle):
              axes: Iterable[int] = (), window: Sequence[slice] | None = None) -> str:
         """Returns a picture of the owners of all elements, as text or as SVG.
 
-        `color` is about text. With None, the text has colours if `sys.stdout` is a terminal, except
-        with a value of `NO_COLOR`. `axes` holds the dimension of the rows and the dimension of the
-        columns. `window` holds a slice for each dimension: the part of the tensor to draw.
+        `color` adds colours to a text. With None, the text has colours if `sys.stdout` is a
+        terminal and `NO_COLOR` has no value. `axes` holds the dimension of the rows and the
+        dimension of the columns. `window` holds a slice for each dimension: the part of the tensor
+        to draw.
         """
         return pictures.draw(lib.metadata_draw, self, format=format, theme=theme, color=color,
                              ascii=ascii, width=width, axes=axes, window=window, size=self.size)
@@ -302,15 +306,15 @@ class ShardedTensorMetadata(Handle):
         return bool(lib.answer(ctypes.c_int32, lib.metadata_has_replicas, self))
 
     def replica(self, shard: int) -> tuple[int, int]:
-        """Returns two numbers: the count of lower shards with the same elements at the same places,
-        and the lowest index of these shards."""
+        """Compares the shard with shards of lower indices that have the same elements at the same
+        places. Returns the number of these shards, and the lowest index."""
         number, primary = ctypes.c_size_t(), ctypes.c_size_t()
         lib.metadata_replica(self, self._index(shard, "shard"), ctypes.byref(number),
                              ctypes.byref(primary))
         return number.value, primary.value
 
     def blocks(self, block_sizes: Iterable[int]) -> ShardedTensorMetadata:
-        """Returns metadata for a tensor with one element for each block of this one, such as its
+        """Returns metadata for a tensor with one element for each block of this tensor, such as its
         scales.
         """
         sizes = integers("block_sizes", block_sizes)
@@ -351,8 +355,8 @@ class ShardedTensorMetadata(Handle):
         """A hash of the shards and their placements. Every process computes the same hash.
         `source_hash` and `destination_hash` of a plan are such hashes.
 
-        The hash covers the indices of each shard, and the order of the indices in the buffer. The
-        hash does not cover sizes and properties of the tensor.
+        The hash depends on the indices of each shard, and on the order of the indices in the
+        buffer. The hash does not depend on sizes and properties of the tensor.
         """
         return Extents.of(self).digest()
 

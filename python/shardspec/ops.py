@@ -36,8 +36,8 @@ def custom_sharding_spec_op(sharding_spec_class: type[ShardingSpec], func: Any, 
 
     `func` is a name, or a function such as `torch.nn.functional.linear`. For a function, the name
     of the function is used. The op is called with torch's arguments: (types, args, kwargs,
-    process_group). A second op with the same name is refused. With the option to replace, it
-    replaces the first op.
+    process_group). By default, the function refuses a second op with the same name. With `replace`,
+    the second op replaces the first op.
     """
     def decorate(function: Function) -> Function:
         names = _type_name(sharding_spec_class, "sharding_spec_class"), op_name(func, "func")
@@ -55,7 +55,7 @@ def has_custom_op(sharding_spec: ShardingSpec | type[ShardingSpec], op: Any) -> 
 
 
 def remove_custom_op(sharding_spec: ShardingSpec | type[ShardingSpec], op: Any) -> None:
-    """Unregisters an op. When this returns, no call of the op runs or will run."""
+    """Unregisters an op. When this function returns, no call of the op runs or will run."""
     lib.op_unregister(lib.answer(ctypes.c_void_p, lib.op_look_up, _type_name(sharding_spec),
                                  op_name(op)))
 
@@ -71,9 +71,10 @@ def dispatch_custom_op(sharding_spec: ShardingSpec, op: Any, args: Sequence[Any]
                        results: int = 1) -> Any:
     """Calls the op of a spec's type.
 
-    A Python function receives these objects themselves, and its result is returned. An op of
-    another language receives numbers, texts, lists of integers, tensors and sharded tensors. An op
-    of another language returns `results` values: a single value, or a tuple of values.
+    An op in Python receives the objects that the caller passed, and the caller receives the result
+    of the op. An op of another language receives numbers, texts, lists of integers, tensors and
+    sharded tensors. An op of another language returns `results` values: a single value, or a tuple
+    of values.
     """
     names = _type_name(sharding_spec), op_name(op)
     named = {} if kwargs is None else dict(items("kwargs", kwargs, "names and arguments"))

@@ -40,8 +40,8 @@ class Placement:
     """An owner and a device: torch's `_remote_device`.
 
     The text of a placement is "rank:1/cuda:0", "rank:1", "trainer0/cpu", "trainer0" or "cuda:1",
-    for example. The default device is "cpu". A `torch.device` or torch's own `_remote_device` is
-    accepted too.
+    for example. The default device is "cpu". The constructor also accepts a `torch.device` or
+    torch's own `_remote_device`.
     """
 
     __slots__ = ("_fields",)

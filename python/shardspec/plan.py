@@ -68,9 +68,9 @@ class Plan(Handle):
     of both layouts are boxes, each piece is a Piece. If a shard is not a box, each piece is a
     StridedPiece.
 
-    With `nodes`, rank r is on node `nodes[r]`. For elements of several sources, the plan prefers a
-    source of the same rank, and in second place a source on the same node. A negative number stands
-    for an unknown node.
+    With `nodes`, rank r is on node `nodes[r]`. If several sources have an element, the plan prefers
+    a source on the destination's rank, and in second place a source on the destination's node. A
+    negative number stands for an unknown node.
 
     `pickle` and `copy` compute a plan again from the same layouts.
 
@@ -129,8 +129,8 @@ class Plan(Handle):
              color: bool | None = None, ascii: bool = False, width: int | None = None) -> str:
         """Returns a picture of the traffic between each pair of owners, as text or as SVG.
 
-        `color` is about text. With None, the text has colours if `sys.stdout` is a terminal, except
-        with a value of `NO_COLOR`.
+        `color` adds colours to a text. With None, the text has colours if `sys.stdout` is a
+        terminal and `NO_COLOR` has no value.
         """
         return pictures.draw(lib.plan_draw, self, format=format, theme=theme, color=color,
                              ascii=ascii, width=width, axes=(), window=None, size=())
@@ -205,8 +205,8 @@ class Plan(Handle):
 
     @property
     def source_hash(self) -> int:
-        """The `layout_hash` of the source layout. A program compares this hash to find out whether a
-        plan is out of date.
+        """The `layout_hash` of the source layout. To find out whether a plan is out of date,
+        compare this hash with the `layout_hash` of the metadata.
         """
         return self._layout("source").digest()
 
@@ -227,9 +227,10 @@ class Plan(Handle):
         Pass a list of all shards, a dictionary of shards by index, or a ShardedTensor with its
         local shards.
 
-        A ShardedTensor with another layout than the plan is refused. For other tensors, only the
-        sizes are compared. Returns `destinations` or new tensors. New tensors are a list of all
-        shards, or a dictionary by index if the plan is for `wanted` shards.
+        The method refuses a ShardedTensor with another layout than the plan's layout. For other
+        tensors, the method compares only the sizes. Returns `destinations` or new tensors. New
+        tensors are a list of all shards, or a dictionary by index if the plan is for `wanted`
+        shards.
         """
         how = copies.options(max_threads, hint)
         numbers, tensors, count = self._indexed("source", sources, write=False)
@@ -330,8 +331,9 @@ class Plan(Handle):
         """Suggests a permutation of the destination's placements, so that the fewest elements move.
 
         Returns three values. The first value is a list for `relabel`: for each placement, the index
-        of the new placement of its shards. The second and third value are the numbers of elements
-        that move without and with the suggestion.
+        of the new placement of its shards. The second value is the number of elements that move
+        without the suggestion. The third value is the number of elements that move with the
+        suggestion.
         """
         needed, before, after = ctypes.c_size_t(), ctypes.c_int64(), ctypes.c_int64()
         lib.plan_suggest_placements(self, None, 0, ctypes.byref(needed), None, None)

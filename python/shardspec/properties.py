@@ -28,8 +28,8 @@ MEMORY_FORMATS = {f"{name}_format" if name in ("contiguous", "preserve") else na
 
 
 class MEM_FORMAT_ENCODING(enum.Enum):
-    """Memory formats as torch pickles them. The numbers are torch's numbers, which differ from the
-    numbers of the C header."""
+    """The memory formats with the numbers in torch's pickles. These numbers differ from the numbers
+    of the C header."""
 
     TORCH_CONTIGUOUS_FORMAT = 0
     TORCH_CHANNELS_LAST = 1
@@ -41,8 +41,8 @@ class TensorProperties:
     """Properties of a tensor. The defaults are torch's.
 
     Only the element type has an effect: data of another type is refused. With None, data of any
-    type may be moved. Devices, layouts and memory formats are texts ("float32", "strided",
-    "contiguous_format"). Torch's objects are accepted too.
+    type may be moved. Element types, layouts and memory formats are texts ("float32", "strided",
+    "contiguous_format"). The constructor also accepts torch's objects.
     """
 
     dtype: str | None = "float32"
@@ -62,7 +62,7 @@ class TensorProperties:
 
     @staticmethod
     def create_from_tensor(tensor: Any) -> TensorProperties:
-        """The properties of a tensor or array: of torch, numpy or jax, or a Tensor."""
+        """Returns the properties of a Tensor, or of an array of torch, numpy or jax."""
         return properties_of("tensor", tensor)
 
     def _struct(self) -> Any:

@@ -28,7 +28,7 @@ class Run:
 
 
 class Read(NamedTuple):
-    """One read of `length` bytes from byte `offset` of the source shard `source` on.
+    """One read of `length` bytes from the source shard `source`, beginning at byte `offset`.
 
     `runs` has the bytes that are needed. The `source_offset` of these runs counts from the first
     byte of the read.

@@ -109,10 +109,11 @@ class ShardedTensor:
                   owner: int | str | None = None, *, indices: Iterable[int] | None = None,
                   tensor_properties: TensorProperties | None = None, max_threads: int = 0,
                   hint: copies.Hint | None = None) -> ShardedTensor:
-        """Copies the local shards out of a tensor, which is cut by a spec or metadata.
+        """Copies the local shards out of a tensor. `layout` is the spec or the metadata that cuts
+        the tensor.
 
-        The properties are for a spec, to build metadata. A spec with `fill_shard` fills the shards
-        of an owner.
+        If `layout` is a spec, the method builds metadata with these properties. If the spec has its
+        own `fill_shard`, `fill_shard` fills the shards of an owner.
         """
         source, how = view("full", full), copies.options(max_threads, hint)
         if isinstance(layout, spec.ShardingSpec) and indices is None:
@@ -234,14 +235,15 @@ class ShardedTensor:
                 for number in range(count)]
 
     def metadata(self) -> ShardedTensorMetadata:
-        """Returns the metadata, with the element type stated."""
+        """Returns the metadata, which states the element type."""
         return ShardedTensorMetadata._of(
             lib.answer(ctypes.c_void_p, lib.sharded_tensor_metadata, self))
 
     def sharding_spec(self) -> spec.BuiltInSpec:
         """Returns the spec that cuts a tensor into these shards.
 
-        Replicas and flattened dimensions are refused, because a list of shards can't express them.
+        The method refuses replicas and flattened dimensions, because a list of shards can't express
+        them.
         """
         layout = self.metadata()
         if flattening_of(layout) is not None:

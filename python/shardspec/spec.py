@@ -41,8 +41,8 @@ MAX_SHOWN = 8
 class ShardingSpec(abc.ABC):
     """Base class of all specs.
 
-    A subclass with a method `build_metadata` is a type of spec. The library checks the shards of a
-    custom spec like all other shards.
+    A subclass with a method `build_metadata` is a type of spec. The library checks the shards of
+    such a spec like the shards of all other specs.
     """
 
     _handle_of = "spec"
@@ -71,8 +71,8 @@ class ShardingSpec(abc.ABC):
         """Cuts the tensor of rank `src_rank` into the local shards of every rank.
 
         All ranks of the Communicator `process_group` call this method with tensors of the same
-        sizes and type. Only the elements of `src_rank` matter. The sharded tensor stores the
-        communicator. Without a communicator, all shards are local.
+        sizes and type. The method reads only the elements on `src_rank`. The sharded tensor stores
+        the communicator. Without a communicator, all shards are local.
         """
         from .sharded_tensor import ShardedTensor  # It knows specs, and so imports this module.
 
@@ -105,7 +105,8 @@ class ShardingSpec(abc.ABC):
     def to_json(self) -> str:
         """Returns the spec as a JSON text without spaces. Equal specs have equal texts.
 
-        A spec of a type of your own raises NotImplementedError, because it is code.
+        If the spec is of your own type, the method raises NotImplementedError, because a text can't
+        contain code.
         """
         return lib.text(lib.spec_to_json, self)
 
@@ -242,8 +243,8 @@ class EnumerableShardingSpec(BuiltInSpec):
         """Lists shards by flat arrays of integers. This method is fast for very many boxes.
 
         Row i of `offsets` and of `sizes` is the box of shard i. The placement of shard i is
-        `placements[indices[i]]`, or `placements[i]` without `indices`. Arrays of the types int64
-        and uint32 are read in place; others are converted.
+        `placements[indices[i]]`, or `placements[i]` without `indices`. The method reads arrays of
+        the types int64 and uint32 in place, and converts all other arrays.
 
         >>> halves = EnumerableShardingSpec.from_arrays([[0], [2]], [[2], [2]], ["rank:0", "rank:1"])
         >>> halves.build_metadata((4,)).shards_of_rank(1)
@@ -284,8 +285,8 @@ def infer_sharding_spec_from_shards_metadata(shards_metadata: Iterable[Any], *,
 
     For the chunks of one dimension, in any order, the result is a ChunkShardingSpec. For another
     grid of boxes, also with replicas, the result is a MeshShardingSpec. For all other shards, the
-    result is an EnumerableShardingSpec. With `compat`, the result is torch's, and never a spec over
-    a mesh.
+    result is an EnumerableShardingSpec. With `compat`, the result is torch's result, which is never
+    a spec over a mesh.
 
     >>> infer_sharding_spec_from_shards_metadata([
     ...     ShardMetadata([0, 0], [2, 4], "rank:0"), ShardMetadata([2, 0], [2, 4], "rank:1")])

@@ -256,7 +256,7 @@ def _again(shape: tuple[int, ...], dtype: str, elements: bytes, kind: Any) -> Te
 
 
 def empty(shape: Iterable[int], dtype: Any) -> Tensor:
-    """A new tensor, row-major, all zero."""
+    """Returns a new row-major tensor of zeros."""
     sizes = tuple(integers("shape", shape))
     for dim, size in enumerate(sizes):
         if size < 0:

@@ -25,8 +25,8 @@ class Move:
     shards.
 
     `shards` holds this rank's shards of `metadata`, in the order of their indices. `to_shards`
-    holds this rank's shards of `to_metadata`. A `plan` replaces both metadata objects, for any
-    lists of shards. `dtype` states the element type if the metadata does not state it. For such
+    holds this rank's shards of `to_metadata`. A `plan` between any lists of shards may replace both
+    metadata objects. `dtype` states the element type if the metadata does not state it. For such
     metadata, a rank without shards of the tensor must pass `dtype`.
     """
 
@@ -59,8 +59,8 @@ def start_transfer(comm: Communicator, moves: Iterable[Move], *, memory_limit: i
     """Starts the collective of `transfer`. Other ranks may call `transfer` instead of this
     function.
 
-    The request keeps the tensors. `test` or `wait` raises errors of the tensors, after the other
-    ranks have received the error.
+    The request keeps the tensors. If a tensor is invalid, `test` or `wait` raises the error after
+    the other ranks have received the error.
     """
     def prepare() -> tuple[Any, ...]:
         how = options(memory_limit, max_threads, hint)
@@ -99,8 +99,8 @@ class Transfer(Handle):
     def prepare_start(cls, comm: Communicator, moves: Iterable[Move], *, memory_limit: int = 0,
                       max_threads: int = 0, hint: copies.Hint | None = None) -> Request:
         """Starts to create a transfer. Other ranks may create the transfer without a request.
-        `wait` of the request returns the transfer, or raises an error of the arguments after the
-        other ranks have received it.
+        `wait` of the request returns the transfer. If an argument is invalid, `wait` raises the
+        error after the other ranks have received the error.
         """
         transfer = cls.__new__(cls)
         transfer._comm, transfer._kept = comm, []
@@ -132,8 +132,8 @@ class Transfer(Handle):
         """Starts the collective of `run`. Other ranks may call `run` instead of this method. A
         transfer has one run at a time.
 
-        `test` or `wait` of the request raises errors of `moves`, after the other ranks have
-        received the error.
+        If a tensor of `moves` is invalid, `test` or `wait` of the request raises the error after
+        the other ranks have received the error.
         """
         used: list[Any] = []
 
