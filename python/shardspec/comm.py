@@ -50,8 +50,8 @@ class Request(Handle):
 
     A request makes progress in `test` and `wait` only. The request keeps its tensors until the
     program closes or drops the request. If the program closes or drops a running request, the
-    request aborts the communicator, and the other ranks stop waiting. If the transport can't abort,
-    the call that closes the request waits until the request has ended.
+    request aborts the communicator, and the other ranks stop waiting. With a transport that can't
+    abort, the close waits for the end of the request.
     """
 
     _free = "request_free"
