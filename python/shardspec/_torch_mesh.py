@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 
 def from_device_mesh(device_mesh: DeviceMesh) -> Mesh:
-    """Returns the mesh of the ranks of a `DeviceMesh`. Axes without names get the names "dim_0",
-    "dim_1" and so on.
+    """Converts a `DeviceMesh` to a mesh of ranks. Axes without names get the names "dim_0", "dim_1"
+    and so on.
 
     The device of a placement has the type of the mesh and no number: "rank:3/cuda".
     """
