@@ -46,8 +46,8 @@ def from_device_mesh(device_mesh: DeviceMesh) -> Mesh:
 def to_device_mesh(mesh: Mesh, device_type: str | None = None) -> DeviceMesh:
     """Returns the `DeviceMesh` of a mesh of ranks.
 
-    The type of devices comes from the placements, or from `device_type`. Like `DeviceMesh`, the
-    call makes process groups, so all ranks make this call.
+    The type of devices comes from the placements, or from `device_type`. The function makes process
+    groups, like torch's `DeviceMesh`, so all ranks must call the function.
     """
     if not isinstance(mesh, Mesh):
         raise TypeError(f"mesh: a Mesh, not {described(mesh)}")

@@ -236,11 +236,12 @@ def patch() -> Patch:
 
     `validate_non_overlapping_shards_metadata` and `check_tensor` check the shards of a
     `ShardedTensor`. `create_read_items_for_chunk_list` plans the reads of a distributed checkpoint.
-    The new functions accept, refuse and plan exactly like torch's functions, with torch's kinds of
-    exceptions. If shards do not cover a tensor, the message names a missing box.
+    The new functions accept, refuse and plan exactly like torch's functions, and raise torch's
+    kinds of exceptions. If shards do not cover a tensor, the message names a missing box.
 
-    Modules that imported these functions also get the new functions. A second call does nothing.
-    The first `with patch():` calls `unpatch` at the end of the block.
+    Modules that imported these functions also get the new functions. If the functions are already
+    replaced, `patch` does nothing. In nested `with patch():` blocks, only the outermost block calls
+    `unpatch` at its end.
 
     >>> from torch.distributed._shard.sharding_spec import _internals
     >>> with patch():

@@ -99,7 +99,8 @@ class Checkpoint(Handle, Mapping[str, StoredTensor]):
 
     def check(self, destinations: Mapping[str, Destination] | Iterable[tuple[str, Destination]] = (),
               ) -> list[ShardspecError]:
-        """Returns all reasons why tensors can't be read, each with its position as `index`.
+        """Returns all reasons why tensors can't be read. The `index` of a reason is the position of
+        the tensor.
 
         Without destinations, returns all problems of the checkpoint. If a destination has a layout,
         a list of shard indices may replace its tensors.

@@ -81,7 +81,8 @@ class Request(Handle):
     def wait(self) -> Any:
         """Waits for other ranks until the request has ended.
 
-        Returns the result of the method without `_start`: the shards, the tensor or the Transfer.
+        Returns the result of the method without `_start` in its name: the shards, the tensor or the
+        Transfer.
         """
         self._ended(lambda: lib.request_wait(self) or True)
         return None if self._result is None else self._result()
@@ -166,11 +167,12 @@ class Communicator(Handle):
         raise NotImplementedError(f"{type(self).__name__} has no exchange")
 
     def start(self, sends: Sequence[Message], receives: Sequence[Message]) -> Any:
-        """Starts such an exchange without waiting for other ranks. This method is optional.
+        """Starts an exchange, and does not wait for other ranks. This method is optional.
 
         Returns an object with `test()` and `wait()`. `test()` returns true if all messages are
         complete. `wait()` returns when all messages are complete. The memory of the messages is
-        valid until `test` returned true, `wait` returned, or either raised.
+        valid until `test` returns true, `wait` returns, or one of the two methods raises an
+        exception.
         """
         raise NotImplementedError(f"{type(self).__name__} has no start")
 
@@ -188,10 +190,9 @@ class Communicator(Handle):
                                            len(outgoing), incoming, len(incoming)), kept)
 
     def abort(self, reason: str = "") -> None:
-        """Makes later exchanges fail on all ranks that can be reached, and also exchanges that wait
-        now.
+        """Makes running and later exchanges fail, on all ranks that the transport can reach.
 
-        Local communicators and communicators that C made reach all ranks. A subclass may override
+        Local communicators, and communicators from C code, reach all ranks. A subclass may override
         this method, for example to close its connections. The library calls this method if
         `exchange` raises an exception, because other ranks may wait for messages.
         """
@@ -206,7 +207,7 @@ class Communicator(Handle):
                 sys.excepthook(*sys.exc_info())  # What went wrong first is raised.
 
     def decline(self, reason: BaseException | str) -> None:
-        """Takes part in the collective of the other ranks, if this rank can't call the collective.
+        """Reports to the collective of the other ranks that this rank can't call the collective.
 
         All other ranks raise `CommunicationError` with this reason, and no data moves. Methods of
         this class that raise an error call `decline` themselves.

@@ -58,8 +58,8 @@ class Cut:
 
     - "chunk": equal pieces, the last pieces may be shorter or empty (`torch.chunk`);
     - "balanced": sizes differ by one at most (`numpy.array_split`);
-    - "sizes" and "weights": pieces of the listed `sizes`, or in proportion to `weights`. Passing a
-      list implies the rule;
+    - "sizes" and "weights": pieces of the listed `sizes`, or in proportion to `weights`. If you
+      pass a list, you need not pass the rule;
     - "cyclic": blocks of `block` indices. Coordinate `first` gets the first block, the next
       coordinate gets the next block, and so on.
 

@@ -94,8 +94,9 @@ class MeshShardingSpec(BuiltInSpec):
     @classmethod
     def weights(cls, dim: int | str, weights: Iterable[int],
                 placements: Iterable[Any]) -> MeshShardingSpec:
-        """Cuts one dimension in proportion to weights, one for each placement. The largest
-        remainders are rounded up. A weight of 0 gives no elements."""
+        """Cuts one dimension in proportion to weights, one for each placement. All sizes are
+        rounded down, and the pieces with the largest remainders get one more index. A piece with
+        weight 0 is empty."""
         return cls(_line(placements),
                    [Cut(dim, AXIS, "weights", weights=tuple(integers("weights", weights)))])
 

@@ -329,14 +329,14 @@ class ShardedTensorMetadata(Handle):
                                self._index(shard, "shard")))
 
     def stretches(self, shard: int, dim: int) -> list[Stretch]:
-        """Returns the indices that a shard has of a dimension of its buffer, as stretches in
-        buffer order.
+        """Returns the indices that a shard has in one dimension of its buffer, as stretches in the
+        order of the buffer.
         """
         return list(stretches_of(self, *self._at(shard, dim)))
 
     def indices(self, shard: int, dim: int) -> array[int]:
-        """Returns the index in the tensor for each place of a dimension of a shard's buffer; -1 for
-        a hole.
+        """Returns, for each place of a shard's buffer along one dimension, the index in the tensor,
+        or -1 for a hole.
 
         For flattened dimensions, the result has indices in the flattened dimension.
         """
@@ -353,7 +353,7 @@ class ShardedTensorMetadata(Handle):
     @property
     def layout_hash(self) -> int:
         """A hash of the shards and their placements. Every process computes the same hash.
-        `source_hash` and `destination_hash` of a plan are such hashes.
+        `source_hash` and `destination_hash` of a plan are hashes of this kind.
 
         The hash depends on the indices of each shard, and on the order of the indices in the
         buffer. The hash does not depend on sizes and properties of the tensor.

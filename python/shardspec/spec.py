@@ -94,7 +94,7 @@ class ShardingSpec(abc.ABC):
     def extract_shard(self, metadata: ShardedTensorMetadata, index: int, full: Any,
                       shard: Any = None, *, max_threads: int = 0,
                       hint: copies.Hint | None = None) -> Any:
-        """Fills `shard`, or a new tensor, with shard `index` of `full`, by the spec's `fill_shard`.
+        """Calls `fill_shard` to write shard `index` of `full` into `shard`, or into a new tensor.
 
         `metadata` is the metadata that the spec built for that tensor.
         """

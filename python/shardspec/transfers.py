@@ -73,8 +73,8 @@ def start_transfer(comm: Communicator, moves: Iterable[Move], *, memory_limit: i
 class Transfer(Handle):
     """A batch of tensors that all ranks have agreed to move, any number of times.
 
-    All ranks create a transfer together, which moves nothing. The transfer keeps the tensors of
-    `moves`, and the communicator.
+    All ranks create a transfer together. The creation moves no data. The transfer keeps the tensors
+    of `moves`, and the communicator.
     """
 
     _free = "transfer_free"
@@ -119,8 +119,8 @@ class Transfer(Handle):
 
     def run(self, moves: Iterable[Move] | None = None) -> None:
         """Moves all tensors, on all ranks together. The run uses the tensors of the last run that
-        succeeded, or other tensors of the same shapes and strides. The run uses only the tags and
-        shards of `moves`.
+        succeeded, or other tensors of the same shapes and strides. Of `moves`, the run uses only
+        the tags and the shards.
         """
         def run(comm: Communicator, tensors: Any, count: int) -> None:
             lib.transfer_run(self, comm, tensors, count)
