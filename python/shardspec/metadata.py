@@ -226,7 +226,7 @@ class ShardedTensorMetadata(Handle):
 
     def shard_digests(self, shards: Sequence[Any] | Mapping[int, Any], *,
                       max_threads: int = 0) -> Any:
-        """Returns the CRC-64/NVME of each of some shards. Equal replicas have equal digests.
+        """Returns the CRC-64/NVME of each shard that is passed. Equal replicas have equal digests.
 
         Pass the shards in the order of the metadata, or by index. The result has the form of the
         argument. Holes count as zeros.

@@ -141,8 +141,8 @@ class ShardedTensor:
         """Cuts the tensor of rank `src_rank` into the local shards of every rank.
 
         All ranks call this function. With a spec, all ranks pass tensors of the same sizes and
-        type, and the tensor of `src_rank` is cut. With metadata, other ranks may pass None if the
-        metadata states the element type.
+        type, and the tensor of `src_rank` is cut. If `layout` is metadata that states the element
+        type, other ranks may pass None.
         """
         from . import comm  # It knows sharded tensors, and so imports this module.
 
