@@ -28,7 +28,7 @@ AXIS = "devices"
 
 @dataclass(frozen=True)
 class Multiple:
-    """The length of a padded dimension: the next multiple of a number, such as `Multiple(128)`."""
+    """The length of a padded dimension: `Multiple(128)` means the next multiple of 128."""
 
     of: int
 
