@@ -110,7 +110,7 @@ def from_dtensor_spec(spec: DTensorSpec) -> MeshShardingSpec:
 
 def to_dtensor_spec(spec: MeshShardingSpec, size: Iterable[int], dtype: Any = "float32",
                     device_mesh: DeviceMesh | None = None) -> DTensorSpec:
-    """Returns the `DTensorSpec` of a tensor of that size, contiguous and cut by a spec.
+    """Returns the `DTensorSpec` of a contiguous tensor of this size that is cut by a spec.
 
     Without a `DeviceMesh`, all ranks together make a `DeviceMesh`.
     """

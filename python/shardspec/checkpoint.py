@@ -126,10 +126,10 @@ class Checkpoint(Handle, Mapping[str, StoredTensor]):
         """Reads the elements that the destinations need into memory.
 
         One read gets bytes that are near each other. A gap of at most `max_gap` bytes is always
-        part of the read. A larger gap is part of the read if the whole read stays within
-        `over_read` times the needed bytes. The library calls `progress` with the number of bytes
-        that have been read and the number of all bytes. An exception in `progress` cancels the
-        read. `whole` receives one value for each destination: true if the destination was read
+        part of the read. A larger gap is part of the read if the whole read has at most `over_read`
+        times as many bytes as its needed bytes. The library calls `progress` with the number of
+        bytes that have been read and the number of all bytes. An exception in `progress` cancels
+        the read. `whole` receives one value for each destination: true if the destination was read
         completely. If the read fails, `whole` is also set.
         """
         how = _Reading(self, destinations, progress, whole, max_threads, max_gap, over_read, max_read)
@@ -182,9 +182,9 @@ class Checkpoint(Handle, Mapping[str, StoredTensor]):
 def choose_readers(layouts: Iterable[ShardedTensorMetadata]) -> list[list[int]]:
     """Chooses one reader for each set of shards with the same elements.
 
-    Returns one index for each shard of each layout. If the index of a shard is its own index, its
-    rank reads the shard from files. If the index is another index, the shard receives its elements
-    from the shard with this other index.
+    Returns one number for each shard of each layout. If the number is the shard's own index, the
+    rank of the shard reads the shard from files. If the number is another index, the shard receives
+    its elements from the shard with this index.
     """
     metadatas = [metadata_of(f"layouts[{number}]", layout)
                  for number, layout in enumerate(listed("layouts", layouts, "metadata"))]

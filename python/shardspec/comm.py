@@ -51,7 +51,7 @@ class Request(Handle):
     A request makes progress in `test` and `wait` only. The request keeps its tensors until the
     program closes or drops the request. If the program closes or drops a running request, the
     request aborts the communicator, and the other ranks stop waiting. With a transport that can't
-    abort, the close waits for the end of the request.
+    abort, `close` waits for the end of the request.
     """
 
     _free = "request_free"
@@ -116,9 +116,9 @@ class Communicator(Handle):
     """Connects ranks that can send bytes to each other. The object belongs to one rank.
 
     A subclass with a method `exchange` is a transport. The subclass calls `super().__init__(rank,
-    size)` and moves messages. With a method `start`, requests make progress inside of `test`.
-    `Communicator.local(size)` connects threads. A rank uses its communicator from one thread at a
-    time.
+    size)` and moves messages. If the subclass has a method `start`, requests make progress inside
+    of `test`. `Communicator.local(size)` connects threads. A rank uses its communicator from one
+    thread at a time.
 
     Every rank calls the same method with equal metadata and its own buffers. If one rank passes an
     invalid argument, all ranks raise an error before the first write.

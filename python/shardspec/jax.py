@@ -102,8 +102,8 @@ def to_named_sharding(spec: MeshShardingSpec, ndim: int | None = None,
 
     `ndim` is the number of dimensions of the array. `mesh` is JAX's mesh. Without `mesh`, `to_mesh`
     makes the mesh. In JAX, only an axis of the type `Explicit` can be pending a reduction. If
-    `to_mesh` makes the mesh, axes that are pending a reduction have this type. If a `PartitionSpec`
-    can't express the spec, the function raises an error with the reason.
+    `to_mesh` makes the mesh, axes that are pending a reduction get the type `Explicit`. If a
+    `PartitionSpec` can't express the spec, the function raises an error with the reason.
 
     >>> import jax
     >>> from shardspec import Cut

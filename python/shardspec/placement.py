@@ -79,7 +79,7 @@ class Placement:
 
 
 class PlacementSpec:
-    """Base class of custom placements: places with more than an owner and a device (torch:
+    """Base class of custom placements, which have data besides an owner and a device (torch:
     `PlacementSpec`).
 
     Every function that accepts placements accepts an object of a subclass. Specs and metadata

@@ -301,9 +301,10 @@ class Plan(Handle):
                     over_read: float = 0.0, max_read: int = 0) -> list[Read]:
         """Returns the reads that get the bytes of `shard_runs`, for a source in a file or far away.
 
-        One read gets bytes that are near each other. A gap of at most `max_gap` bytes (default: 4096) is
-        part of the read. A larger gap is part of the read if the whole read stays within `over_read` times
-        the needed bytes (0: 2.0). A read of several blocks has at most `max_read` bytes (0: 2 MiB).
+        One read gets bytes that are near each other. A gap of at most `max_gap` bytes (default:
+        4096) is part of the read. A larger gap is part of the read if the whole read has at most
+        `over_read` times as many bytes as its needed bytes. An `over_read` of 0 means 2.0. A read
+        of several blocks has at most `max_read` bytes (0: 2 MiB).
 
         >>> columns = [ShardMetadata([0, 0], [4096, 64], "rank:0")]
         >>> plan = Plan([ShardMetadata([0, 0], [4096, 128], "rank:0")], columns)

@@ -112,8 +112,8 @@ class ShardedTensor:
         """Copies the local shards out of a tensor. `layout` is the spec or the metadata that cuts
         the tensor.
 
-        If `layout` is a spec, the method builds metadata with these properties. If the spec has its
-        own `fill_shard`, `fill_shard` fills the shards of an owner.
+        If `layout` is a spec, the method builds metadata with `tensor_properties`. If the spec has
+        its own `fill_shard`, `fill_shard` fills the shards of an owner.
         """
         source, how = view("full", full), copies.options(max_threads, hint)
         if isinstance(layout, spec.ShardingSpec) and indices is None:

@@ -225,7 +225,8 @@ class ChunkShardingSpec(BuiltInSpec):
 class EnumerableShardingSpec(BuiltInSpec):
     """Lists the shards: boxes of any sizes that do not overlap.
 
-    Any object with `shard_offsets`, `shard_sizes` and `placement` is a shard, also torch's.
+    Any object with `shard_offsets`, `shard_sizes` and `placement` is a shard. For example, an
+    object of torch's `ShardMetadata` is a shard.
 
     >>> spec = EnumerableShardingSpec([ShardMetadata([0], [3], "rank:0"), ShardMetadata([3], [1], "rank:1")])
     >>> spec.build_metadata((4,)).shards_of_rank(1)

@@ -71,7 +71,8 @@ def start_transfer(comm: Communicator, moves: Iterable[Move], *, memory_limit: i
 
 
 class Transfer(Handle):
-    """A batch of tensors that all ranks have agreed to move, any number of times.
+    """A batch of tensors that all ranks have agreed to move. The batch may move any number of
+    times.
 
     All ranks create a transfer together. The creation moves no data. The transfer keeps the tensors
     of `moves`, and the communicator.
