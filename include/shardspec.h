@@ -17,7 +17,7 @@
  *       shardspec_metadata_scatter(metadata, &full, shards, 2, NULL, &err) != SHARDSPEC_OK)
  *     fprintf(stderr, "%s\n", err.message);
  *
- * Contents, each section with its first function:
+ * The sections of this header, each with its first function:
  *
  *   Level 1: place and copy
  *     Sharding specs                                    shardspec_spec_new_chunk
@@ -63,49 +63,51 @@
  * These rules hold for every function:
  *
  * - A function that can fail returns a status: SHARDSPEC_OK or the reason of the failure. The last
- *   argument of a function with a status is a shardspec_error, which receives the details. NULL is
- *   allowed.
+ *   argument of a function with a status points to a shardspec_error, which receives the details. The
+ *   pointer may be NULL.
  * - A function that fails writes only the error. There are two exceptions. If a transport fails while data
- *   moves between processes, some data may already be written. If a read of a file fails, some data may
- *   also be written.
- * - The caller keeps ownership of all arguments. The library copies all data that it needs during the
- *   call. There is one exception: the caller may pass memory or a context together with a function that
- *   releases it. The library uses this memory or context until the library calls that function.
+ *   moves between processes, the function may have written some data already. If a read of a file fails,
+ *   the function may also have written some data.
+ * - The caller keeps ownership of all arguments. During the call, the library copies all data that it
+ *   needs later. There is one exception: the caller may pass memory or a context together with a function
+ *   that releases it. The library uses this memory or context until the library calls that function.
  * - The library writes results to memory of the caller. The caller frees every handle that it receives,
  *   with the function that frees handles of that kind.
- * - A handle is an opaque key stored in a pointer type. The library never dereferences it. The library
- *   refuses a freed, forged or wrong handle with SHARDSPEC_INVALID_HANDLE. Objects behind handles are
- *   immutable. Any thread may use or free a handle, also while other threads use the handle.
+ * - A handle is an opaque key stored in a pointer type. The library never dereferences a handle. The
+ *   library refuses a freed handle, a forged handle and a handle of another kind with
+ *   SHARDSPEC_INVALID_HANDLE. Objects behind handles are immutable. Any thread may use or free a handle,
+ *   also while other threads use the handle.
  * - A handle is a number from 1 to 2^47 - 1, so a handle fits exactly into a double and into a pointer of
- *   47 bits. A process never gets the same handle twice. For every 131,072 handles of one kind that were
- *   created and freed, the library keeps at most 1 KiB of memory. Up to 67 million handles of a kind may
- *   exist at once. At most 8 * 10^12 handles of a kind can be created. Beyond these limits, a function
- *   fails with SHARDSPEC_OUT_OF_MEMORY.
+ *   47 bits. In one process, the library never creates the same handle twice. For every 131,072 handles of
+ *   one kind that were created and freed, the library keeps at most 1 KiB of memory. Up to 67 million
+ *   handles of a kind may exist at once. At most 8 * 10^12 handles of a kind can be created. Beyond these
+ *   limits, a function fails with SHARDSPEC_OUT_OF_MEMORY.
  * - Any thread may call any function, also in a child process after fork. The library leaves no thread
  *   behind when a call returns.
  * - On Linux, dlclose does not unload the shared library. Handles stay valid after dlclose, and freed
  *   handles stay invalid.
- * - A function needs at most 64 KiB of stack, without the stack of callbacks.
- * - The library checks every pointer that is not a handle for NULL and alignment. The caller makes sure
- *   that each array has the stated length.
+ * - A function needs at most 64 KiB of stack. The callbacks of a function need additional stack.
+ * - The library refuses NULL for a pointer that must not be NULL, and refuses a misaligned pointer. The
+ *   caller makes sure that each array has the stated length.
  * - Structs that begin with struct_size may grow at the end. Set struct_size to the sizeof of the struct,
- *   and unused fields to zero, so that programs and libraries of different versions work together. The
- *   library refuses a struct_size of 0 in every struct, because it can't know the size of the caller's
- *   memory. The macros that end in _INIT set struct_size. In languages without macros,
- *   shardspec_struct_init sets struct_size.
+ *   and set unused fields to zero. With these values, programs and libraries of different versions work
+ *   together. The library refuses a struct_size of 0 in every struct, because it can't know the size of
+ *   the caller's memory. The macros that end in _INIT set struct_size. In languages without C macros, call
+ *   shardspec_struct_init, which sets struct_size.
  * - Texts are UTF-8 and end in NUL. Sizes and offsets count elements and are signed 64-bit. Indices of
  *   shards and lengths of arrays are size_t. In shardspec_error, indices are int64_t, because -1 means "no
  *   index".
  * - The comment of each function ends with lines that begin with a keyword. "Calls back" names the
  *   callbacks that a call may run. Callbacks run on the calling thread. "Blocks" names the things that a
- *   call may wait for: other ranks, other threads or the disk. The time of callbacks adds to the time of
- *   the call.
+ *   call may wait for: other ranks, other threads or the disk. A call also takes the time of its
+ *   callbacks.
  * - "Errors" names the statuses that a function returns, each with its condition. A status without a
  *   condition has the meaning that the section "Status and errors" gives.
  *
- * shardspec.json has the contents of this header for programs that make bindings. shardspec.cdef.h has the
- * declarations for programs without a preprocessor. The build generates all three files from src/ffi and
- * abi/first_page.txt. To change the three files, edit these sources.
+ * shardspec.json has the contents of this header for programs that generate bindings. shardspec.cdef.h has
+ * the declarations for programs without a preprocessor. The build generates shardspec.h, shardspec.json
+ * and shardspec.cdef.h from src/ffi and abi/first_page.txt. To change the three files, edit src/ffi and
+ * abi/first_page.txt.
  */
 #ifndef SHARDSPEC_H
 #define SHARDSPEC_H
@@ -161,7 +163,7 @@ typedef int32_t shardspec_status;
 /* ================================================================================================
  * Sharding specs: how a tensor is cut.
  *
- * One spec cuts any number of tensors. Three types of spec are built in. A "chunk" spec cuts one
+ * A spec can cut any number of tensors. Three types of spec are built in. A "chunk" spec cuts one
  * dimension into equal chunks. An "enumerable" spec lists the shards. A "mesh" spec cuts
  * dimensions over the axes of a mesh (`shardspec_spec_new_mesh`). `shardspec_spec_new_custom`
  * creates specs of your own types.
@@ -181,9 +183,9 @@ typedef struct shardspec_error shardspec_error;
  * Creates a spec that cuts dimension `dim` into `placement_count` chunks, as `torch.chunk` does.
  * Chunk i has the placement `placements[i]`. In a dimension of n elements, chunk i starts at
  * element ceil(n / placement_count) * i. The last chunks may be shorter or empty. An empty chunk
- * owns nothing. The offset of an empty chunk may be past the end of the dimension. A negative
- * `dim` counts from the last dimension. `shardspec_spec_build_metadata` checks that the tensor has
- * this dimension.
+ * has no elements. The offset of an empty chunk may be past the end of the dimension. A negative
+ * `dim` counts from the end: -1 is the last dimension. `shardspec_spec_build_metadata` checks that
+ * the tensor has this dimension.
  *
  * Ownership: the library copies the texts. The caller frees `*out`.
  * Calls back: no.
@@ -227,7 +229,7 @@ typedef struct shardspec_placement shardspec_placement;
  * dimension `dim`. If `dim_name` is not NULL, the spec cuts the dimension with this name. Chunk i
  * has the placement `placements[i]`. In a dimension of n elements, chunk i starts at element
  * ceil(n / placement_count) * i. The last chunks may be shorter or empty. A negative `dim` counts
- * from the last dimension.
+ * from the end: -1 is the last dimension.
  *
  * Ownership: the library copies `dim_name`. The caller keeps the handles and frees `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -272,7 +274,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_enumerable
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
  * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
- * Threads: any. A call of another thread that uses the handle completes normally.
+ * Threads: any. Calls that run on other threads with this handle complete normally.
  * Since: ABI 0.
  */
 SHARDSPEC_API shardspec_status shardspec_spec_free(shardspec_spec *spec, shardspec_error *err);
@@ -281,8 +283,9 @@ SHARDSPEC_API shardspec_status shardspec_spec_free(shardspec_spec *spec, shardsp
  * Writes the name of the spec's type into `buffer`. The name is "chunk", "enumerable", "mesh", or
  * the type name of a custom spec.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
- * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+ * its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+ * NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -297,8 +300,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_type_name(
     shardspec_error *err);
 
 /**
- * Writes to `*out` the dimension that a chunk spec cuts. The number is the argument `dim` of the
- * call that created the spec. The number may be negative.
+ * Writes to `*out` the dimension that a chunk spec cuts. The result is the argument `dim` of the
+ * call that created the spec, and may be negative.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -314,8 +317,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_chunk_dim(
 /**
  * Writes to `buffer` the name of the dimension that a chunk spec cuts.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
- * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+ * its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+ * NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -363,8 +367,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_placement(
  * Writes 1 to `*out` if two specs have the same type and equal parameters, else 0. Equal specs cut
  * every tensor into equal shards. The dimension -1 and the dimension 1 differ, although both mean
  * the last dimension of a tensor with two dimensions. Mesh specs are equal if their meshes are
- * equal and their layouts are equal. To compare custom specs, the library uses the `equal`
- * function of their type.
+ * equal and their layouts are equal. To compare two custom specs of the same type, the library
+ * calls the `equal` function of this type.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` of custom specs and placements; `destroy`, if another thread frees a handle
@@ -378,8 +382,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_equal(
     const shardspec_spec *a, const shardspec_spec *b, int32_t *out, shardspec_error *err);
 
 /**
- * Writes a hash of the spec to `*out`. Equal specs have equal hashes, in every process that runs
- * this version. For a custom spec, the `hash` function of its type contributes to the hash.
+ * Writes a hash of the spec to `*out`. Equal specs have equal hashes in all processes that use the
+ * same version of the library. For a custom spec, the `hash` function of its type contributes to
+ * the hash.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `hash` of a custom spec and of custom placements; `destroy`, if another thread frees
@@ -393,15 +398,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_hash(
     const shardspec_spec *spec, uint64_t *out, shardspec_error *err);
 
 /**
- * Creates the spec that cuts a tensor into exactly these shards. The result is a chunk spec if the
- * shards are the chunks of one dimension, in any order. If the shards form another grid of boxes,
- * with equally many replicas of each box, the result is a mesh spec. The mesh spec cuts each
- * dimension of the grid by the rule CHUNK, BALANCED or SIZES. For all other shards, the result is
- * an enumerable spec. For a single shard, the result is also an enumerable spec, because no
- * dimension is cut.
+ * Creates the spec that cuts a tensor into exactly the shards of a list. The result is a chunk
+ * spec if the shards are the chunks of one dimension, in any order. If the shards form another
+ * grid of boxes, with equally many replicas of each box, the result is a mesh spec. The mesh spec
+ * cuts each dimension of the grid by the rule CHUNK, BALANCED or SIZES. For all other shards, the
+ * result is an enumerable spec. For a single shard, the result is also an enumerable spec, because
+ * no dimension is cut.
  *
- * If the list is in row-major order for some order of the mesh's axes, the devices of the mesh
- * have the order of the list. For all other lists, the devices are in row-major order of the cut
+ * If the list is in row-major order for some order of the mesh's axes, device i of the mesh has
+ * the placement of shard i. For all other lists, the devices are in row-major order of the cut
  * dimensions. `shardspec_spec_infer_compat` creates the spec that torch would infer.
  *
  * Time: n * log(n) for n shards. An enumerable spec in d dimensions takes at worst n *
@@ -420,9 +425,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_infer(
     const shardspec_shards *shards, shardspec_spec **out, shardspec_error *err);
 
 /**
- * Creates the spec that torch infers from these shards. The result is a chunk spec if the shards
- * are the chunks of one dimension, in any order. For all other shards, the result is an enumerable
- * spec. For a single shard, the result is also an enumerable spec, because no dimension is cut.
+ * Creates the spec that torch infers from the shards of a list. The result is a chunk spec if the
+ * shards are the chunks of one dimension, in any order. For all other shards, the result is an
+ * enumerable spec. For a single shard, the result is also an enumerable spec, because no dimension
+ * is cut.
  *
  * Ownership: the caller frees `*out`. The caller may free the list before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -468,7 +474,7 @@ typedef struct shardspec_tensor_properties shardspec_tensor_properties;
  * Errors: INVALID_DIM if the tensor does not have the spec's dimension, or if the spec gives its
  * dimension by name; ILLEGAL_CUT if a mesh spec can't cut a size; NDIM_MISMATCH, OUT_OF_BOUNDS or
  * GAP if an enumerable or custom spec does not fit the tensor (for GAP, the message names a box
- * without owner); OVERLAP if shards of a custom spec overlap; INVALID_ARGUMENT if a size is
+ * that no shard owns); OVERLAP if shards of a custom spec overlap; INVALID_ARGUMENT if a size is
  * negative or above the padded size of its dimension, or if `ndim` is above 32; OVERFLOW if the
  * number of elements does not fit in 64 bits; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If
  * `build_metadata` of a custom spec fails, the function returns the status of `build_metadata`.
@@ -493,9 +499,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_build_metadata
  * Blocks: no.
  * Errors: INVALID_DIM if the tensor does not have the spec's dimension; ILLEGAL_CUT if a mesh spec
  * can't cut a size; NDIM_MISMATCH, OUT_OF_BOUNDS or GAP if an enumerable or custom spec does not
- * fit the tensor (for GAP, the message names a box without owner); OVERLAP if shards of a custom
- * spec overlap; INVALID_ARGUMENT if a size is negative or above the padded size of its dimension,
- * or if `ndim` is above 32; OVERFLOW if the number of elements does not fit in 64 bits;
+ * fit the tensor (for GAP, the message names a box that no shard owns); OVERLAP if shards of a
+ * custom spec overlap; INVALID_ARGUMENT if a size is negative or above the padded size of its
+ * dimension, or if `ndim` is above 32; OVERFLOW if the number of elements does not fit in 64 bits;
  * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If `build_metadata` of a custom spec fails, the
  * function returns the status of `build_metadata`.
  * Threads: any.
@@ -506,18 +512,18 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_build_metadata
     const shardspec_tensor_properties *properties, shardspec_metadata **out, shardspec_error *err);
 
 /**
- * Creates the metadata of a linked tensor. A linked tensor has one element for each block of
- * elements of the tensor of `metadata`. Linked tensors store, for example, the scales or the zero
- * points of a quantised weight. Linked tensors may also store integers that each pack several
- * elements of the weight.
+ * Creates the metadata of a linked tensor. Blocks divide the tensor of `metadata`, and a linked
+ * tensor has one element for each block. Linked tensors store, for example, the scales or the zero
+ * points of a quantised weight. Linked tensors may also store integers that each contain several
+ * packed elements of the weight.
  *
  * `block_sizes` holds `ndim` numbers >= 1. Dimension d of the new tensor has ceil(size /
  * `block_sizes[d]`) elements. The last block of a dimension may have fewer elements than the other
  * blocks. Shard i of the result has one element for each block that shard i of `metadata` has, in
- * the same order. The result has the placements, mesh, replicas, partial axes and names of
- * dimensions of `metadata`. Padding of `metadata` becomes padding of the result. The result states
- * no element type. If dimensions are flattened, the elements of each block must be contiguous in
- * the flattened dimension.
+ * the same order. The result takes the placements, the mesh, the replicas, the partial axes and
+ * the names of dimensions from `metadata`. Padding of `metadata` becomes padding of the result.
+ * The result states no element type. If dimensions are flattened, the elements of each block must
+ * be contiguous in the flattened dimension.
  *
  * Ownership: the caller frees `*out`. The caller may free `metadata` before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -526,9 +532,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_build_metadata
  * or has padding that ends inside of a block; NDIM_MISMATCH if the tensor does not have `ndim`
  * dimensions; UNSUPPORTED if blocks are not contiguous in flattened dimensions; INVALID_ARGUMENT
  * if a block size is below 1; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. With ILLEGAL_CUT, the
- * message names the nearest legal cuts. With ILLEGAL_CUT, the error's `first_shard` is the shard,
- * `dim` the dimension of its buffer, `got` the index of the cut, and `limit` the length of the
- * block at the cut.
+ * message names the nearest legal cuts. With ILLEGAL_CUT, the error's `first_shard` is the shard's
+ * index, `dim` is the dimension of the shard's buffer, `got` is the index of the cut, and `limit`
+ * is the length of the block at the cut.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -556,7 +562,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new_from_met
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
  * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
- * Threads: any. A call of another thread that uses the handle completes normally.
+ * Threads: any. Calls that run on other threads with this handle complete normally.
  * Since: ABI 0.
  */
 SHARDSPEC_API shardspec_status shardspec_metadata_free(
@@ -662,8 +668,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_properties
 
 /**
  * Writes 1 to `*out` if two metadata objects have the same sizes, the same properties, and the
- * same shards in the same order, else 0. The function does not compare the specs that the metadata
- * was built from.
+ * same shards in the same order, else 0. The function does not compare the specs that built the
+ * two objects.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
@@ -677,11 +683,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_equal(
     const shardspec_metadata *a, const shardspec_metadata *b, int32_t *out, shardspec_error *err);
 
 /**
- * Writes to `*out` the fingerprint of the layout: a hash of 64 bits. The fingerprint covers the
- * elements of each shard, their order in the buffer, and the placements. The fingerprint does not
- * depend on the sizes and properties of the tensor, on replicas or on partial axes. The result of
- * `shardspec_metadata_hash` also depends on the sizes, the properties, the replicas and the
- * partial axes. Equal layouts have equal fingerprints, in every process that runs this version.
+ * Writes to `*out` the fingerprint of the layout: a hash of 64 bits. The fingerprint depends on
+ * the indices of the elements in each shard, on their order in the buffer, and on the placements.
+ * The fingerprint does not depend on the sizes and properties of the tensor, on replicas or on
+ * partial axes. The result of `shardspec_metadata_hash` also depends on the sizes, the properties,
+ * the replicas and the partial axes. Equal layouts have equal fingerprints in all processes that
+ * use the same version of the library.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -694,8 +701,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_fingerprin
     const shardspec_metadata *metadata, uint64_t *out, shardspec_error *err);
 
 /**
- * Writes a hash of the metadata to `*out`. Equal metadata objects have equal hashes, in every
- * process that runs this version.
+ * Writes a hash of the metadata to `*out`. Equal metadata objects have equal hashes in all
+ * processes that use the same version of the library.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `hash` of custom placements; `destroy`, if another thread frees a handle during the
@@ -710,8 +717,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_hash(
 
 /**
  * Writes the offsets and the sizes of shard `index`. `offsets` and `sizes` have room for
- * `capacity` numbers each, at least one for each dimension of the shards' buffers
- * (`shardspec_metadata_buffer_ndim`). `offsets` and `sizes` may be NULL.
+ * `capacity` numbers each. `capacity` must be at least the number of dimensions of the shards'
+ * buffers (`shardspec_metadata_buffer_ndim`). Each of the two arrays may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -741,8 +748,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_plac
 /**
  * Writes the canonical text of the placement of shard `index` into `buffer`.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
- * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+ * its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+ * NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -761,8 +769,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_plac
  *
  * `offsets` and `sizes` have room for `shard_count` rows, one for each shard. A row has one number
  * for each dimension of the shards' buffers (`shardspec_metadata_buffer_ndim`).
- * `placement_indices` has room for `shard_count` numbers, one for each shard.
- * `shardspec_metadata_placement_text` accepts these numbers. Each of the three arrays may be NULL.
+ * `placement_indices` has room for `shard_count` numbers, one for each shard. Each number is the
+ * index of the shard's placement, which `shardspec_metadata_placement_text` accepts. Each of the
+ * three arrays may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -790,10 +799,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_placement_
 
 /**
  * Writes the canonical text of placement `placement_index` into `buffer`. Placements are numbered
- * from 0, in the order of the first shard with each placement.
+ * from 0, in the order of their first appearance in the list of shards.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
- * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+ * its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+ * NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -809,7 +819,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_placement_
 
 /**
  * Creates a handle for placement `placement_index`. Placements are numbered from 0, in the order
- * of the first shard with each placement.
+ * of their first appearance in the list of shards.
  *
  * Ownership: the caller frees `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -829,8 +839,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_placement(
  * never computes with their values. Types that this header does not list are also allowed. If the
  * size of an element is not a whole number of bytes, elements are packed. Each packed element
  * starts at the bit after the previous element. Bits are counted from the least significant bit of
- * a byte. For example, elements of float4 and of int4 are packed. Elements with three lanes of int4
- * are also packed. An element with two lanes of int4 has exactly one byte, and is not packed.
+ * a byte. For example, elements of float4 and of int4 are packed. Elements with three lanes of
+ * int4 are also packed. An element with two lanes of int4 has exactly one byte, and is not packed.
  */
 
 /** Signed integer. */
@@ -907,8 +917,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_parse(
  * reads. If the code of a type has no name, the text has the form "code200_16", here for code 200
  * and 16 bits.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
- * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+ * its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+ * NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
@@ -923,7 +934,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_text(
     shardspec_error *err);
 
 /**
- * Writes to `*out` the number of bytes of one element, which is bits * lanes / 8.
+ * Writes to `*out` the number of bytes of one element: bits * lanes / 8.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
@@ -937,8 +948,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_itemsize(
     const shardspec_dtype *dtype, size_t *out, shardspec_error *err);
 
 /**
- * Writes to `*out` the number of bytes of `element_count` consecutive elements, which is bits *
- * lanes * element_count / 8, rounded up. The buffer of a contiguous tensor with that many elements
+ * Writes to `*out` the number of bytes of `element_count` consecutive elements: bits * lanes *
+ * element_count / 8, rounded up. The buffer of a contiguous tensor with `element_count` elements
  * needs this number of bytes.
  *
  * Ownership: the caller keeps all arguments.
@@ -962,17 +973,18 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_bytes(
 
 /** The largest number of dimensions that a tensor may have. */
 #define SHARDSPEC_MAX_NDIM 32
-/** The device type of DLPack for ordinary memory. */
+/** DLPack's device type for ordinary memory. */
 #define SHARDSPEC_DLPACK_DEVICE_CPU 1
-/** The device type of DLPack for memory from `cudaMallocHost`. */
+/** DLPack's device type for memory from `cudaMallocHost`. */
 #define SHARDSPEC_DLPACK_DEVICE_CUDA_HOST 3
-/** The device type of DLPack for memory from `hipMallocHost`. */
+/** DLPack's device type for memory from `hipMallocHost`. */
 #define SHARDSPEC_DLPACK_DEVICE_ROCM_HOST 11
 
 typedef struct shardspec_device shardspec_device;
 
 /**
- * The device with the memory of a tensor. The struct has the memory layout of DLPack's `DLDevice`.
+ * The device that holds the memory of a tensor. The struct has the memory layout of DLPack's
+ * `DLDevice`.
  */
 struct shardspec_device {
   /**
@@ -996,25 +1008,26 @@ typedef struct shardspec_tensor_view shardspec_tensor_view;
  * byte_offset. Strides may be negative. Strides may be 0 in tensors that the library only reads.
  * Any alignment is allowed. `data` may be NULL if the tensor has no elements.
  *
- * Strides count elements, so the distance between neighbours is a whole number of elements. For
- * example, no stride describes a field of 4 bytes in records of 5 bytes. For such a field,
- * describe the bytes of the field instead. Pass elements of 8 bits, a last dimension of size 4
- * with stride 1, and strides in bytes. The metadata must also have this last dimension. A whole
- * record can be one element with several lanes of 8 bits. The library copies bits unchanged. A
- * view therefore has neither a byte order nor flags for conjugation or negation.
+ * Strides count elements, so the distance between neighbouring elements is a whole number of
+ * elements. For example, no stride describes a field of 4 bytes in records of 5 bytes. For this
+ * field, pass a view of the field's bytes. The view has elements of 8 bits, strides in bytes, and
+ * an additional last dimension of size 4 with stride 1. The metadata must also have this last
+ * dimension. A whole record of 5 bytes can be one element with 5 lanes of 8 bits. The library
+ * copies bits unchanged. A view therefore has neither a byte order nor flags for conjugation or
+ * negation.
  */
 struct shardspec_tensor_view {
-  /** The memory. */
+  /** The address of the tensor's memory. */
   void *data;
-  /** The device of the memory. */
+  /** The device that holds the memory. */
   shardspec_device device;
   /** Number of dimensions, 0 to 32. */
   int32_t ndim;
   /** The element type. */
   shardspec_dtype dtype;
-  /** `ndim` sizes. */
+  /** The `ndim` sizes of the tensor. */
   int64_t *shape;
-  /** `ndim` strides, which count elements. NULL means row-major. */
+  /** The `ndim` strides of the tensor, which count elements. NULL means row-major. */
   int64_t *strides;
   /** Number of bytes from `data` to the element at index 0. */
   uint64_t byte_offset;
@@ -1025,10 +1038,10 @@ struct shardspec_tensor_view {
  *
  * These functions move data between a tensor and its shards. The caller owns all buffers. All
  * checks come before the first write. A call that fails has written nothing. Elements are copied
- * bit for bit. A destination must not share memory with a source, with another destination or with
- * itself. Buffers may interleave if no byte belongs to two buffers. Buffers of packed elements may
- * interleave if no bit belongs to two buffers. Bits of a byte that belong to no element stay
- * unchanged.
+ * bit for bit. A destination must not share memory with a source or with another destination. Two
+ * elements of a destination must not share memory. Buffers may interleave if no byte belongs to
+ * two buffers. Buffers of packed elements may interleave if no bit belongs to two buffers. Bits of
+ * a byte that belong to no element stay unchanged.
  */
 
 /**
@@ -1057,8 +1070,8 @@ typedef struct shardspec_copy_options shardspec_copy_options;
  * large copies of a process. Each trial copies a few megabytes. Later copies use the fastest kind
  * of store and prefetch distance. A hint turns these trials off for the copy that receives the
  * hint. The environment variable `SHARDSPEC_COPY_WAY` turns all trials off for the whole process.
- * The value `default` means the stores and the prefetch distance that the library uses before the
- * trials.
+ * The value `default` selects the kind of store and the prefetch distance that the library uses
+ * before the trials.
  */
 struct shardspec_copy_options {
   /** `sizeof(shardspec_copy_options)`. */
@@ -1085,10 +1098,10 @@ struct shardspec_copy_options {
  * Calls back: no.
  * Blocks: no.
  * Errors: SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if the views differ; ALIASED if
- * `destination` shares memory with `source` or has two elements at one place; UNSUPPORTED if very
- * many elements of the source have the same addresses, so that the check for ALIASED would take
- * longer than the copy; UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT,
- * OUT_OF_MEMORY. After an error, nothing was written.
+ * `destination` shares memory with `source` or has two elements at the same place; UNSUPPORTED if
+ * so many source elements have equal addresses that the check for ALIASED would take longer than
+ * the copy; UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an
+ * error, nothing was written.
  * Threads: any. No other thread may use `destination` or write `source` during the call.
  * Source: torch's `Tensor.copy_`, for one element type.
  * Since: ABI 0.
@@ -1107,11 +1120,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_copy(
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of
- * the source have the same addresses, so that the check for ALIASED would take longer than the
- * copy; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE,
- * INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
- * After an error, nothing was written.
+ * Errors: PARTIAL if the elements are pending a reduction; UNSUPPORTED if so many source elements
+ * have equal addresses that the check for ALIASED would take longer than the copy; SHAPE_MISMATCH,
+ * NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE, INVALID_HANDLE, UNSUPPORTED_DEVICE,
+ * OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
  * Threads: any. During the call, no other thread may write `full` or use `shard`.
  * Since: ABI 0.
  */
@@ -1131,12 +1143,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_sh
  * Calls back: `fill_shard` of a custom spec; `equal` and `hash` of custom placements; `destroy`,
  * if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: UNSUPPORTED if very many elements of the source have the same addresses, so that the
- * check for ALIASED would take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH,
- * DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE, INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW,
- * INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these errors, nothing was written.
- * The library calls `fill_shard` of the spec after all checks. If `fill_shard` fails, this
- * function returns the status of `fill_shard`.
+ * Errors: UNSUPPORTED if so many source elements have equal addresses that the check for ALIASED
+ * would take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED,
+ * INDEX_OUT_OF_RANGE, INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT,
+ * NULL_ARGUMENT, OUT_OF_MEMORY. After one of these errors, nothing was written. The library calls
+ * `fill_shard` of the spec after all checks. If `fill_shard` fails, this function returns the
+ * status of `fill_shard`.
  * Threads: any. During the call, no other thread may write `full` or use `shard`.
  * Source: torch's `ShardingSpec.shard`, for one destination.
  * Since: ABI 0.
@@ -1148,9 +1160,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_fill_shard(
 
 /**
  * Writes to `*out` a view of shard `index` inside of `full`, without a copy of the data. The
- * view's shape and strides are written into `shape` and `strides`. `shape` and `strides` have room
- * for `capacity` numbers each, at least one for each dimension. The view of an empty shard has
- * NULL data.
+ * function writes the view's shape and strides into `shape` and `strides`. The two arrays have
+ * room for `capacity` numbers each. `capacity` must be at least the number of dimensions. For an
+ * empty shard, `out->data` becomes NULL.
  *
  * Ownership: `out->shape` and `out->strides` point to the caller's two arrays. `out->data` points
  * into the memory of `full`.
@@ -1179,11 +1191,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_view_shard
  * during the call.
  * Blocks: no.
  * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or ALIASED if a view does not fit (the
- * error's `first_shard` and `index` are the index of the shard); INVALID_ARGUMENT if `shard_count`
- * is wrong; PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of
- * the source have the same addresses, so that the check for ALIASED would take longer than the
- * copy; INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT,
- * OUT_OF_MEMORY. After an error, nothing was written.
+ * error's `first_shard` and `index` are both the index of the shard); INVALID_ARGUMENT if
+ * `shard_count` is wrong; PARTIAL if the elements are pending a reduction; UNSUPPORTED if so many
+ * source elements have equal addresses that the check for ALIASED would take longer than the copy;
+ * INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * After an error, nothing was written.
  * Threads: any. During the call, no other thread may write `full` or use `shards`.
  * Since: ABI 0.
  */
@@ -1203,11 +1215,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_scatter(
  * during the call.
  * Blocks: no.
  * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or ALIASED if a view does not fit (the
- * error's `first_shard` and `index` are the index of the shard); INVALID_ARGUMENT if `shard_count`
- * is wrong; PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of
- * the source have the same addresses, so that the check for ALIASED would take longer than the
- * copy; INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT,
- * OUT_OF_MEMORY. After an error, nothing was written.
+ * error's `first_shard` and `index` are both the index of the shard); INVALID_ARGUMENT if
+ * `shard_count` is wrong; PARTIAL if the elements are pending a reduction; UNSUPPORTED if so many
+ * source elements have equal addresses that the check for ALIASED would take longer than the copy;
+ * INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * After an error, nothing was written.
  * Threads: any. During the call, no other thread may write `shards` or use `full`.
  * Since: ABI 0.
  */
@@ -1218,10 +1230,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather(
 /* ================================================================================================
  * Sharded tensors: metadata together with the shards that are in this process.
  *
- * The shards of a sharded tensor that are in this process are its local shards. Either the library
- * allocates the memory of local shards, row-major and aligned to 64 bytes, or the caller passes
- * this memory. The library uses memory of the caller until the library calls `release`. Local
- * shards are numbered from 0 in the order of the metadata, and not in the order of the arguments.
+ * The local shards of a sharded tensor are its shards in this process. The library allocates their
+ * memory, or the caller passes their memory. Memory from the library is row-major and aligned to
+ * 64 bytes. The library uses memory of the caller until the library calls `release`. Local shards
+ * are numbered from 0 in the order of the metadata, and not in the order of the arguments.
  *
  * An owner or a list of indices selects the local shards. An owner is a rank or a worker. An
  * `owner` text without a device, such as "rank:1" or "trainer0", selects the owner's shards on all
@@ -1311,7 +1323,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
     shardspec_sharded_tensor **out, shardspec_error *err);
 
 /**
- * Creates a sharded tensor that copies the shards of `owner` out of `full`. With `owner` NULL, the
+ * Creates a sharded tensor, and copies the shards of `owner` from `full`. With `owner` NULL, the
  * sharded tensor has all shards. `full` has the sizes of the metadata. If the metadata states no
  * element type, the sharded tensor has the element type of `full`. `options` may be NULL.
  *
@@ -1331,10 +1343,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
     const shardspec_copy_options *options, shardspec_sharded_tensor **out, shardspec_error *err);
 
 /**
- * Creates a sharded tensor that copies some shards out of `full`. `indices` holds the
- * `index_count` different indices of these shards, in any order. `full` has the sizes of the
- * metadata. If the metadata states no element type, the sharded tensor has the element type of
- * `full`. `options` may be NULL.
+ * Creates a sharded tensor, and copies some shards from `full`. `indices` holds the `index_count`
+ * different indices of these shards, in any order. `full` has the sizes of the metadata. If the
+ * metadata states no element type, the sharded tensor has the element type of `full`. `options`
+ * may be NULL.
  *
  * Ownership: the caller frees `*out`. The caller may free the metadata and `full` before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -1372,10 +1384,10 @@ typedef void (*shardspec_destroy_fn)(void *ctx);
  * call.
  * Blocks: no.
  * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a view
- * does not fit its shard (the error's `first_shard` is the shard, `index` is its position in
- * `shards`); INVALID_ARGUMENT if a shard occurs twice or the shards are not exactly the shards of
- * `owner`; INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE,
- * NULL_ARGUMENT, OUT_OF_MEMORY.
+ * does not fit its shard (the error's `first_shard` is the shard's index, and `index` is the
+ * position in `shards`); INVALID_ARGUMENT if a shard occurs twice or the shards are not exactly
+ * the shards of `owner`; INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW,
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Source: torch's `_init_from_local_shards_and_global_metadata`.
  * Since: ABI 0.
@@ -1391,8 +1403,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
  *
  * Each description must have the offsets, sizes and placement of one shard of the metadata. All
  * views have the metadata's element type. If the metadata states no element type, all views have
- * one common type. With an `owner`, the shards must be exactly the shards of that owner. With
- * `owner` NULL, any shards are allowed.
+ * one type. With an `owner`, the shards must be exactly the shards of that owner. With `owner`
+ * NULL, any shards are allowed.
  *
  * Ownership: the library copies the views. The library uses the memory of the views until the
  * library calls `release(ctx)`. The library calls `release` exactly once. If the call fails, the
@@ -1403,11 +1415,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
  * another thread frees a handle during the call.
  * Blocks: no.
  * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a view
- * does not fit its shard (the error's `first_shard` is the shard, `index` is its position in
- * `shards`); INVALID_ARGUMENT if a shard occurs twice, the shards are not exactly the shards of
- * `owner`, a description and the metadata state different placements for a shard, or `shard_count`
- * is not the number of `descriptions`; NOT_FOUND if no shard of the metadata has the offsets and
- * sizes of a description; NULL_ARGUMENT if a pointer is NULL or a description has no placement;
+ * does not fit its shard (the error's `first_shard` is the shard's index, and `index` is the
+ * position in `shards`); INVALID_ARGUMENT if a shard occurs twice, the shards are not exactly the
+ * shards of `owner`, a description has another placement than its shard, or `shard_count` is not
+ * the number of `descriptions`; NOT_FOUND if no shard of the metadata has the offsets and sizes of
+ * a description; NULL_ARGUMENT if a pointer is NULL or a description has no placement;
  * INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
@@ -1418,14 +1430,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
     shardspec_destroy_fn release, shardspec_sharded_tensor **out, shardspec_error *err);
 
 /**
- * Frees a sharded tensor. NULL is allowed. After the sharded tensor and all managed tensors
- * exported from it were freed, the library frees the memory of the shards or calls `release`.
+ * Frees a sharded tensor. NULL is allowed. When the sharded tensor and all managed tensors
+ * exported from it have been freed, the library frees the memory of the shards or calls `release`.
  *
  * Ownership: the caller gives up `tensor`.
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
  * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
- * Threads: any. A call of another thread that uses the handle completes normally.
+ * Threads: any. Calls that run on other threads with this handle complete normally.
  * Since: ABI 0.
  */
 SHARDSPEC_API shardspec_status shardspec_sharded_tensor_free(
@@ -1487,9 +1499,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_loca
     const shardspec_sharded_tensor *tensor, size_t local, size_t *out, shardspec_error *err);
 
 /**
- * Writes to `*out` a view of local shard `local`. The view's shape and strides are written into
- * `shape` and `strides`. `shape` and `strides` have room for `capacity` numbers each, at least one
- * for each dimension. The view of an empty shard has NULL data.
+ * Writes to `*out` a view of local shard `local`. The function writes the view's shape and strides
+ * into `shape` and `strides`. The two arrays have room for `capacity` numbers each. `capacity`
+ * must be at least the number of dimensions. For an empty shard, `out->data` becomes NULL.
  *
  * Ownership: `out->shape` and `out->strides` point to the caller's two arrays. The memory at
  * `out->data` belongs to the sharded tensor. The caller may read and write this memory until the
@@ -1505,16 +1517,16 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_loca
     size_t capacity, shardspec_tensor_view *out, shardspec_error *err);
 
 /**
- * Copies all shards into `full`, which has the sizes of the tensor. Every element of `full` is
- * written. Every shard that is not empty must be local. `options` may be NULL.
+ * Copies all shards into `full`, which has the sizes of the tensor. The function writes every
+ * element of `full`. Every shard that is not empty must be local. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
  * Errors: NOT_LOCAL if a shard is not local (the error's `first_shard` is the first such shard);
- * UNSUPPORTED if very many elements of the source have the same addresses, so that the check for
- * ALIASED would take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED,
+ * UNSUPPORTED if so many source elements have equal addresses that the check for ALIASED would
+ * take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED,
  * INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
  * After an error, nothing was written.
  * Threads: any. During the call, no other thread may write the shards or use `full`.
@@ -1527,9 +1539,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_gath
 /* ================================================================================================
  * Tensors as flat arrays.
  *
- * Each function with `_flat` in its name does the work of the function without `_flat`. The
- * functions with `_flat` take flat arrays of numbers instead of `shardspec_tensor_view`. In some
- * languages, a struct with pointers is slow to pass, or forbidden (cgo of Go). The outputs hold no
+ * Each function with `_flat` in its name does the same work as the function without `_flat`. The
+ * functions with `_flat` take flat arrays of numbers instead of `shardspec_tensor_view`. Some
+ * languages pass a struct with pointers slowly, or forbid it (Go with cgo). The outputs hold no
  * pointers to the caller's arrays. Tensors are in host memory. All these functions have these
  * arguments in common:
  *
@@ -1537,9 +1549,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_gath
  *   type of the metadata.
  * - `full` is the address of the tensor's element at index 0 of each dimension. `full_strides` has
  *   one number for each dimension of the tensor. The tensor has the metadata's sizes.
- * - Shard i begins `byte_offsets[i]` bytes after the address `shards`. Pass either one buffer in
- *   `shards` and offsets into this buffer in `byte_offsets`, or NULL in `shards` and addresses in
- *   `byte_offsets`. An empty shard may begin anywhere.
+ * - Shard i begins `byte_offsets[i]` bytes after the address `shards`. If all shards are in one
+ *   buffer, pass its address in `shards` and offsets in `byte_offsets`. If not, pass NULL in
+ *   `shards` and addresses in `byte_offsets`. An empty shard may begin anywhere.
  * - `shapes` and `strides` have one row for each shard, with one number for each dimension of the
  *   shards' buffers (`shardspec_metadata_buffer_ndim`). The library compares `shapes` with the
  *   shapes of the metadata's shards. With `shapes` NULL, the caller makes sure that the buffers
@@ -1558,9 +1570,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_gath
  * during the call.
  * Blocks: no.
  * Errors: SHAPE_MISMATCH or ALIASED if a buffer does not fit (the error's `first_shard` and
- * `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong or no element type is known;
- * PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of the source
- * have the same addresses, so that the check for ALIASED would take longer than the copy;
+ * `index` are both the index of the shard); INVALID_ARGUMENT if `shard_count` is wrong or no
+ * element type is known; PARTIAL if the elements are pending a reduction; UNSUPPORTED if so many
+ * source elements have equal addresses that the check for ALIASED would take longer than the copy;
  * DTYPE_MISMATCH, INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
  * was written.
  * Threads: any. During the call, no other thread may write `full` or use the shards.
@@ -1574,17 +1586,17 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_scatter_fl
 
 /**
  * Copies every shard into a tensor. The function is `shardspec_metadata_gather` for flat arrays.
- * Row i of the arrays describes shard i, which is a source. `shard_count` is the number of all
- * shards, empty shards included. Every element of `full` is written. `options` may be NULL.
+ * Row i of the arrays describes source shard i. `shard_count` is the number of all shards, empty
+ * shards included. The function writes every element of `full`. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
  * Errors: SHAPE_MISMATCH or ALIASED if a buffer does not fit (the error's `first_shard` and
- * `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong or no element type is known;
- * PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of the source
- * have the same addresses, so that the check for ALIASED would take longer than the copy;
+ * `index` are both the index of the shard); INVALID_ARGUMENT if `shard_count` is wrong or no
+ * element type is known; PARTIAL if the elements are pending a reduction; UNSUPPORTED if so many
+ * source elements have equal addresses that the check for ALIASED would take longer than the copy;
  * DTYPE_MISMATCH, INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
  * was written.
  * Threads: any. During the call, no other thread may write the shards or use `full`.
@@ -1607,8 +1619,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather_fla
  * during the call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if no element type is known; PARTIAL if the elements are pending a
- * reduction; UNSUPPORTED if very many elements of the source have the same addresses, so that the
- * check for ALIASED would take longer than the copy; INDEX_OUT_OF_RANGE, SHAPE_MISMATCH, ALIASED,
+ * reduction; UNSUPPORTED if so many source elements have equal addresses that the check for
+ * ALIASED would take longer than the copy; INDEX_OUT_OF_RANGE, SHAPE_MISMATCH, ALIASED,
  * DTYPE_MISMATCH, INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
  * was written.
  * Threads: any. During the call, no other thread may write `full` or use `shard`.
@@ -1621,9 +1633,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_sh
 
 /**
  * Writes the position of shard `index` inside of a tensor. The position consists of the distance
- * from the start of the tensor, and of the shape and the strides of the shard. The function
- * `shardspec_metadata_view_shard` writes a `shardspec_tensor_view` instead of numbers. The
- * function does not access the memory of the tensor. The tensor need not exist.
+ * from the start of the tensor, and of the shape and the strides of the shard. This function only
+ * computes numbers, so the tensor need not exist. The function `shardspec_metadata_view_shard`
+ * writes a `shardspec_tensor_view` instead of numbers.
  *
  * `*byte_offset` becomes the distance in bytes from the tensor's element at index 0 to the shard's
  * element at index 0. For an empty shard, `*byte_offset` becomes 0. `shape` and `strides` receive
@@ -1653,7 +1665,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_view_shard
  * address of the element at index 0 of local shard i, or 0 for an empty shard. `shapes` and
  * `strides` have `capacity` rows each, with one number for each dimension of the shards' buffers.
  * Each of the three arrays may be NULL. `*needed` becomes the number of local shards. `needed` may
- * be NULL. With capacity 0, only `*needed` is written.
+ * be NULL. With `capacity` 0, the function writes only `*needed`.
  *
  * Ownership: the memory at the addresses belongs to the sharded tensor. The caller may read and
  * write this memory until the caller frees the sharded tensor.
@@ -1746,7 +1758,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_parse(
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
  * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
- * Threads: any. A call of another thread that uses the handle completes normally.
+ * Threads: any. Calls that run on other threads with this handle complete normally.
  * Since: ABI 0.
  */
 SHARDSPEC_API shardspec_status shardspec_placement_free(
@@ -1757,8 +1769,9 @@ SHARDSPEC_API shardspec_status shardspec_placement_free(
  * "rank:1" becomes "rank:1/cpu". A custom placement has the text that was passed to
  * `shardspec_placement_new_custom`.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
- * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+ * its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+ * NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -1776,8 +1789,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_text(
  * Writes the name of the placement's type into `buffer`. The name is "device", or the type name of
  * a custom placement.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
- * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+ * its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+ * NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -1807,8 +1821,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_rank(
 /**
  * Writes into `buffer` the name of the placement's worker.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
- * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+ * its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+ * NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -1851,8 +1866,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_device_in
 
 /**
  * Writes 1 to `*out` if two placements are equal, else 0. Built-in placements are equal if their
- * canonical texts are equal. To compare custom placements of the same type and rank, the library
- * uses the type's `equal` function. Placements of different types or ranks are never equal.
+ * canonical texts are equal. To compare two custom placements with the same type and rank, the
+ * library calls the type's `equal` function. Placements of different types or ranks are never
+ * equal.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
@@ -1866,8 +1882,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_equal(
     const shardspec_placement *a, const shardspec_placement *b, int32_t *out, shardspec_error *err);
 
 /**
- * Writes a hash of the placement to `*out`. Equal placements have equal hashes, in every process
- * that runs this version.
+ * Writes a hash of the placement to `*out`. Equal placements have equal hashes in all processes
+ * that use the same version of the library.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `hash` of a custom placement; `destroy`, if another thread frees a handle during the
@@ -1885,9 +1901,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_hash(
  *
  * A list holds any number of shards. Specs, metadata, plans and the builder of a custom spec
  * accept a list. The shards of a list may overlap and leave gaps. For example, replicas in a
- * checkpoint overlap, and the shards of one worker leave gaps. A spec must not have overlaps.
- * Metadata must not have gaps, and only replicas may overlap in metadata. `shardspec_shards_overlaps` reports all overlaps, and
- * `shardspec_shards_gaps` reports all gaps.
+ * checkpoint overlap, and the shards of one worker leave gaps. The shards of an enumerable spec
+ * must not overlap. The shards of metadata must not leave gaps, and only replicas may overlap.
+ * `shardspec_shards_overlaps` reports all overlaps, and `shardspec_shards_gaps` reports all gaps.
  */
 
 typedef struct shardspec_shard_metadata shardspec_shard_metadata;
@@ -1914,8 +1930,8 @@ struct shardspec_shard_metadata {
  * Creates a list of `shard_count` shards. The shards may overlap, and the list may be empty.
  *
  * All shards must have the same number of dimensions. An empty list fits any number of dimensions.
- * A shard with `placement` NULL has no owner. For plans, all such shards belong to one unknown
- * owner. The unknown owner is on no rank.
+ * A shard with `placement` NULL has no owner. In plans, all shards without an owner belong to one
+ * unknown owner. The unknown owner is on no rank.
  *
  * Ownership: the library copies all arguments. The caller frees `*out`.
  * Calls back: no.
@@ -1985,7 +2001,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new_from_arr
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
  * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
- * Threads: any. A call of another thread that uses the handle completes normally.
+ * Threads: any. Calls that run on other threads with this handle complete normally.
  * Since: ABI 0.
  */
 SHARDSPEC_API shardspec_status shardspec_shards_free(
@@ -2029,8 +2045,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_overlaps(
     int64_t *sizes, size_t capacity, size_t *overlap_count, int32_t *more, shardspec_error *err);
 
 /**
- * Finds the elements of a tensor that no shard owns, and writes boxes that cover these elements.
- * The boxes do not overlap, and are ordered by their offsets.
+ * Finds the gaps of a tensor: the elements that no shard owns. The function writes boxes that
+ * cover exactly these elements. The boxes do not overlap, and are ordered by their offsets.
  *
  * `tensor_sizes` holds `ndim` numbers. Shards may reach past the end of the tensor. `offsets` and
  * `sizes` receive the boxes. Both arrays have room for `capacity` rows, one for each box. A row
@@ -2043,10 +2059,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_overlaps(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: UNSUPPORTED if the shards overlap in too many ways to find the boxes; NDIM_MISMATCH if
- * the shards do not have `ndim` dimensions; INVALID_ARGUMENT if a size is negative or `ndim` is
- * above 32; OVERFLOW if the number of elements does not fit in 64 bits; INVALID_HANDLE,
- * NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: UNSUPPORTED if the shards overlap in so many ways that the function can't find the
+ * boxes; NDIM_MISMATCH if the shards do not have `ndim` dimensions; INVALID_ARGUMENT if a size is
+ * negative or `ndim` is above 32; OVERFLOW if the number of elements does not fit in 64 bits;
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2058,7 +2074,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_gaps(
  * Tensor properties.
  *
  * Tensor properties have the fields of torch's `TensorProperties`. Metadata stores the properties
- * of its tensor. The element type has an effect on copies.
+ * of its tensor. If the properties state an element type, copies accept only buffers of this type.
  * A sharded tensor requires a strided layout and contiguous memory.
  */
 
@@ -2100,11 +2116,11 @@ struct shardspec_tensor_properties {
   int32_t layout;
   /** A `SHARDSPEC_MEMORY_FORMAT_...` constant. */
   int32_t memory_format;
-  /** 1 or 0. */
+  /** torch's property `requires_grad`: 1 or 0. */
   int32_t requires_grad;
-  /** 1 or 0. */
+  /** torch's property `pin_memory`: 1 or 0. */
   int32_t pin_memory;
-  /** 0. */
+  /** This field must be 0. */
   int32_t reserved;
 };
 
@@ -2240,15 +2256,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
 #define SHARDSPEC_ERROR_SHORT_SIZE 56
 
 /**
- * Details of a call's result, in the caller's memory. Initialise the error with
- * `SHARDSPEC_ERROR_INIT` or `shardspec_error_init`. Every call writes the error if `err` is not
- * NULL. On success, the error has the status `SHARDSPEC_OK` and an empty message. The layout of
- * the fields never changes.
+ * A struct in the caller's memory that receives details of a call's result. Initialise the error
+ * with `SHARDSPEC_ERROR_INIT` or `shardspec_error_init`. Every call writes the error if `err` is
+ * not NULL. On success, the error has the status `SHARDSPEC_OK` and an empty message. The layout
+ * of the fields never changes.
  *
  * A whole error has 1024 bytes. A caller may pass a shorter error of at least
  * `SHARDSPEC_ERROR_SHORT_SIZE` (56) bytes. In a shorter error, the message occupies the bytes from
  * offset 56 up to `struct_size`. An error of 56 bytes has no message. Short errors are for
- * bindings that convert each struct that they pass. A message that does not fit is cut and ends in
+ * bindings that convert every struct in each call. A message that does not fit is cut and ends in
  * "...".
  */
 struct shardspec_error {
@@ -2294,8 +2310,9 @@ struct shardspec_error {
 /**
  * Writes the name of a status, such as "OVERLAP", into `buffer`.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
- * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+ * its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+ * NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
@@ -2329,15 +2346,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_error_init(
  * Writes a status and a message into an error. A callback can report a failure with this line:
  * `return shardspec_error_set(err, SHARDSPEC_USER_STATUS, "no such table");`. The function resets
  * all other fields of the error. With `text` NULL, the message becomes empty. If `text` does not
- * fit, the message is cut and ends in "...". Bytes that are not UTF-8 are replaced. With `err`
- * NULL, the function writes nothing. The function returns `status`. If the function itself fails,
- * it returns the status of that failure.
+ * fit, the message is cut and ends in "...". The function replaces bytes that are not UTF-8 by
+ * U+FFFD. With `err` NULL, the function writes nothing. The function returns `status`. If the
+ * function itself fails, it returns the status of its own failure.
  *
  * Ownership: the caller keeps `err` and `text`.
  * Calls back: no.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if `status` is negative or `err` has a wrong `struct_size`. If the
- * function fails, nothing was written.
+ * function fails, it writes nothing.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2345,7 +2362,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_error_set(
     shardspec_error *err, shardspec_status status, const char *text);
 
 /**
- * Returns the message of an error. The message is a text inside of `err`. The function returns ""
+ * Returns the message of an error. The returned text is inside of `err`. The function returns ""
  * if `err` is NULL or too short to have a message. The function never returns NULL. This function
  * is for programs that do not know the offset of the message. `shardspec_status_text` returns the
  * name of the status.
@@ -2365,8 +2382,8 @@ SHARDSPEC_API const char * shardspec_error_message(const shardspec_error *err);
  * These functions are for programs that can't use the macros of this header. A program without
  * macros declares the structs itself. The program compares the size of its struct with the result
  * of `shardspec_struct_size`. The program initialises the struct with `shardspec_struct_init`
- * before it sets fields. Each of the two functions takes the name of the struct in this header,
- * such as "shardspec_cut".
+ * before it sets fields. Each of the two functions takes the name that the struct has in this
+ * header, such as "shardspec_cut".
  *
  * The caller must set `struct_size` in every struct that begins with this field. The library
  * refuses a `struct_size` of 0, because it can't know the size of the caller's memory. If a
@@ -2392,15 +2409,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_struct_size(
 /**
  * Initialises the `size` bytes at `out` as the struct called `name`. `size` is the caller's
  * `sizeof` of the struct. All bytes become zero. If the struct has the field `struct_size`, the
- * field becomes `size`. Two structs get further values. A `shardspec_error` gets the values of
- * `SHARDSPEC_ERROR_INIT`. A `shardspec_tensor_properties` gets torch's defaults
+ * field becomes `size`. Two structs get values that are not zero. A `shardspec_error` gets the
+ * values of `SHARDSPEC_ERROR_INIT`. A `shardspec_tensor_properties` gets torch's defaults
  * (`shardspec_tensor_properties_init`).
  *
  * Ownership: the caller keeps `name` and `out`.
  * Calls back: no.
  * Blocks: no.
- * Errors: NOT_FOUND if this version has no struct of that name; INVALID_ARGUMENT if the struct has
- * `size` bytes in no version, `out` is not aligned or `name` is not UTF-8; NULL_ARGUMENT.
+ * Errors: NOT_FOUND if this version has no struct of that name; INVALID_ARGUMENT if no version of
+ * the struct has `size` bytes, `out` is not aligned or `name` is not UTF-8; NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2446,8 +2463,9 @@ SHARDSPEC_API uint32_t shardspec_abi_version(void);
 /**
  * Writes the library's version, such as "0.1.0", into `buffer`.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
- * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+ * its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+ * NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
@@ -2481,9 +2499,9 @@ typedef struct shardspec_mesh shardspec_mesh;
 /**
  * Creates a mesh of `ndim` axes. `axis_names` holds `ndim` different texts. `axis_sizes` holds
  * `ndim` sizes of at least 1. `placements` holds one text for each device, in row-major order of
- * the devices. The ranks may be in any order, and several devices may have the same placement.
- * With `placement_count` 0, the placements are "rank:0", "rank:1" and so on, and `placements` may
- * be NULL. With `ndim` 0, the mesh has one device.
+ * the devices. Ranks may be in any order in `placements`, and several devices may have the same
+ * placement. With `placement_count` 0, the placements are "rank:0", "rank:1" and so on, and
+ * `placements` may be NULL. With `ndim` 0, the mesh has one device.
  *
  * Ownership: the library copies the texts. The caller frees `*out`.
  * Calls back: no.
@@ -2543,7 +2561,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_new_submesh(
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
  * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
- * Threads: any. A call of another thread that uses the handle completes normally.
+ * Threads: any. Calls that run on other threads with this handle complete normally.
  * Since: ABI 0.
  */
 SHARDSPEC_API shardspec_status shardspec_mesh_free(shardspec_mesh *mesh, shardspec_error *err);
@@ -2576,10 +2594,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_device_count(
     const shardspec_mesh *mesh, size_t *out, shardspec_error *err);
 
 /**
- * Writes the name of an axis into `buffer`.
+ * Writes the name of the axis with the index `axis` into `buffer`.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
- * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+ * its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+ * NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -2611,7 +2630,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_get_axis_sizes
     shardspec_error *err);
 
 /**
- * Creates a handle for the placement of a device.
+ * Creates a handle for the placement of the device `device`.
  *
  * Ownership: the caller frees `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -2624,9 +2643,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_placement(
     const shardspec_mesh *mesh, size_t device, shardspec_placement **out, shardspec_error *err);
 
 /**
- * Writes the coordinates of a device into `coordinates`. There is one number for each axis.
- * `coordinates` has room for `capacity` numbers. `*needed` becomes the number of axes. `needed`
- * may be NULL. With capacity 0, only `*needed` is written, and `coordinates` may be NULL.
+ * Writes the coordinates of the device `device` into `coordinates`. There is one number for each
+ * axis. `coordinates` has room for `capacity` numbers. `*needed` becomes the number of axes.
+ * `needed` may be NULL. With capacity 0, only `*needed` is written, and `coordinates` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -2644,8 +2663,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_get_coordinate
  * Writes to `buffer` a text with the names and sizes of the axes, such as "dp=2, tp=4". For a mesh
  * without axes, the text is "one device".
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
- * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+ * its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+ * NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -2698,7 +2718,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_hash(
  * most one cut. The tensor is replicated over an axis that no cut uses: the devices along that
  * axis have the same elements.
  *
- * The rule of a cut defines which positions each piece has. In this list, the rule cuts n
+ * The rule of a cut defines which positions each piece has. The list shows how each rule cuts n
  * positions into k pieces:
  *
  *   CHUNK     ceil(n / k) each, the last ones shorter or empty: torch.chunk, DTensor, JAX, MPI BLOCK
@@ -2709,13 +2729,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_hash(
  *
  * A granule is a group of neighbouring positions. A cut gives all positions of a granule to one
  * piece. For example, the rows of one attention head can be a granule. With repeat r, r
- * neighbouring coordinates have the same piece. Segments are parts of a dimension that the library
- * cuts separately, such as the three parts of a fused QKV weight. Each coordinate has one piece of
- * each segment, in the order of the segments. A pad lengthens a dimension before the library cuts
- * the dimension. The added positions are holes: places of a buffer that hold no element.
+ * neighbouring coordinates have the same piece. Segments are parts of a dimension, such as the
+ * three parts of a fused QKV weight. The library cuts each segment separately. Each coordinate has
+ * one piece of each segment, in the order of the segments. A pad lengthens a dimension before the
+ * library cuts the dimension. The added positions are holes: places of a buffer that hold no
+ * element.
  *
  * This example cuts 32 query heads, 8 key heads and 8 value heads over 16 devices. A head has 128
- * rows. Each key head and each value head is on two devices:
+ * rows. Each key head is on two devices, and each value head is on two devices:
  *
  *   const char *axes[] = {"tp"};
  *   const int64_t devices[] = {16}, shape[] = {6144, 4096};
@@ -2752,20 +2773,20 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_hash(
  */
 #define SHARDSPEC_RULE_CYCLIC 5
 /**
- * A value of `repeat`: the library chooses the repeat from the number of units when the library
- * cuts a dimension. With the rule CYCLIC, a unit is a block. With all other rules, a unit is a
+ * A value of the field `repeat`. When the library cuts a dimension, it chooses the repeat from the
+ * number of units. With the rule CYCLIC, a unit is a block. With all other rules, a unit is a
  * granule. If there are at least as many units as coordinates, the repeat is 1. If there are fewer
  * units than coordinates, the repeat is the number of coordinates divided by the number of units.
  * The division must have no remainder.
  */
 #define SHARDSPEC_REPEAT_AS_NEEDED (-1)
-/** The values are added. */
+/** The sum of the values. */
 #define SHARDSPEC_REDUCTION_SUM 1
 /** The mean of the values. */
 #define SHARDSPEC_REDUCTION_AVG 2
-/** The values are multiplied. */
+/** The product of the values. */
 #define SHARDSPEC_REDUCTION_PRODUCT 3
-/** The least value. */
+/** The smallest value. */
 #define SHARDSPEC_REDUCTION_MIN 4
 /** The largest value. */
 #define SHARDSPEC_REDUCTION_MAX 5
@@ -2791,33 +2812,34 @@ struct shardspec_segment {
    * dimension.
    */
   int64_t size;
-  /** A `SHARDSPEC_RULE_...` constant. 0 means the rule of the cut. */
+  /** A `SHARDSPEC_RULE_...` constant. 0 means the value of `rule` in the cut. */
   int32_t rule;
   /**
-   * With 1, pieces of different sizes are refused. With -1, pieces of different sizes are
-   * allowed. With 0, the value of the cut applies.
+   * 1 means that the library refuses pieces of different sizes. -1 means that the library allows
+   * pieces of different sizes. 0 means the value of `even` in the cut.
    */
   int32_t even;
   /**
-   * Number of consecutive positions that always belong to one piece. 0 means the granule of the
-   * cut.
+   * Number of consecutive positions that always belong to one piece. 0 means the value of
+   * `granule` in the cut.
    */
   int64_t granule;
   /**
    * Number of neighbouring coordinates that have the same piece, or
-   * `SHARDSPEC_REPEAT_AS_NEEDED`. 0 means the repeat of the cut.
+   * `SHARDSPEC_REPEAT_AS_NEEDED`. 0 means the value of `repeat` in the cut.
    */
   int64_t repeat;
   /** For CYCLIC: number of positions of a block. 0 means the value of `block` in the cut. */
   int64_t block;
   /**
-   * For CYCLIC: the piece that gets the first block, modulo the number of pieces. With 0, the
-   * value of the cut applies. To select piece 0, pass the number of pieces.
+   * For CYCLIC: the index of the piece that gets the first block. The library takes the index
+   * modulo the number of pieces. 0 means the value of `first` in the cut. To select piece 0,
+   * pass the number of pieces.
    */
   int64_t first;
   /**
-   * For SIZES and WEIGHTS: a number for each piece. With `value_count` 0, the values of the cut
-   * apply.
+   * For SIZES and WEIGHTS: a number for each piece. If `value_count` is 0, the segment has the
+   * values of the cut.
    */
   const int64_t *values;
   /** Number of values. With 0, `values` may be NULL. */
@@ -2843,15 +2865,15 @@ struct shardspec_cut {
    * layout flattens dimensions, `dim` is a dimension of the flattened tensor.
    */
   int64_t dim;
-  /** The name of the dimension, or NULL. With a name, `dim` is ignored. */
+  /** The name of the dimension, or NULL. If the name is not NULL, the library ignores `dim`. */
   const char *dim_name;
   /** The name of the axis. */
   const char *axis;
   /** A `SHARDSPEC_RULE_...` constant. 0 means CHUNK. */
   int32_t rule;
   /**
-   * With 1, pieces of different sizes are refused. With 0 or -1, pieces of different sizes are
-   * allowed. CYCLIC ignores this field.
+   * 1 means that the library refuses pieces of different sizes. 0 and -1 mean that the library
+   * allows pieces of different sizes. CYCLIC ignores this field.
    */
   int32_t even;
   /**
@@ -2868,7 +2890,10 @@ struct shardspec_cut {
   int64_t repeat;
   /** For CYCLIC: number of positions of a block. 0 means 1. */
   int64_t block;
-  /** For CYCLIC: the piece that gets the first block, modulo the number of pieces. */
+  /**
+   * For CYCLIC: the index of the piece that gets the first block. The library takes the index
+   * modulo the number of pieces.
+   */
   int64_t first;
   /**
    * For SIZES and WEIGHTS: a number for each piece. The number of pieces is the size of the axis
@@ -2878,11 +2903,11 @@ struct shardspec_cut {
   /** Number of values. With 0, `values` may be NULL. */
   size_t value_count;
   /**
-   * Array of `segment_count` segments. With NULL, there are `segment_count` segments of equal
-   * size. The last segment may be shorter.
+   * Array of `segment_count` segments. NULL means `segment_count` segments of equal size. The
+   * last of these equal segments may be shorter.
    */
   const shardspec_segment *segments;
-  /** Number of segments. With 0, the dimension is cut as a whole. */
+  /** Number of segments. 0 means that the library cuts the dimension as a whole. */
   size_t segment_count;
 };
 
@@ -2904,7 +2929,7 @@ struct shardspec_pad {
    * layout flattens dimensions, `dim` is a dimension of the flattened tensor.
    */
   int64_t dim;
-  /** The name of the dimension, or NULL. With a name, `dim` is ignored. */
+  /** The name of the dimension, or NULL. If the name is not NULL, the library ignores `dim`. */
   const char *dim_name;
   /**
    * The length of the dimension after padding. The length must be at least the size of the
@@ -2912,8 +2937,8 @@ struct shardspec_pad {
    */
   int64_t size;
   /**
-   * With this field, the length after padding is the size of the dimension, rounded up to a
-   * multiple of `multiple`. Set `multiple` to 0 if `size` is set.
+   * If this field is set, the library rounds the size of the dimension up to a multiple of
+   * `multiple`. Set `multiple` to 0 if `size` is set.
    */
   int64_t multiple;
 };
@@ -2936,7 +2961,7 @@ struct shardspec_partial {
   const char *axis;
   /** A `SHARDSPEC_REDUCTION_...` constant. 0 means SUM. */
   int32_t reduction;
-  /** 0. */
+  /** This field must be 0. */
   int32_t reserved;
 };
 
@@ -2968,7 +2993,10 @@ struct shardspec_mesh_layout {
   const shardspec_partial *partials;
   /** Number of partial axes. With 0, `partials` may be NULL. */
   size_t partial_count;
-  /** The first of the dimensions that are flattened into one, in row-major order. */
+  /**
+   * The first of the dimensions that the library flattens into one dimension, in row-major
+   * order.
+   */
   int64_t flatten_first;
   /**
    * Number of dimensions that are flattened into one, at least 2. 0 means that no dimensions are
@@ -3021,16 +3049,16 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_cut(
 
 /**
  * Checks whether `cut` is legal for a dimension of `length` positions and an axis of `count`
- * coordinates. The function returns OK for a legal cut. For an illegal cut, the function returns
- * the status and the message that `shardspec_spec_build_metadata` returns for this cut. The
- * function ignores the dimension and the axis of the cut.
+ * coordinates. The function returns SHARDSPEC_OK for a legal cut. For an illegal cut, the function
+ * returns the status and the message that `shardspec_spec_build_metadata` returns for this cut.
+ * The function ignores the dimension and the axis of the cut.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
- * Errors: ILLEGAL_CUT if the positions or coordinates do not divide equally, the sizes do not add
- * up to `length`, or a piece starts inside of a granule; INVALID_ARGUMENT if numbers or lists are
- * not allowed in a cut; NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: ILLEGAL_CUT if the positions or coordinates can't be divided equally, the sizes do not
+ * add up to `length`, or a piece starts inside of a granule; INVALID_ARGUMENT if a number or a
+ * list is not allowed in a cut; NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3038,16 +3066,16 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_cut_check(
     const shardspec_cut *cut, int64_t length, int64_t count, shardspec_error *err);
 
 /**
- * Checks for each degree of parallelism from 1 to `max_degree` whether several cuts are legal.
- * `cuts[i]` cuts `lengths[i]` positions, such as heads, blocks of a quantised weight or experts.
- * For degree k, the function checks each cut over k coordinates. `forbidding[k - 1]` becomes the
- * index in `cuts` of the first cut that is illegal for degree k. If all `cut_count` cuts are legal
- * for degree k, `forbidding[k - 1]` becomes -1. `forbidding` has room for `max_degree` numbers.
- * `shardspec_cut_check` returns the reason for an illegal cut.
+ * Checks for each degree of parallelism from 1 to `max_degree` whether all cuts in `cuts` are
+ * legal. `cuts[i]` cuts `lengths[i]` positions, such as heads, blocks of a quantised weight or
+ * experts. For degree k, the function checks each cut over k coordinates. `forbidding[k - 1]`
+ * becomes the index in `cuts` of the first cut that is illegal for degree k. If all `cut_count`
+ * cuts are legal for degree k, `forbidding[k - 1]` becomes -1. `forbidding` has room for
+ * `max_degree` numbers. `shardspec_cut_check` returns the reason for an illegal cut.
  *
  * A cut with a list of sizes or weights is legal for one degree only. A cut with `repeat` =
  * `SHARDSPEC_REPEAT_AS_NEEDED` may have fewer heads than coordinates. With fewer heads than
- * coordinates, neighbouring coordinates have the same head:
+ * coordinates, neighbouring coordinates have the same head. An example:
  *
  *   shardspec_cut cuts[] = {SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT};
  *   const int64_t lengths[] = {32, 8, 4096};     // heads, key and value heads, hidden size
@@ -3088,8 +3116,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_mesh(
  * chunk". The text of a custom spec is the name of its type. Later versions of the library may
  * write other texts.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
- * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+ * its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+ * NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3140,8 +3169,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_coordi
  * Writes the name of a dimension into `buffer`. The name comes from the `dim_names` that the
  * metadata was created with.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
- * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+ * its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+ * NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3156,8 +3186,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_dim_name(
     shardspec_error *err);
 
 /**
- * Writes to `*out` the number of axes that are pending a reduction. If there is such an axis,
- * calls that move elements of the tensor fail with PARTIAL.
+ * Writes to `*out` the number of axes that are pending a reduction. If the number is not 0, calls
+ * that move elements of the tensor fail with PARTIAL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3174,8 +3204,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial_co
  * `SHARDSPEC_REDUCTION_...` constant. `reduction` may be NULL. `index` is the number of the axis
  * among the partial axes, counted from 0 in the order of the layout.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
- * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+ * its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+ * NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3202,10 +3233,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial(
  *
  * `shardspec_spec_parse` can read a text that `shardspec_spec_format` wrote from a spec. The old
  * spec and the new spec give equal layouts. One of the two specs may refuse a tensor that the
- * other spec accepts. Texts do not contain the field `even` of cuts. A cut with `even` 1 refuses
- * pieces of different sizes. A cut from a text of JAX has `even` 1, and a cut from a text of
- * DTensor has `even` 0. If a text of XLA or Shardy cuts a dimension several times, these cuts have
- * `even` 1.
+ * other spec accepts. The reason is the field `even` of cuts, which texts do not contain. A cut
+ * with `even` 1 refuses pieces of different sizes. A cut from a text of JAX has `even` 1, and a
+ * cut from a text of DTensor has `even` 0. If a text of XLA or Shardy cuts a dimension several
+ * times, these cuts have `even` 1.
  *
  *   shardspec_spec_parse(SHARDSPEC_NOTATION_DTENSOR, "RS(1)", mesh, &spec, &err);
  *   shardspec_spec_format(spec, SHARDSPEC_NOTATION_JAX, 2, text, sizeof text, NULL, &err);
@@ -3241,9 +3272,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial(
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if the notation is unknown, the text does not follow its notation, the
- * text names an axis twice or an axis that the mesh does not have, or tiles of XLA do not consist
- * of whole axes of the mesh; UNSUPPORTED if the library does not interpret a part of the text (the
- * message names this part); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * text names an axis twice or an axis that the mesh does not have, or the tiles of an XLA text do
+ * not consist of whole axes of the mesh; UNSUPPORTED if the library does not interpret a part of
+ * the text (the message names this part); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3252,13 +3283,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_parse(
     shardspec_error *err);
 
 /**
- * Writes the text of a mesh spec in a notation to `buffer`. `notation` is a
+ * Writes a mesh spec to `buffer` as a text. The notation of the text is `notation`, a
  * `SHARDSPEC_NOTATION_...` constant. `ndim` is the number of dimensions of the tensor. With `ndim`
  * 0, the text ends at the last dimension that is cut. With `ndim` 0, no cut may have a negative
  * dimension.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
- * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+ * its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+ * NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3283,9 +3315,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_format(
 /**
  * Creates the spec of a matrix that a descriptor of ScaLAPACK describes. `descriptor` holds the
  * nine entries of the descriptor, and `entry_count` is 9. `mesh` is the grid of processes. The
- * first axis has the rows of the grid, and the second axis has the columns. The descriptor belongs
- * to the process on device `device` of `mesh`. The function checks the LLD of this process. The
- * function ignores the context CTXT.
+ * coordinate on the first axis is the row of the grid, and the coordinate on the second axis is
+ * the column. The descriptor belongs to the process on device `device` of `mesh`. The function
+ * checks the LLD of this process. The function ignores the context CTXT.
  *
  * The spec is a mesh spec with a cyclic cut of each dimension. M and N are the sizes of the
  * tensor. Pass M and N to `shardspec_spec_build_metadata`. The local matrix is column-major with
@@ -3314,7 +3346,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_scalapack(
  * gives MB and RSRC. A cyclic cut of dimension 1 over the second axis gives NB and CSRC. A cut by
  * the rule CHUNK gives blocks of the size of a chunk. CTXT becomes `context`. LLD becomes the
  * number of rows of the process, or 1 if the process has no rows. If the local matrix has more
- * rows in memory, the program changes LLD.
+ * rows in memory, the program must increase LLD.
  *
  * `descriptor` has `capacity` elements. `*needed` becomes 9. `needed` may be NULL. With capacity
  * 0, only `*needed` is written, and `descriptor` may be NULL.
@@ -3357,10 +3389,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_numroc(
  * Layouts as JSON and as bytes.
  *
  * A program can store layouts in files, or send layouts to another program, as a JSON text or as
- * bytes. Each form contains the whole value: a spec or metadata that is written and read again is
- * equal to the original. Two equal values with equal meshes and equal names of dimensions have
- * equal texts and equal bytes. Another version of the library may write a different text for the
- * same value.
+ * bytes. Each form contains the whole value. If a program writes a spec or metadata and reads it
+ * again, the result is equal to the original. Two equal values with equal meshes and equal names
+ * of dimensions have equal texts and equal bytes. Another version of the library may write a
+ * different text for the same value.
  *
  *   char text[1024];
  *   size_t needed;    // With the NUL; unchanged if the call fails.
@@ -3370,26 +3402,27 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_numroc(
  *   if (shardspec_spec_new_from_json(text, needed - 1, &copy, &err) != 0) return 1;
  *
  * The file docs/layouts-as-text.md describes the fields. A JSON Schema of the texts is
- * docs/schema/layout.schema.json. The bytes hold the text without its long arrays. Behind the
- * text, the bytes hold the long arrays as numbers of 32 or 64 bits. A checksum detects accidental
- * damage, but does not detect deliberate changes. For a layout of very many shards, bytes are
- * faster to write and to read than text.
+ * docs/schema/layout.schema.json. The bytes consist of the text without its long arrays, these
+ * arrays as numbers of 32 or 64 bits, and a checksum. The checksum detects accidental damage, but
+ * does not detect deliberate changes. For a layout of very many shards, bytes are faster to write
+ * and to read than text.
  *
  * The functions that read a layout check the whole text or all bytes. Input from an unknown source
- * is therefore safe to read. The error's `index` is the position of the wrong byte, counted from
- * 0. A layout that was read gets the same checks as any new layout. The functions refuse a field
- * that this version of the library does not know. The message names this field.
+ * is therefore safe to read. The functions also make all checks of a new layout, and refuse a
+ * field that this version of the library does not know. The error's `index` is the position of the
+ * wrong byte, counted from 0. The error's message names an unknown field.
  *
- * Custom specs and custom placements contain functions of the caller, which can't be stored. The
- * functions that write a layout refuse custom specs and custom placements. The message names the
- * type.
+ * Custom specs and custom placements contain functions of the caller, and functions can't be
+ * stored. The functions that write a layout therefore refuse custom specs and custom placements.
+ * The error's message names the custom type.
  */
 
 /**
  * Writes a spec to `buffer` as JSON. The text has neither spaces nor line breaks.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
- * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+ * its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+ * NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3413,9 +3446,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_to_json(
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if the text is not a spec in JSON, or if a value is not allowed;
  * UNSUPPORTED if the text has a field, a rule or a version that this version of the library does
- * not know (the message names it); INVALID_PLACEMENT if a text is not a placement; OVERLAP if
- * shards overlap; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the position of
- * the first byte of the wrong value in `text`.
+ * not know (the message names the unknown part); INVALID_PLACEMENT if a text is not a placement;
+ * OVERLAP if shards overlap; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the
+ * position of the first byte of the wrong value in `text`.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3449,9 +3482,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_to_bytes(
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if bytes are damaged or missing, or if the bytes are not a spec;
  * UNSUPPORTED if the bytes have a field, a rule or a version that this version of the library does
- * not know (the message names it); INVALID_PLACEMENT if a text is not a placement; OVERLAP if
- * shards overlap; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the position of
- * the first byte of the wrong value.
+ * not know (the message names the unknown part); INVALID_PLACEMENT if a text is not a placement;
+ * OVERLAP if shards overlap; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the
+ * position of the first byte of the wrong value.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3462,8 +3495,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_from_bytes
  * Writes metadata to `buffer` as JSON. The text has neither spaces nor line breaks. In the text,
  * the offsets, the sizes and the owners of all shards are flat arrays.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
- * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+ * its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+ * NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3488,7 +3522,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_to_json(
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if the text is not metadata in JSON, or if a value is not allowed;
  * UNSUPPORTED if the text has a field, a name or a version that this version of the library does
- * not know (the message names it), or if a check of the shards would take too long;
+ * not know (the message names the unknown part), or if a check of the shards would take too long;
  * INVALID_PLACEMENT if a text is not a placement; OVERLAP, GAP, OUT_OF_BOUNDS or NDIM_MISMATCH if
  * the shards do not fit the tensor; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is
  * the position of the first byte of the wrong value in `text`.
@@ -3526,7 +3560,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_to_bytes(
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if bytes are damaged or missing, or if the bytes are not metadata;
  * UNSUPPORTED if the bytes have a field, a name or a version that this version of the library does
- * not know (the message names it), or if a check of the shards would take too long;
+ * not know (the message names the unknown part), or if a check of the shards would take too long;
  * INVALID_PLACEMENT if a text is not a placement; OVERLAP, GAP, OUT_OF_BOUNDS or NDIM_MISMATCH if
  * the shards do not fit the tensor; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is
  * the position of the first byte of the wrong value.
@@ -3542,19 +3576,20 @@ typedef struct shardspec_plan shardspec_plan;
 /**
  * Writes a summary of a plan to `buffer` as JSON. The summary has the numbers of pieces, messages
  * and elements of the plan. A message is all data that moves from one owner to another. The
- * summary also has the amounts that move between each pair of owners. If the plan's layouts state
- * an element type, the summary also has numbers of bytes. The summary is for people, and for
- * programs that show a plan. No function reads a summary.
+ * summary also has the number of elements that move between each pair of owners. If the plan's
+ * layouts state an element type, the summary also has the numbers of bytes. The summary is for
+ * people, and for programs that show a plan. No function reads a summary.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
- * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+ * its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+ * NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity needed);
- * OVERFLOW if a number of bytes does not fit in 64 bits; INVALID_HANDLE, NULL_ARGUMENT,
+ * Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+ * needed); OVERFLOW if a number of bytes does not fit in 64 bits; INVALID_HANDLE, NULL_ARGUMENT,
  * OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
@@ -3571,8 +3606,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_to_json(
  */
 
 /**
- * Writes to `*out` the size of a full chunk if `dim_size` elements are cut into `chunk_count`
- * chunks. The size of a full chunk is ceil(dim_size / chunk_count).
+ * Writes to `*out` the size of a full chunk of a dimension. The dimension has `dim_size` elements
+ * and is cut into `chunk_count` chunks. The size of a full chunk is ceil(dim_size / chunk_count).
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
@@ -3585,9 +3620,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_split_size(
     int64_t dim_size, int64_t chunk_count, int64_t *out, shardspec_error *err);
 
 /**
- * Writes to `*out` the size of chunk `index` if `dim_size` elements are cut into chunks of
- * `split_size` elements. The last chunk may be shorter. Chunks past the end of the dimension have
- * size 0.
+ * Writes to `*out` the size of chunk `index` of a dimension. The dimension has `dim_size` elements
+ * and is cut into chunks of `split_size` elements. The last chunk may be shorter. Chunks past the
+ * end of the dimension have size 0.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
@@ -3600,9 +3635,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_dim_size(
     int64_t dim_size, int64_t split_size, int64_t index, int64_t *out, shardspec_error *err);
 
 /**
- * Writes the offset and the size of the chunk that a chunk spec gives to `rank`. The spec cuts a
- * dimension of `dim_size` elements for `world_size` workers. The chunks have the order of the
- * spec's placements. The offset of an empty chunk is at most `dim_size`.
+ * Writes the offset and the size of the chunk that a chunk spec gives to the rank `rank`. The spec
+ * cuts a dimension of `dim_size` elements for `world_size` workers. Chunk i belongs to the spec's
+ * placement i. The offset of an empty chunk is at most `dim_size`.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3624,7 +3659,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_sharding_para
  * tensor, with one number for each dimension. The second description is a shard and an index in
  * that shard. The first query of a metadata object builds a spatial index of its n shards, in
  * about n * log(n) time. The metadata keeps that index. Each later query takes about log(n) time,
- * plus time in proportion to its answer.
+ * plus time in proportion to the length of its answer.
  */
 
 /**
@@ -3632,10 +3667,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_sharding_para
  * order. For a box of one element, the result is the list of all shards that own the element. The
  * first of these shards is the primary owner of the element.
  *
- * `offsets` and `sizes` hold `ndim` numbers >= 0. The box may reach past the end of the tensor. An
- * empty box shares no element with any shard. `indices` has room for `capacity` numbers. `*needed`
- * becomes the number of shards. `needed` may be NULL. With capacity 0, only `*needed` is written,
- * and `indices` may be NULL.
+ * `offsets` and `sizes` hold `ndim` numbers >= 0. The box may reach past the end of the tensor.
+ * For an empty box, the list of shards is empty. `indices` has room for `capacity` numbers.
+ * `*needed` becomes the number of shards. `needed` may be NULL. With capacity 0, only `*needed` is
+ * written, and `indices` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3671,10 +3706,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_at(
 /**
  * Writes the replica number of a shard to `*number`. Two shards count as equal if they have the
  * same elements at the same places of their buffers. The replica number is the number of equal
- * shards with a lower index. `*primary` becomes the lowest index of the shard itself and all equal
- * shards. A program that writes or reads each element once uses only primary owners. For a shard
- * without elements, the replica number is 0, and `*primary` becomes the index of the shard itself.
- * `number` and `primary` may be NULL.
+ * shards with a lower index. `*primary` becomes the lowest index among this shard and all shards
+ * that are equal to it. A program that writes or reads each element once uses only primary owners.
+ * For a shard without elements, the replica number is 0, and `*primary` becomes the index of the
+ * shard itself. `number` and `primary` may be NULL.
  *
  * Time: n * log(n) for n shards in the first call, if the metadata has replicas. The metadata
  * keeps the result for later calls.
@@ -3701,8 +3736,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_replica(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INDEX_OUT_OF_RANGE if an element is outside of the tensor (the error has its dimension,
- * index, limit and position in `elements`); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INDEX_OUT_OF_RANGE if an element is outside of the tensor (the error has the dimension,
+ * the index, the limit and the element's position in `elements`); INVALID_HANDLE, NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3723,9 +3759,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_locate(
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE if a shard does not exist or an index is outside of the shard's
- * buffer (the error has the dimension, the index, the limit and the position); NOT_FOUND if an
- * index is inside of a hole, because a hole has no elements; INVALID_HANDLE, NULL_ARGUMENT,
- * OUT_OF_MEMORY.
+ * buffer (the error has the dimension, the index, the limit and the position in the array);
+ * NOT_FOUND if an index is inside of a hole, because a hole has no elements; INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3756,7 +3792,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shards_of_
  *
  * An `owner` text without a device, such as "rank:1" or "trainer0", selects the owner's shards on
  * all devices. A text with a device, such as "rank:1/cuda:0", selects the owner's shards on that
- * device. A device alone, such as "cuda:0", selects the shards without an owner on that device.
+ * device. A text with only a device, such as "cuda:0", selects the shards with exactly this
+ * placement.
  *
  * `indices` has room for `capacity` numbers. `*needed` becomes the number of shards. `needed` may
  * be NULL. With capacity 0, only `*needed` is written, and `indices` may be NULL.
@@ -3777,11 +3814,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shards_of_
  *
  * A dim map lists the indices that a shard has in one dimension. The indices are in the order of
  * the shard's buffer. A dim map is a list of stretches. A stretch is `count` blocks of `length`
- * neighbouring indices. The blocks have equal steps in the tensor, and equal steps in the buffer.
- * For a block-cyclic dimension of any size, a dim map needs one stretch, or two stretches if the
- * last block is shorter. Holes are places of the buffer that no stretch covers. A hole holds no
- * element. The elements of a shard are all combinations of the indices in its dim maps. A box has
- * one block without holes in every dimension.
+ * neighbouring indices. The blocks are at equal distances in the tensor, and at equal distances in
+ * the buffer. For a block-cyclic dimension of any size, a dim map needs one stretch, or two
+ * stretches if the last block is shorter. Holes are places of the buffer that no stretch covers. A
+ * hole holds no element. The elements of a shard are all combinations of the indices in its dim
+ * maps. A box has one block without holes in every dimension.
  *
  * Neighbouring dimensions of a tensor may be flattened. Flattened shards have one dimension
  * instead of these dimensions, with the elements in row-major order. Shards may be replicas if the
@@ -3811,9 +3848,9 @@ struct shardspec_stretch {
   int64_t length;
   /** Number of blocks. */
   int64_t count;
-  /** Distance from the start of one block to the start of the next in the tensor. */
+  /** Distance in the tensor from the start of one block to the start of the next block. */
   int64_t global_step;
-  /** Distance from the start of one block to the start of the next in the buffer. */
+  /** Distance in the buffer from the start of one block to the start of the next block. */
   int64_t local_step;
 };
 
@@ -3821,13 +3858,13 @@ struct shardspec_stretch {
  * Creates a copy of the list `shards`. In the copy, some dimensions of some shards have a dim map
  * instead of an interval.
  *
- * `map_numbers` has one number for each dimension of each shard, shard after shard. Each entry is
- * the number of a dim map, counted from 0, or `SHARDSPEC_INTERVAL` to keep the interval. Dim map
- * `i` has the stretches from `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1`. Two
- * stretches of one dim map must not share an index or a place in the buffer. The sizes in `shards`
- * are the lengths of the buffers, holes included. All dimensions that use one dim map must have
- * the same size in `shards`. The caller chooses the offsets in `shards` freely, and the copy keeps
- * these offsets.
+ * `map_numbers` has one number for each dimension of each shard, shard after shard. Each number is
+ * the index of a dim map, counted from 0, or `SHARDSPEC_INTERVAL` to keep the interval. Dim map
+ * `i` consists of the stretches `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1`.
+ * Two stretches of one dim map must not share an index or a place in the buffer. The sizes in
+ * `shards` are the lengths of the buffers, holes included. All dimensions that use one dim map
+ * must have the same size in `shards`. Any offsets in `shards` are allowed, and the copy has the
+ * same offsets.
  *
  * Ownership: the library copies all arguments. The caller frees `*out`. The caller may free
  * `shards` before `*out`.
@@ -3873,7 +3910,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new_flattene
  *
  * With `replicas` 0, shards must not overlap. With any other value, shards may overlap. The first
  * shard that holds an element is the primary owner of the element. A gather or a plan reads each
- * element once. A scatter writes every copy.
+ * element once. A scatter writes every replica of an element.
  *
  * Ownership: the caller frees `*out`. The caller may free `shards` before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3933,15 +3970,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_stretc
     size_t capacity, size_t *needed, shardspec_error *err);
 
 /**
- * Writes all dim maps that are not intervals, for a list of shards. The outputs have the form that
- * `shardspec_shards_new_with_dim_maps` accepts.
+ * Writes all dim maps of a list of shards. A dimension with an interval has no dim map. The
+ * outputs have the form that `shardspec_shards_new_with_dim_maps` accepts.
  *
  * `stretches` receives the stretches of all dim maps, and `map_ends` receives the end of each dim
  * map in `stretches`. `map_numbers` receives one number for each dimension of each shard: the
- * number of its dim map. For a dimension with an interval, the number is `SHARDSPEC_INTERVAL`.
- * `*needed_stretches` becomes the number of stretches, and `*needed_maps` becomes the number of
- * dim maps. `needed_stretches` and `needed_maps` may be NULL. `stretches`, `map_ends` and
- * `map_numbers` may be NULL. The function ignores the capacity of a NULL array.
+ * index of the dimension's dim map. For a dimension with an interval, the number is
+ * `SHARDSPEC_INTERVAL`. `*needed_stretches` becomes the number of stretches, and `*needed_maps`
+ * becomes the number of dim maps. `needed_stretches` and `needed_maps` may be NULL. `stretches`,
+ * `map_ends` and `map_numbers` may be NULL. The function ignores the capacity of a NULL array.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3999,11 +4036,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_flatte
     const shardspec_metadata *metadata, size_t *first_dim, size_t *dim_count, shardspec_error *err);
 
 /**
- * Creates a copy of metadata for a tensor that is cut over a mesh. Shard i belongs to device i of
- * the mesh. The copy has the same shards. `partials` holds the axes of the mesh that are pending a
+ * Creates a copy of `metadata` that also has a mesh. Shard i belongs to device i of the mesh. The
+ * copy has the same shards as `metadata`. `partials` holds the axes of the mesh that are pending a
  * reduction. With `partial_count` 0, `partials` may be NULL.
  *
- * This function is for programs that rebuild metadata from the data of another process.
+ * This function is for programs that rebuild metadata from data of another process.
  *
  * Ownership: the library copies all arguments. The caller frees `*out`. The caller may free
  * `metadata` and `mesh` before `*out`.
@@ -4022,8 +4059,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_on_mes
     shardspec_error *err);
 
 /**
- * Creates a copy of metadata with names for the dimensions. `dim_names` holds one text for each of
- * the `ndim` dimensions of the tensor.
+ * Creates a copy of `metadata` that has names for the dimensions. `dim_names` holds one text for
+ * each of the `ndim` dimensions of the tensor.
  *
  * Ownership: the library copies all arguments. The caller frees `*out`. The caller may free
  * `metadata` before `*out`.
@@ -4039,13 +4076,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_with_d
     shardspec_metadata **out, shardspec_error *err);
 
 /* ================================================================================================
- * Digests: numbers for the comparison of sharded tensors without assembling the tensors.
+ * Digests: numbers that show whether sharded tensors are equal.
  *
  * The digest of a tensor is the CRC-64/NVME of the bytes of its elements in row-major order. The
  * digest has 64 bits and does not depend on how the tensor is cut. A program can compare a model
  * on 4 ranks with the same model on 8 ranks. A program can also compare a copy with its source.
  *
- * Each process computes the contribution of its own shards to the digest. The exclusive or of all
+ * Each process computes the contribution of its own shards to the digest. The bitwise XOR of all
  * contributions, in any order, is the digest of the tensor. An example with MPI:
  *
  *   uint64_t part, digest;
@@ -4060,7 +4097,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_with_d
  * Computes the contribution of some shards to the digest of their tensor.
  *
  * `shards[i]` is shard `indices[i]` of the metadata. With `indices` NULL, `shards[i]` is shard i.
- * The views may have any strides. The exclusive or of the contributions of all shards is the
+ * The views may have any strides. The bitwise XOR of the contributions of all shards is the
  * digest: the CRC-64/NVME of the tensor's bytes in row-major order. The contributions may come
  * from several calls and several processes, in any order. If you compute contributions in several
  * calls, pass each shard to exactly one call. Without shards, the contribution is 0. The digest of
@@ -4074,7 +4111,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_with_d
  *
  * `options->max_threads` limits the number of threads. `options` may be NULL.
  *
- * Time: one pass over the counted elements. If shards are not boxes or share elements, the
+ * Time: one pass over the elements that count. If shards are not boxes or share elements, the
  * function also makes a plan. The plan takes about n * log(n) for n shards of the metadata.
  * Ownership: the caller keeps the views and their memory.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4083,7 +4120,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_with_d
  * Errors: PARTIAL if the elements are pending a reduction; UNSUPPORTED if elements are packed and
  * the tensor, a shard or a row of a view starts or ends inside of a byte; SHAPE_MISMATCH,
  * NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or NULL_ARGUMENT if a view does not fit its
- * shard (the error's `first_shard` is the shard, `index` is its position in `shards`);
+ * shard (the error's `first_shard` is the shard's index, and `index` is the position in `shards`);
  * INVALID_ARGUMENT if a shard is passed twice; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE,
  * NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any. No other thread may write the shards during the call.
@@ -4102,7 +4139,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_digest(
  * of `shards[i]` in row-major order. The function does not read holes, and holes count as zeros.
  * Two shards with equal values at the same places have equal digests, also on different ranks and
  * with different strides. The digest of a shard without holes is equal to the CRC-64/NVME of a
- * file with its bytes in row-major order.
+ * file that holds the shard's bytes in row-major order.
  *
  * `options->max_threads` limits the number of threads. `options` may be NULL.
  *
@@ -4113,9 +4150,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_digest(
  * Errors: PARTIAL if the elements are pending a reduction; UNSUPPORTED if elements are packed and
  * a shard, or a row of a view, starts or ends inside of a byte; SHAPE_MISMATCH, NDIM_MISMATCH,
  * DTYPE_MISMATCH, UNSUPPORTED_DEVICE or NULL_ARGUMENT if a view does not fit its shard (the
- * error's `first_shard` is the shard, `index` is its position in `shards`); INVALID_ARGUMENT if a
- * shard is passed twice; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
- * OUT_OF_MEMORY.
+ * error's `first_shard` is the shard's index, and `index` is the position in `shards`);
+ * INVALID_ARGUMENT if a shard is passed twice; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any. No other thread may write the shards during the call.
  * Since: ABI 0.
  */
@@ -4127,7 +4164,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_dige
 /**
  * Computes the contribution of all local shards of a sharded tensor to the digest of the tensor.
  *
- * Every shard of the metadata must be local in exactly one process. The exclusive or of the
+ * Every shard of the metadata must be local in exactly one process. The bitwise XOR of the
  * contributions of all these processes is the digest: the CRC-64/NVME of the tensor's bytes in
  * row-major order. Without local shards, the contribution is 0. If several shards have the same
  * element, the element counts in one shard only. The choice of this shard depends on the metadata
@@ -4155,23 +4192,23 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_dige
  * destination shard. Pieces are ordered by destination shard, then by source shard, then by their
  * offsets, and numbered from 0. Every element of a destination shard is in exactly one piece.
  *
- * The library can execute a plan on the shards of this process. The library also writes a plan as
- * runs of bytes (`shardspec_run`), which a custom transport can move. The creation of a plan takes
- * about n * log(n) time for n shards, plus time in proportion to the number of pieces.
+ * The library can execute a plan on the shards of this process. The library can also write a plan
+ * as runs of bytes (`shardspec_run`), which a custom transport can move. The creation of a plan
+ * takes about n * log(n) time for n shards, plus time in proportion to the number of pieces.
  *
  * Source: the read items of torch's checkpoint planner, `create_read_items_for_chunk_list`.
  */
 
 /**
- * Creates the plan from one layout of a tensor to another.
+ * Creates the plan from one layout of a tensor to another layout.
  *
  * Ownership: the caller frees `*out`. The caller may free both metadata objects before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
  * Errors: SHAPE_MISMATCH or NDIM_MISMATCH if the two tensors have different sizes; DTYPE_MISMATCH
- * if both state an element type and the two differ; PARTIAL if the elements are pending a
- * reduction; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * if both layouts state an element type and the two types differ; PARTIAL if the elements are
+ * pending a reduction; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4189,9 +4226,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new(
  * during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE if a destination index is too large; SHAPE_MISMATCH or NDIM_MISMATCH
- * if the two tensors have different sizes; DTYPE_MISMATCH if both state an element type and the
- * two differ; PARTIAL if the elements are pending a reduction; INVALID_HANDLE, NULL_ARGUMENT,
- * OUT_OF_MEMORY.
+ * if the two tensors have different sizes; DTYPE_MISMATCH if both layouts state an element type
+ * and the two types differ; PARTIAL if the elements are pending a reduction; INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4206,20 +4243,20 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new_for_destin
  * also overlap. Each of the two lists may be empty.
  *
  * Several source shards may hold the same element. If one of these shards has the same owner as
- * the destination shard, the plan reads the element from this shard. The plan distributes all
- * other elements of several source shards among the owners of these shards. After the
- * distribution, all owners supply about equally many elements. A group is a set of elements that
- * the same source shards hold. The plan assigns the largest groups first, each to the owner with
- * the fewest elements so far. The plan divides groups that are larger than a fair share. If source
- * shards overlap in very many ways, the plan uses fewer and larger groups. Equal lists always make
- * equal plans. `shardspec_plan_new_on_nodes` makes a plan that prefers sources on the same node.
+ * the destination shard, the plan reads the element from this shard. For all other elements with
+ * several source shards, the plan chooses an owner. All owners supply about equally many of these
+ * elements. A group is a set of elements that the same source shards hold. The plan assigns the
+ * largest groups first, each to the owner with the fewest elements so far. The plan divides a
+ * group that is too large for one owner. If source shards overlap in very many ways, the plan uses
+ * fewer and larger groups. Equal lists always make equal plans. `shardspec_plan_new_on_nodes`
+ * makes a plan that prefers sources on the same node.
  *
  * Ownership: the caller frees `*out`. The caller may free both lists before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
  * Errors: GAP if some elements of a destination shard are in no source shard (the error's
- * `first_shard` is the destination shard, the message names a box of missing elements);
+ * `first_shard` is the index of this shard, and the message names a box of missing elements);
  * UNSUPPORTED if source shards overlap in too many ways; OVERFLOW if the number of elements of a
  * destination shard does not fit in 64 bits; NDIM_MISMATCH, INVALID_HANDLE, NULL_ARGUMENT,
  * OUT_OF_MEMORY.
@@ -4237,7 +4274,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new_from_shard
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
  * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
- * Threads: any. A call of another thread that uses the handle completes normally.
+ * Threads: any. Calls that run on other threads with this handle complete normally.
  * Since: ABI 0.
  */
 SHARDSPEC_API shardspec_status shardspec_plan_free(shardspec_plan *plan, shardspec_error *err);
@@ -4276,7 +4313,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_ndim(
  * piece in the source shard's buffer. `destination_offsets` receives the start of each piece in
  * the destination shard's buffer. `sizes` receives the sizes of each piece. `source_offsets`,
  * `destination_offsets` and `sizes` have `piece_count` rows each, one row for each piece.
- * `shardspec_plan_ndims` returns the lengths of the rows of the three arrays, in this order. The
+ * `shardspec_plan_ndims` returns the lengths of these rows, in the order of the three arrays. The
  * three lengths may differ only if some shards are not boxes. If a shard is not a box, its pieces
  * have steps (`shardspec_plan_piece_steps`). Each of the five arrays may be NULL.
  *
@@ -4316,7 +4353,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_ndims(
  *
  * `source_dims` and `destination_dims` receive one number for each dimension of the pieces. Number
  * k is the dimension of the buffer that matches dimension k of the pieces. The matching dimensions
- * do not depend on the piece. `source_steps` and `destination_steps` have `piece_count` rows, with
+ * are equal for all pieces. `source_steps` and `destination_steps` have `piece_count` rows, with
  * one number for each dimension of the pieces. Number k of a row is the step for dimension k of
  * the piece. If index k of the piece grows by 1, the index in the matching dimension of the buffer
  * grows by this step.
@@ -4341,9 +4378,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_piece_steps(
     shardspec_error *err);
 
 /**
- * Writes which pieces a destination shard has. `*first_piece` becomes the index of the shard's
- * first piece. `*piece_count` becomes the number of the shard's pieces. The pieces of a
- * destination shard are consecutive.
+ * Writes which pieces the destination shard `destination` has. `*first_piece` becomes the index of
+ * the shard's first piece. `*piece_count` becomes the number of the shard's pieces. The pieces of
+ * a destination shard are consecutive.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4393,9 +4430,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_is_identity(
  *
  * Several source shards may hold the same element. If one of these shards has the same owner as
  * the destination shard, the new plan reads the element from this source shard. If not, the new
- * plan prefers a source shard on the node of the destination shard. The new plan distributes the
- * reads of all other elements: all owners supply about equally many elements. If no source shards
- * overlap, the new plan has the same pieces as `plan`.
+ * plan prefers a source shard on the node of the destination shard. For all other elements with
+ * several source shards, the new plan chooses an owner. All owners supply about equally many of
+ * these elements. If no source shards overlap, the new plan has the same pieces as `plan`.
  *
  * `nodes` has `node_count` numbers. Ranks on the same node have equal numbers. A negative number
  * means that the node of the rank is unknown. Ranks from `node_count` on also have an unknown
@@ -4403,8 +4440,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_is_identity(
  * `nodes[r]` is the placement rank. `shardspec_comm_node` returns the nodes of a communicator's
  * ranks.
  *
- * If ranks move a tensor by a plan from this function (`shardspec_comm_tensor`), the plans of all
- * ranks must read the same sources. If the plans differ, all ranks return DISAGREEMENT.
+ * If ranks move a tensor by a plan from this function (`shardspec_comm_tensor`), all ranks must
+ * pass plans that read the same sources. If the plans differ, all ranks return DISAGREEMENT.
  *
  * Ownership: the caller frees `*out`. The caller may free `plan` and `nodes` before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4425,9 +4462,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new_on_nodes(
  *
  * `sources[i]` is source shard `source_indices[i]`. With `source_indices` NULL, `sources[i]` is
  * source shard i. `destinations[i]` is destination shard `destination_indices[i]`. With
- * `destination_indices` NULL, `destinations[i]` is destination shard i. The function writes every
- * passed destination completely. The caller must pass all source shards that the destinations
- * need. The function ignores all other source shards. `options` may be NULL.
+ * `destination_indices` NULL, `destinations[i]` is destination shard i. The function writes all
+ * elements of every destination that the caller passes. The caller must pass all source shards
+ * that the destinations need. The function ignores all other source shards. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4436,10 +4473,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new_on_nodes(
  * does not include a destination; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or
  * UNSUPPORTED_DEVICE if a view does not fit its shard (the error's `first_shard` is the index of
  * the shard, and `index` is its position in the array); ALIASED if a destination shares memory
- * with a source or with another destination; UNSUPPORTED if very many elements of the sources have
- * the same addresses, so that the check for ALIASED would take longer than the copy;
- * INVALID_ARGUMENT if a shard is passed twice or `options` are invalid; INDEX_OUT_OF_RANGE,
- * OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+ * with a source or with another destination; UNSUPPORTED if so many source elements have equal
+ * addresses that the check for ALIASED would take longer than the copy; INVALID_ARGUMENT if a
+ * shard is passed twice or `options` are invalid; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
  * Threads: any. During the call, no other thread may write the sources or use the destinations.
  * Since: ABI 0.
  */
@@ -4450,23 +4487,24 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_execute(
     const shardspec_copy_options *options, shardspec_error *err);
 
 /**
- * Copies elements from the local shards of one sharded tensor to the local shards of another. The
- * plan defines which elements the function copies. The tensors must have the two layouts of the
- * plan. The function compares the whole layouts. A comparison of shapes is not enough: shards of a
- * fused QKV weight may have equal shapes and different rows. `options` may be NULL.
+ * Copies elements from the local shards of `source` to the local shards of `destination`. The plan
+ * defines which elements the function copies. `source` must have the source layout of the plan,
+ * and `destination` must have the destination layout. The function compares the whole layouts. A
+ * comparison of shapes is not enough: shards of a fused QKV weight may have equal shapes and
+ * different rows. `options` may be NULL.
  *
- * The function writes every local shard of `destination` completely. All source shards that these
- * shards need must be local.
+ * The function writes all elements of every local shard of `destination`. All source shards that
+ * these destination shards need must be local shards of `source`.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
  * call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT if a tensor has another layout (the message has the fingerprints of
- * both layouts, see `shardspec_plan_fingerprints`); NOT_FOUND if a source that a destination needs
- * is not local, or if the plan does not include a destination; ALIASED if the tensors share
- * memory; UNSUPPORTED if very many elements of the sources have the same addresses, so that the
- * check for ALIASED would take longer than the copy; DTYPE_MISMATCH, OVERFLOW, INVALID_HANDLE,
+ * Errors: INVALID_ARGUMENT if a tensor has another layout than the plan (the message has the
+ * fingerprints of both layouts, see `shardspec_plan_fingerprints`); NOT_FOUND if a source that a
+ * destination needs is not local, or if the plan does not include a destination; ALIASED if the
+ * tensors share memory; UNSUPPORTED if so many source elements have equal addresses that the check
+ * for ALIASED would take longer than the copy; DTYPE_MISMATCH, OVERFLOW, INVALID_HANDLE,
  * NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
  * Threads: any. During the call, no other thread may write `source` or use `destination`.
  * Since: ABI 0.
@@ -4478,10 +4516,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_execute_sharde
 
 /**
  * Writes the fingerprints of the two layouts of the plan. A fingerprint is a hash of 64 bits. A
- * fingerprint covers the elements of each shard, their order in the buffer, and the placements.
- * Equal layouts have equal fingerprints, in every process that runs this version of the library.
- * Before you execute a stored plan, compare these fingerprints with the fingerprints of the
- * metadata (`shardspec_metadata_fingerprint`).
+ * fingerprint depends on the indices of the elements in each shard, on their order in the buffer,
+ * and on the placements. Equal layouts have equal fingerprints in all processes that use the same
+ * version of the library. Before you execute a stored plan, compare these fingerprints with the
+ * fingerprints of the metadata (`shardspec_metadata_fingerprint`).
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4497,12 +4535,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_fingerprints(
  * Traffic of a plan: amounts for cost reports, and runs of bytes for custom transports.
  *
  * These functions assume that the buffer of every shard is row-major and contiguous. A run is a
- * number of blocks of bytes at equal distances. The runs from a source to a destination describe
- * all bytes that move between the two. The bytes are in the same order on both sides. A sender
- * packs all blocks of its runs in their order. The receiver unpacks the blocks of the same runs in
- * the same order. Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA. Reads
- * (`shardspec_read`) suit sources in files. One read gets bytes that are near each other, and also
- * the gaps between the bytes.
+ * list of blocks of bytes. The blocks have equal lengths, and are at equal distances. The runs
+ * from a source to a destination describe all bytes that move between the two. The bytes are in
+ * the same order on both sides. A sender packs all blocks of its runs in their order. The receiver
+ * unpacks the blocks of the same runs in the same order. Runs suit `preadv`, MPI's
+ * `MPI_Type_create_hvector` and RDMA. Reads (`shardspec_read`) suit sources in files. If needed
+ * bytes are near each other, one read gets these bytes and the gaps between them.
  *
  * Ranks in the functions of this section are ranks of placements. Rank -1 stands for all
  * placements without a rank.
@@ -4523,13 +4561,16 @@ struct shardspec_run {
   size_t destination;
   /** Offset of the first block in the source shard's buffer. */
   int64_t source_offset;
-  /** Distance from the start of one block to the start of the next in the source shard's buffer. */
+  /**
+   * Distance in the source shard's buffer from the start of one block to the start of the next
+   * block.
+   */
   int64_t source_stride;
   /** Offset of the first block in the destination shard's buffer. */
   int64_t destination_offset;
   /**
-   * Distance from the start of one block to the start of the next in the destination shard's
-   * buffer.
+   * Distance in the destination shard's buffer from the start of one block to the start of the
+   * next block.
    */
   int64_t destination_stride;
   /** Number of bytes of a block, at least 1. */
@@ -4545,8 +4586,8 @@ struct shardspec_run {
  *
  * `sources`, `destinations` and `byte_counts` have `capacity` elements each, one for each pair.
  * Each of the three arrays may be NULL. `*needed` becomes the number of pairs. `needed` may be
- * NULL. With capacity 0, only `*needed` is written. `itemsize` is the number of bytes of an
- * element. With `itemsize` 0, the element type of the plan's layouts determines the size. If
+ * NULL. With `capacity` 0, the function writes only `*needed`. `itemsize` is the number of bytes
+ * of an element. With `itemsize` 0, the element type of the plan's layouts determines the size. If
  * elements are packed, the function rounds the number of bits of each pair up to whole bytes.
  *
  * Ownership: the caller keeps all arguments.
@@ -4569,9 +4610,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_traffic(
  *
  * `source_ranks`, `destination_ranks` and `byte_counts` have `capacity` elements each, one for
  * each pair. Each of the three arrays may be NULL. `*needed` becomes the number of pairs. `needed`
- * may be NULL. With capacity 0, only `*needed` is written. `itemsize` is the number of bytes of an
- * element. With `itemsize` 0, the element type of the plan's layouts determines the size. If
- * elements are packed, the function rounds the number of bits of each pair up to whole bytes.
+ * may be NULL. With `capacity` 0, the function writes only `*needed`. `itemsize` is the number of
+ * bytes of an element. With `itemsize` 0, the element type of the plan's layouts determines the
+ * size. If elements are packed, the function rounds the number of bits of each pair up to whole
+ * bytes.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4638,8 +4680,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_runs(
     shardspec_run *runs, size_t capacity, size_t *needed, shardspec_error *err);
 
 /**
- * Suggests how to permute the destination's placements so that as few elements as possible move.
- * If several permutations are equally good, the result changes the fewest placements.
+ * Suggests a permutation of the destination's placements. With this permutation, as few elements
+ * as possible move. If several permutations are equally good, the result changes the fewest
+ * placements.
  *
  * `placement_indices` receives one number for each of the destination's different placements, in
  * the order of `shardspec_metadata_placement_text`. Number i is the index of the suggested new
@@ -4666,9 +4709,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_suggest_placem
     int64_t *moved_before, int64_t *moved_after, shardspec_error *err);
 
 /**
- * Creates a copy of metadata with other placements. In the copy, shards with placement i get
+ * Creates a copy of `metadata` with other placements. In the copy, shards with placement i get
  * placement `placement_indices[i]` of the same metadata. Placements are numbered from 0, in the
- * order of their first shards. `placement_count` is the number of placements.
+ * order of their first appearance in the list of shards. `placement_count` is the number of
+ * placements.
  *
  * Ownership: the caller frees `*out`. The caller may free `metadata` before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4686,9 +4730,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_relabel(
 typedef struct shardspec_merge_options shardspec_merge_options;
 
 /**
- * Rules that decide when one read gets several needed parts of a source. A field with the value 0
- * means its default. `shardspec_checkpoint_read` has the same defaults. No option changes which
- * bytes are needed.
+ * Rules that decide when one read gets several needed parts of a source. A field that is 0 has its
+ * default value. `shardspec_checkpoint_read` has the same defaults. No option changes which bytes
+ * are needed.
  */
 struct shardspec_merge_options {
   /** `sizeof(shardspec_merge_options)`. */
@@ -4730,21 +4774,22 @@ struct shardspec_read {
 };
 
 /**
- * Writes the reads that get the bytes of the runs of `shardspec_plan_shard_runs`. Use these reads
- * if the source shard is in a file or on another machine. One read gets bytes that are near each
- * other.
+ * Writes reads for all bytes that move from source shard `source` to destination shard
+ * `destination`. `shardspec_plan_shard_runs` describes the same bytes by runs. Use reads if the
+ * source shard is in a file or on another machine. If needed bytes are near each other, one read
+ * gets these bytes.
  *
  * `reads` receives the reads, ordered by their offsets. `runs` receives the runs of all reads, in
- * the order of the reads. The `source_offset` of a run counts from the first byte of its read. A
- * long run is divided between several reads. With `options` NULL, the function uses the defaults.
- * `itemsize` is the number of bytes of an element. With `itemsize` 0, the function uses the
- * element type that the plan's layouts state.
+ * the order of the reads. The `source_offset` of a run is the distance from the first byte of its
+ * read. The function divides a long run between several reads. With `options` NULL, the function
+ * uses the defaults. `itemsize` is the number of bytes of an element. With `itemsize` 0, the
+ * function uses the element type that the plan's layouts state.
  *
  * `*needed_reads` becomes the number of reads, and `*needed_runs` becomes the number of runs.
  * `needed_reads` and `needed_runs` may be NULL. `reads` and `runs` may be NULL. The function
  * ignores the capacity of a NULL array.
  *
- * Memory: for all runs, also if `reads` and `runs` are NULL.
+ * Memory: the function allocates memory for all runs, also if `reads` and `runs` are NULL.
  * Time: n * log(n) for n runs.
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4763,21 +4808,22 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_reads(
     shardspec_error *err);
 
 /**
- * Writes the reads that get the bytes of the runs of `shardspec_plan_rank_runs`. Use these reads
- * if source shards are in files or on other machines. A read gets bytes that are near each other
- * in one source shard.
+ * Writes reads for all bytes that move from `source_rank` to `destination_rank`.
+ * `shardspec_plan_rank_runs` describes the same bytes by runs. Use reads if source shards are in
+ * files or on other machines. If needed bytes of a source shard are near each other, one read gets
+ * these bytes.
  *
  * `reads` receives the reads, ordered by source shard, then by their offsets. `runs` receives the
- * runs of all reads, in the order of the reads. The `source_offset` of a run counts from the first
- * byte of its read. A long run is divided between several reads. With `options` NULL, the function
- * uses the defaults. `itemsize` is the number of bytes of an element. With `itemsize` 0, the
- * function uses the element type that the plan's layouts state.
+ * runs of all reads, in the order of the reads. The `source_offset` of a run is the distance from
+ * the first byte of its read. The function divides a long run between several reads. With
+ * `options` NULL, the function uses the defaults. `itemsize` is the number of bytes of an element.
+ * With `itemsize` 0, the function uses the element type that the plan's layouts state.
  *
  * `*needed_reads` becomes the number of reads, and `*needed_runs` becomes the number of runs.
  * `needed_reads` and `needed_runs` may be NULL. `reads` and `runs` may be NULL. The function
  * ignores the capacity of a NULL array.
  *
- * Memory: for all runs, also if `reads` and `runs` are NULL.
+ * Memory: the function allocates memory for all runs, also if `reads` and `runs` are NULL.
  * Time: n * log(n) for n runs.
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4814,7 +4860,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_reads(
  * picture stands for several shards. The second part shows the beginning of the tensor with one
  * shard in each cell. No picture has more than `SHARDSPEC_MAX_PICTURE_SIZE` bytes.
  *
- * To draw a picture, the library reads no environment variables. The caller decides whether the
+ * The library reads no environment variables to draw a picture. The caller must check whether the
  * terminal has colours, for example with `isatty` and the variable `NO_COLOR`.
  */
 
@@ -4825,7 +4871,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_reads(
 /** An SVG document. */
 #define SHARDSPEC_PICTURE_SVG 1
 /**
- * The background of an SVG is dark if the reader's program prefers dark colours
+ * The background of an SVG is dark if the program that shows the SVG prefers dark colours
  * (`prefers-color-scheme`), else light.
  */
 #define SHARDSPEC_THEME_AUTO 0
@@ -4837,8 +4883,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_reads(
 typedef struct shardspec_draw_options shardspec_draw_options;
 
 /**
- * Options of a picture. Zeros after `struct_size` are the defaults. The fields `color`, `ascii`
- * and `width` change only a picture as text. The field `theme` changes only an SVG.
+ * Options of a picture. A field that is 0 has its default value. The fields `color`, `ascii` and
+ * `width` change only a picture as text. The field `theme` changes only an SVG.
  */
 struct shardspec_draw_options {
   /** `sizeof(shardspec_draw_options)`. */
@@ -4852,12 +4898,12 @@ struct shardspec_draw_options {
   int32_t theme;
   /**
    * With 1, a text has colours: ANSI escape sequences with 256 colours. With 0, a text has no
-   * colours. Other values are refused.
+   * colours. The library refuses other values.
    */
   int32_t color;
   /**
    * With 1, a text consists of ASCII only, which every terminal can show. With 0, a text has the
-   * line and block characters of Unicode, in UTF-8. Other values are refused.
+   * line and block characters of Unicode, in UTF-8. The library refuses other values.
    */
   int32_t ascii;
   /** Maximum number of columns of a text: 40 to 400. 0 means 80. */
@@ -4865,27 +4911,27 @@ struct shardspec_draw_options {
   /**
    * The dimensions that the picture shows: first the dimension of the rows, then the dimension
    * of the columns. With one dimension, the picture has one row. Dimensions are counted from 0,
-   * and the two dimensions must differ. Plans ignore this field.
+   * and the two dimensions must differ. Pictures of plans ignore this field.
    */
   const size_t *axes;
   /**
-   * Number of dimensions in `axes`: 1 or 2. With 0, `axes` is ignored, and the picture shows the
-   * last two dimensions that are cut.
+   * Number of dimensions in `axes`: 1 or 2. With 0, the library ignores `axes`, and the picture
+   * shows the last two dimensions that are cut.
    */
   size_t axis_count;
   /**
-   * The first index, in each dimension, of the part of the tensor that the picture shows. Plans
-   * ignore this field.
+   * One number for each dimension: the first index of the part of the tensor that the picture
+   * shows. Pictures of plans ignore this field.
    */
   const int64_t *window_offsets;
   /**
-   * The size, in each dimension, of the part of the tensor that the picture shows. In dimensions
-   * that the picture shows, the size must be at least 1.
+   * One number for each dimension: the size of the part of the tensor that the picture shows. In
+   * dimensions that the picture shows, the size must be at least 1.
    */
   const int64_t *window_sizes;
   /**
    * Number of values in `window_offsets` and in `window_sizes`: the number of dimensions of the
-   * tensor. With 0, both fields are ignored, and the picture shows the whole tensor.
+   * tensor. With 0, the library ignores both fields, and the picture shows the whole tensor.
    */
   size_t window_ndim;
 };
@@ -4900,9 +4946,9 @@ struct shardspec_draw_options {
  * The function writes the picture to `buffer`, NUL-terminated and in UTF-8. With `options` NULL,
  * the picture is a text of 80 columns without colours.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with its
- * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
- * `SHARDSPEC_MAX_PICTURE_SIZE` bytes are always enough.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture,
+ * including its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and
+ * `buffer` may be NULL. `SHARDSPEC_MAX_PICTURE_SIZE` bytes are always enough.
  *
  * Time: about n * log(n) for n shards.
  * Ownership: the caller keeps all arguments.
@@ -4927,9 +4973,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_draw(
  * metadata from a list of shards. The function writes the picture to `buffer`, NUL-terminated and
  * in UTF-8. With `options` NULL, the picture is a text of 80 columns without colours.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with its
- * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
- * `SHARDSPEC_MAX_PICTURE_SIZE` bytes are always enough.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture,
+ * including its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and
+ * `buffer` may be NULL. `SHARDSPEC_MAX_PICTURE_SIZE` bytes are always enough.
  *
  * Time: about n * log(n) for n shards.
  * Ownership: the caller keeps all arguments.
@@ -4957,9 +5003,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_draw(
  * the picture to `buffer`, NUL-terminated and in UTF-8. With `options` NULL, the picture is a text
  * of 80 columns without colours.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with its
- * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
- * `SHARDSPEC_MAX_PICTURE_SIZE` bytes are always enough.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture,
+ * including its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and
+ * `buffer` may be NULL. `SHARDSPEC_MAX_PICTURE_SIZE` bytes are always enough.
  *
  * Time: about n * log(n) for n shards, plus a time in proportion to the number of pairs of shards.
  * A pair is a source shard and a destination shard with the same owner.
@@ -4983,23 +5029,24 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_draw_diff(
 
 /**
  * Draws a matrix of the amounts that a plan moves between each pair of owners. A row is a source
- * owner, and a column is a destination owner. The fields `axes` and `window_...` of the options
- * are ignored. Amounts are numbers of bytes if the layouts state an element type, else numbers of
- * elements. If there are many owners, neighbouring owners share a row or a column. The function
- * writes the picture to `buffer`, NUL-terminated and in UTF-8. With `options` NULL, the picture is
- * a text of 80 columns without colours.
+ * owner, and a column is a destination owner. The function ignores the fields `axes` and
+ * `window_...` of the options. Amounts are numbers of bytes if the layouts state an element type,
+ * else numbers of elements. If there are many owners, neighbouring owners share a row or a column.
+ * The function writes the picture to `buffer`, NUL-terminated and in UTF-8. With `options` NULL,
+ * the picture is a text of 80 columns without colours.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture with its
- * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
- * `SHARDSPEC_MAX_PICTURE_SIZE` bytes are always enough.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture,
+ * including its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and
+ * `buffer` may be NULL. `SHARDSPEC_MAX_PICTURE_SIZE` bytes are always enough.
  *
- * Time: in proportion to the number of pieces of the plan.
+ * Time: proportional to the number of pieces of the plan.
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT if an option is not allowed; BUFFER_TOO_SMALL if `capacity` is too small
- * (the error's `limit` is the capacity needed); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if an option is not allowed; BUFFER_TOO_SMALL if `capacity` is too
+ * small (the error's `limit` is the capacity needed); INVALID_HANDLE, NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -5013,21 +5060,21 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_draw(
  * A checkpoint is a file or a directory. The library reads `.npy` files and safetensors files. The
  * library also reads the safetensors files of torch's distributed checkpoint. A directory of
  * safetensors files may have a `model.safetensors.index.json`. The library recognises the format
- * by the names of files and by their first bytes.
+ * by the names and the first bytes of files.
  *
  * A tensor is stored in chunks. A chunk is a shard with a file as its placement. The placement of
  * a chunk is a custom placement of the type "file". The text of the placement is the name of the
- * file in the checkpoint. A tensor can be read into any layout. The caller passes metadata, the
- * indices of some shards of the metadata, and memory for these shards.
+ * file in the checkpoint. The library can read a tensor into any layout. The caller passes
+ * metadata, the indices of some shards of the metadata, and memory for these shards.
  * `shardspec_checkpoint_check` lists all reasons why tensors can't be read.
  * `shardspec_checkpoint_check` itself reads no element.
  *
- * Opening a checkpoint reads only the headers of the files. The library refuses a file that is
- * shorter than its header states. The library reads files by `pread` and never maps files into
- * memory. All files that an index file names must be in or below the directory of the index file.
- * The library follows symbolic links, but reads only regular files.
+ * When the library opens a checkpoint, it reads only the headers of the files. The library refuses
+ * a file that is shorter than its header states. The library reads files by `pread` and never maps
+ * files into memory. All files that an index file names must be in or below the directory of the
+ * index file. The library follows symbolic links, but reads only regular files.
  *
- * Elements are moved unchanged. The library does not convert element types.
+ * The library moves elements unchanged, and does not convert element types.
  */
 
 /**
@@ -5049,7 +5096,8 @@ typedef struct shardspec_checkpoint shardspec_checkpoint;
  * Errors: FILE_FAILED if the system refuses to open, list or read a file; INVALID_FILE if a file
  * does not follow its format, is shorter than its header states, or has a header or an index of
  * more than 100,000,000 bytes; UNSUPPORTED if an element type has no equivalent in this library;
- * INVALID_ARGUMENT if no known format is at the path; OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * INVALID_ARGUMENT if the file or the directory has no known format; OVERFLOW, NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -5063,7 +5111,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_open(
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
- * Threads: any. A call of another thread that uses the handle completes normally.
+ * Threads: any. Calls that run on other threads with this handle complete normally.
  * Since: ABI 0.
  */
 SHARDSPEC_API shardspec_status shardspec_checkpoint_free(
@@ -5086,8 +5134,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_c
 /**
  * Writes the name of tensor `tensor` into `buffer`.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the name with its
- * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the name, including
+ * its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+ * NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -5107,8 +5156,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_n
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: NOT_FOUND if no file has the tensor (if an index file lists the tensor, the message names
- * the file that should have it); INVALID_ARGUMENT if the name is not UTF-8; INVALID_HANDLE,
+ * Errors: NOT_FOUND if no file has the tensor (if an index file lists the tensor, the message
+ * names the file from the index); INVALID_ARGUMENT if the name is not UTF-8; INVALID_HANDLE,
  * NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
@@ -5122,8 +5171,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_find_ten
  * be NULL.
  *
  * torch's distributed checkpoint does not store the sizes of a tensor in its safetensors files.
- * For such a tensor, the function writes the end of the last chunk in each dimension. If the
- * tensor of a read's metadata is larger than these sizes, the read reports the missing elements.
+ * For a tensor without stored sizes, each size is the end of the last chunk in this dimension. If
+ * the metadata for a read has larger sizes, the read reports the missing elements.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -5174,19 +5223,19 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_m
  * so far. `bytes_total` is the number of all needed bytes. To continue, the callback returns its
  * status of success. To cancel the read, the callback returns another status. If the callback
  * cancels the read, the reading function returns the status of the callback. The library calls the
- * callback on the thread that called the reading function. The calls happen between the reads of
- * this thread and once at the end of the read.
+ * callback on the thread that called the reading function. The library calls the callback between
+ * two reads of this thread, and once at the end of the whole read.
  */
 typedef shardspec_status (*shardspec_progress_fn)(
     void *ctx, uint64_t bytes_done, uint64_t bytes_total, shardspec_error *err);
 
 typedef struct shardspec_checkpoint_read_options shardspec_checkpoint_read_options;
 
-/** Options of a read. Zeros mean the defaults. No option changes the result. */
+/** Options of a read. A field that is 0 has its default value. No option changes the result. */
 struct shardspec_checkpoint_read_options {
   /** `sizeof(shardspec_checkpoint_read_options)`. */
   uint64_t struct_size;
-  /** Maximum number of threads, including the calling thread. 0 means up to 4. */
+  /** Maximum number of threads, including the calling thread. 0 means at most 4 threads. */
   uint32_t max_threads;
   /**
    * The status that `progress` returns on success: 0, `SHARDSPEC_CALLBACK_OK` or
@@ -5199,13 +5248,14 @@ struct shardspec_checkpoint_read_options {
    */
   uint64_t max_gap;
   /**
-   * Maximum of "bytes read divided by bytes needed" for a read with larger gaps than `max_gap`.
-   * 0 means 2.0. With 1.0, a read includes only gaps of at most `max_gap` bytes.
+   * A read also includes a larger gap if the read is not much longer than its needed bytes. The
+   * read may have at most `over_read` times the number of needed bytes. 0 means 2.0. With 1.0, a
+   * read includes only gaps of at most `max_gap` bytes.
    */
   double over_read;
   /**
-   * Maximum number of bytes of a read with parts for several places in memory. 0 means 2 MiB.
-   * Each thread allocates memory for one such read.
+   * Maximum number of bytes of a read that fills several places in memory. 0 means 2 MiB. Each
+   * thread allocates memory for one such read.
    */
   uint64_t max_read;
   /** The callback that receives the progress, or NULL. */
@@ -5233,8 +5283,8 @@ struct shardspec_checkpoint_item {
   /** The tensor's name in the checkpoint. */
   const char *name;
   /**
-   * A sharded tensor, or NULL. The read fills all of its local shards. If `tensor` is set,
-   * `metadata`, `indices`, `shards` and `shard_count` must be 0 or NULL.
+   * A sharded tensor, or NULL. The read fills all local shards of this sharded tensor. If
+   * `tensor` is set, `metadata`, `indices`, `shards` and `shard_count` must be 0 or NULL.
    */
   const shardspec_sharded_tensor *tensor;
   /**
@@ -5268,7 +5318,7 @@ struct shardspec_checkpoint_read_report {
   uint64_t read_count;
   /** Number of bytes that were read from files. */
   uint64_t bytes_read;
-  /** Number of bytes that the destinations need. Bytes that two destinations need count twice. */
+  /** Number of bytes that the destinations need. A byte that two destinations need counts twice. */
   uint64_t bytes_needed;
 };
 
@@ -5314,9 +5364,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_check(
 
 /**
  * Reads tensors of a checkpoint into the memory of shards in this process. The function writes all
- * elements of the shards, and zeros into holes. A few threads read the bytes in the order of the
- * file. One read gets bytes that are near each other. Contiguous data is read directly into the
- * shards.
+ * elements of the shards, and writes zeros into holes. A few threads read the bytes in the order
+ * of the file. If needed bytes are near each other, one read gets these bytes. The function reads
+ * contiguous data directly into the shards.
  *
  * Before the first read, the function makes all checks of `shardspec_checkpoint_check` and checks
  * the views. `options`, `whole` and `report` may be NULL. `whole` has `item_count` elements, one
@@ -5324,9 +5374,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_check(
  * fails, the function still writes `whole` and `report`. After a failed read, the elements of
  * incomplete items are undefined.
  *
- * The function can read packed elements only if each part of a shard starts and ends at the border
- * of a byte of the file. The function may write the unused bits behind the last element of a
- * shard.
+ * The function can read packed elements only if each part of a shard starts and ends at a byte
+ * boundary of the file. The function may write the unused bits behind the last element of a shard.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `progress`; `equal` and `hash` of custom placements; `destroy`, if another thread
@@ -5350,19 +5399,19 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_read(
     shardspec_checkpoint_read_report *report, shardspec_error *err);
 
 /**
- * Chooses one reader for each set of shards that have the same elements, so that all ranks
+ * Chooses one reader for each set of shards with the same elements. With these readers, all ranks
  * together read each element once. `metadatas` holds the layouts of `metadata_count` tensors.
  *
  * `readers` receives one number for each shard of the first layout, then for each shard of the
  * second layout, and so on. The number is an index of a shard in the same layout. If the number is
- * the shard's own index, the owner reads this shard from files. If the number is another index,
- * the shard receives its elements from the shard with that index. The function handles the largest
- * sets first. In each set, the function chooses the shard with the owner that has the fewest bytes
- * to read so far. If a layout states no element type, an element counts as a byte. Equal layouts
- * give equal readers in every process.
+ * the shard's own index, the shard's owner reads the shard from files. If the number is another
+ * index, the shard receives its elements from the shard with that index. The function handles the
+ * largest sets first. In each set, the function chooses the shard of the owner that has the fewest
+ * bytes to read so far. If a layout states no element type, an element counts as a byte. Equal
+ * layouts give equal readers in every process.
  *
  * `capacity` is the number of elements of `readers`. `*needed` becomes the number of shards of all
- * layouts. `needed` may be NULL. With capacity 0, only `*needed` is written.
+ * layouts. `needed` may be NULL. With `capacity` 0, the function writes only `*needed`.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -5383,11 +5432,11 @@ typedef struct shardspec_comm shardspec_comm;
 typedef struct shardspec_comm_options shardspec_comm_options;
 
 /**
- * Reads tensors of a checkpoint on all ranks of a communicator together.
- * `shardspec_checkpoint_read` on each rank would give the same elements. If several shards have
- * the same elements, one rank reads the elements and sends the elements to the ranks of the other
- * shards. For these layouts, `shardspec_checkpoint_choose_readers` returns the readers that this
- * function chooses. All ranks read about equally many bytes.
+ * Reads tensors of a checkpoint on all ranks of a communicator together. The result is equal to
+ * the result of `shardspec_checkpoint_read` on each rank. If several shards have the same
+ * elements, one rank reads the elements and sends the elements to the ranks of the other shards.
+ * For these layouts, `shardspec_checkpoint_choose_readers` returns the readers that this function
+ * chooses. All ranks read about equally many bytes.
  *
  * All ranks pass the same names and layouts in the same order. Each rank passes all of its own
  * shards. If `indices` of an item is NULL, `shards` holds all shards of this rank, in the order of
@@ -5395,35 +5444,37 @@ typedef struct shardspec_comm_options shardspec_comm_options;
  * tensor. Each rank opens the checkpoint itself.
  *
  * The ranks agree on the tensors before the first read. In each step, the ranks read a group of
- * tensors of about 1 GiB and send these tensors to each other. Each rank reads shards into their
- * destinations, and sends messages directly from these destinations. `options` limits the memory
- * for reads, and `comm_options` limits the memory for messages. Reads also include small gaps
- * between needed parts. The bytes of a gap may also be read by another rank that needs them.
+ * tensors with a total size of about 1 GiB. The ranks send these tensors to each other. Each rank
+ * reads shards into their destinations, and sends messages directly from these destinations.
+ * `options` limits the memory for reads, and `comm_options` limits the memory for messages. Reads
+ * also include small gaps between needed parts. Another rank that needs the bytes of a gap may
+ * also read these bytes.
  *
- * `options` and `comm_options` may be NULL, and may differ between ranks. `progress` counts the
- * bytes that this rank reads and receives. `whole` has room for `item_count` numbers, one for each
- * item, and may be NULL. `whole[i]` becomes 1 if item i is complete on this rank, else 0. `report`
- * may be NULL. `report` counts the reads of this rank and the bytes that the destinations of this
- * rank need. After a failure during the read, the function also writes `whole` and `report`.
+ * `options` and `comm_options` may be NULL, and may differ between ranks. `progress` receives the
+ * number of bytes that this rank has read or received. `whole` has room for `item_count` numbers,
+ * one for each item, and may be NULL. `whole[i]` becomes 1 if item i is complete on this rank,
+ * else 0. `report` may be NULL. `report` counts the reads of this rank and the bytes that the
+ * destinations of this rank need. After a failure during the read, the function also writes
+ * `whole` and `report`.
  *
  * Ownership: the caller keeps all arguments.
- * Calls back: `progress`; `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of
- * custom placements; `destroy`, if another thread frees a handle during the call.
+ * Calls back: `progress`; `exchange`, `node` and `abort` of a custom transport; `equal` and `hash`
+ * of custom placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on the disk and on other ranks.
- * Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the
- * shards of an item are not exactly the shards of this rank; NOT_FOUND if a tensor does not exist;
- * GAP if some elements are in no file; OVERLAP if chunks contradict each other; SHAPE_MISMATCH,
- * NDIM_MISMATCH or DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if the elements of a
- * layout are pending a reduction; ALIASED if destinations share memory; DISAGREEMENT if another
- * rank returns an error, or if names, layouts or element types differ between ranks (the message
- * has both); UNSUPPORTED, UNSUPPORTED_DEVICE, INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE,
- * NULL_ARGUMENT, OUT_OF_MEMORY. After one of these errors, nothing was written on any rank. During
- * the read: FILE_FAILED or INVALID_FILE if this rank can't read a file (the message names file,
- * byte and reason); OUT_OF_MEMORY; the status of `progress` if `progress` cancels the read. If a
- * rank fails during the read, all other ranks return DISAGREEMENT with the rank, its status and
- * its message. If `progress` cancels the read after the last bytes of its rank have arrived, only
- * that rank returns the status of `progress`. TRANSPORT_FAILED if the transport fails, or any
- * status of a custom transport.
+ * Errors: INVALID_PLACEMENT if a shard belongs to no rank of the communicator; INVALID_ARGUMENT if
+ * the shards of an item are not exactly the shards of this rank; NOT_FOUND if a tensor does not
+ * exist; GAP if some elements are in no file; OVERLAP if chunks contradict each other;
+ * SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if
+ * the elements of a layout are pending a reduction; ALIASED if destinations share memory;
+ * DISAGREEMENT if another rank returns an error, or if names, layouts or element types differ
+ * between ranks (the message has both values); UNSUPPORTED, UNSUPPORTED_DEVICE,
+ * INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these
+ * errors, nothing was written on any rank. During the read: FILE_FAILED or INVALID_FILE if this
+ * rank can't read a file (the message names file, byte and reason); OUT_OF_MEMORY; the status of
+ * `progress` if `progress` cancels the read. If a rank fails during the read, all other ranks
+ * return DISAGREEMENT with the rank, its status and its message. If `progress` cancels the read on
+ * a rank after all bytes of this rank have arrived, only this rank returns the status of
+ * `progress`. TRANSPORT_FAILED, or the status of a custom transport, if the transport fails.
  * Threads: any, but only one thread at a time may use the communicator. During the call, no other
  * thread may use the destinations.
  * Source: MPI_File_read_all.
@@ -5452,7 +5503,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_read_col
 
 /** Each owner has its own files for its shards. */
 #define SHARDSPEC_CHECKPOINT_FILES_OF_OWNERS 0
-/** All tensors are in one file, which holds them as whole tensors. */
+/** All tensors are in one file, as whole tensors. */
 #define SHARDSPEC_CHECKPOINT_FILES_ONE 1
 
 typedef struct shardspec_checkpoint_tensor shardspec_checkpoint_tensor;
@@ -5484,15 +5535,16 @@ struct shardspec_checkpoint_tensor {
 typedef struct shardspec_checkpoint_write_options shardspec_checkpoint_write_options;
 
 /**
- * Options for writing a checkpoint. If a function gets NULL instead of options, the defaults
- * apply. The default also applies to each field that is 0. All ranks must pass the same values.
+ * Options for writing a checkpoint. A field that is 0 has its default value. If a function gets
+ * NULL instead of options, all options have their default values. All ranks must pass the same
+ * values.
  */
 struct shardspec_checkpoint_write_options {
   /** `sizeof(shardspec_checkpoint_write_options)`. */
   uint64_t struct_size;
   /**
-   * A `SHARDSPEC_CHECKPOINT_FILES_...` constant. The constant says how tensors are divided among
-   * files.
+   * A `SHARDSPEC_CHECKPOINT_FILES_...` constant. The constant defines which tensors and shards
+   * each file holds.
    */
   uint32_t files;
   /**
@@ -5514,7 +5566,7 @@ struct shardspec_checkpoint_write_options {
 
 typedef struct shardspec_checkpoint_rule shardspec_checkpoint_rule;
 
-/** The layout that tensors of certain names get in a conversion. */
+/** A rule of a conversion. The rule defines the new layout of all tensors with matching names. */
 struct shardspec_checkpoint_rule {
   /** `sizeof(shardspec_checkpoint_rule)`. */
   uint64_t struct_size;
@@ -5539,9 +5591,10 @@ struct shardspec_checkpoint_rule {
  * The layouts alone determine the file of each shard, so ranks exchange no messages. By default,
  * each file is a safetensors file with shards of one owner. With SHARDSPEC_CHECKPOINT_FILES_ONE,
  * all ranks write into one file with whole tensors. The file must be on a file system that all
- * ranks share. Of several replicas, only one owner writes its replica. All owners write about
- * equally many bytes. If a view is not row-major, the function writes runs of at least 1 KiB
- * directly from the view. The function first copies shorter runs, at most 8 MiB at a time.
+ * ranks share. If several owners have replicas of a shard, only one owner writes its replica. All
+ * owners write about equally many bytes. If a view is not row-major, the function writes runs of
+ * at least 1 KiB directly from the view. The function first copies shorter runs, at most 8 MiB at
+ * a time.
  *
  * The function writes the files into a temporary directory. The name of this directory is the path
  * with the ending `.saving`. The function flushes the files to the disk. The path itself does not
@@ -5551,14 +5604,14 @@ struct shardspec_checkpoint_rule {
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: on the disk.
- * Errors: INVALID_ARGUMENT if the path exists and `replace` is 0, if the path holds anything but a
- * checkpoint, if a name is empty or occurs twice, if metadata states no element type, or if some
- * shards of an owner are missing; FILE_FAILED if the system refuses to write a file, for example
- * because the disk is full; OVERLAP if two shards have only some elements in common; UNSUPPORTED
- * if the format does not have an element type; UNSUPPORTED also if a shard is not a box and each
- * owner has its own files; PARTIAL, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
- * INDEX_OUT_OF_RANGE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- * After an error, the path is unchanged.
+ * Errors: INVALID_ARGUMENT if the path exists and `replace` is 0, if something other than a
+ * checkpoint is at the path, if a name is empty or occurs twice, if metadata states no element
+ * type, or if some shards of an owner are missing; FILE_FAILED if the system refuses to write a
+ * file, for example because the disk is full; OVERLAP if two shards share only a part of their
+ * elements; UNSUPPORTED if the file format does not have the element type of a tensor, or if a
+ * shard is not a box and each owner has its own files; PARTIAL, SHAPE_MISMATCH, NDIM_MISMATCH,
+ * DTYPE_MISMATCH, INDEX_OUT_OF_RANGE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+ * OUT_OF_MEMORY. After an error, the path is unchanged.
  * Threads: any. Several ranks and threads may write their parts at the same time.
  * Source: torch's `torch.distributed.checkpoint.save`.
  * Since: ABI 0.
@@ -5569,7 +5622,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_write(
 
 /**
  * Moves a checkpoint to its path, after all ranks have written all shards. Call this function on
- * one rank, after a barrier. Pass the same names, layouts and options as to
+ * one rank, after a barrier. Pass the names, layouts and options that the ranks passed to
  * `shardspec_checkpoint_write`. The function ignores `indices`, `shards` and `shard_count`.
  *
  * The function checks that all owners have written their shards. If there are several files with
@@ -5584,9 +5637,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_write(
  * during the call.
  * Blocks: on the disk.
  * Errors: NOT_FOUND if an owner has not written its shards; INVALID_FILE if a file is too short;
- * UNSUPPORTED if a checkpoint is to be replaced and the file system can't exchange two
- * directories; INVALID_ARGUMENT if the path exists and `replace` is 0, or if the path holds
- * anything but a checkpoint; FILE_FAILED, OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE,
+ * UNSUPPORTED if the function must replace a checkpoint and the file system can't exchange two
+ * directories; INVALID_ARGUMENT if the path exists and `replace` is 0, or if something other than
+ * a checkpoint is at the path; FILE_FAILED, OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE,
  * NULL_ARGUMENT, OUT_OF_MEMORY. After an error, the path has the old checkpoint. There is one
  * exception: if only the flush of the directory above the path failed, the path has the new
  * checkpoint. If the function can't remove an old checkpoint, the old checkpoint stays in the
@@ -5604,24 +5657,24 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_commit(
  * distributed checkpoint. After the function has written the whole new checkpoint, the checkpoint
  * appears at `path` in one step.
  *
- * The first rule with a matching pattern determines the spec of a tensor. The function writes a
- * tensor without a matching rule whole, as a shard of rank 0. In memory, the conversion holds at
- * most `max_bytes` bytes of elements, plus the buffers of its reads. The conversion first checks
- * the source. If elements are missing, the conversion writes nothing.
+ * The first rule with a matching pattern determines the spec of a tensor. If no rule matches a
+ * tensor, the function writes the whole tensor as one shard of rank 0. In memory, the conversion
+ * holds at most `max_bytes` bytes of elements, plus the buffers of its reads. The conversion first
+ * checks the source. If elements are missing, the conversion writes nothing.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
  * `destroy`, if another thread frees a handle during the call.
  * Blocks: on the disk.
  * Errors: FILE_FAILED if the system refuses to read or write a file, for example because the disk
- * is full; INVALID_FILE if a source file does not follow its format or is shorter than stated in
- * its header; GAP if some elements are in no file; NOT_FOUND if the index of the source names a
- * tensor that no file has; INVALID_ARGUMENT if the source has no known format, if `path` exists
- * and `replace` is 0, or if `path` holds anything but a checkpoint; UNSUPPORTED if the format does
- * not have an element type, if a shard is not a box and each owner has its own files, or if the
- * file system can't exchange two directories; OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE,
- * NULL_ARGUMENT, OUT_OF_MEMORY. If the spec of a rule does not fit a tensor, the function returns
- * the error of `shardspec_spec_build_metadata`.
+ * is full; INVALID_FILE if a source file does not follow its format or is shorter than its header
+ * states; GAP if some elements are in no file; NOT_FOUND if the index of the source names a tensor
+ * that no file has; INVALID_ARGUMENT if the source has no known format, if `path` exists and
+ * `replace` is 0, or if something other than a checkpoint is at `path`; UNSUPPORTED if the file
+ * format does not have the element type of a tensor, if a shard is not a box and each owner has
+ * its own files, or if the file system can't exchange two directories; OVERLAP, PARTIAL, OVERFLOW,
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If the spec of a rule does not fit a tensor, the
+ * function returns the error of `shardspec_spec_build_metadata`.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -5639,7 +5692,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_convert(
  * There are two forms of managed tensors. `shardspec_managed_tensor` has the memory layout of
  * DLPack's `DLManagedTensorVersioned`. `shardspec_legacy_managed_tensor` has the memory layout of
  * `DLManagedTensor`. The legacy form is for libraries that support only versions of DLPack before
- * 1.0. A program may cast a pointer to a managed tensor to a pointer to DLPack's struct, and back.
+ * 1.0. A program may cast pointers between these structs and the structs of DLPack, in both
+ * directions.
  *
  * `shardspec_sharded_tensor_new_from_managed` takes managed tensors of other libraries. Some
  * functions take a view, `release` and `ctx`. To pass a managed tensor to these functions, pass
@@ -5675,7 +5729,7 @@ struct shardspec_managed_tensor {
    * the struct.
    */
   shardspec_destroy_fn deleter;
-  /** `SHARDSPEC_DLPACK_FLAG_...` constants, combined by bitwise or. */
+  /** `SHARDSPEC_DLPACK_FLAG_...` constants, combined by bitwise OR. */
   uint64_t flags;
   /** A view of the tensor. The `strides` of this view are never NULL. */
   shardspec_tensor_view tensor;
@@ -5701,12 +5755,13 @@ struct shardspec_legacy_managed_tensor {
 
 /**
  * Creates a managed tensor for another library. The managed tensor uses the memory of `view`.
- * `flags` is 0, or a bitwise or of `SHARDSPEC_DLPACK_FLAG_...` constants.
+ * `flags` is 0, or a bitwise OR of `SHARDSPEC_DLPACK_FLAG_...` constants.
  *
- * Ownership: the library copies `view`. The library calls `release(ctx)` exactly once. Until this
- * call, the memory of the view must stay valid. The deleter of the managed tensor calls `release`.
- * A failed call also calls `release`, before it returns. `release` may be NULL. The caller passes
- * `*out` to another library, or calls its deleter.
+ * Ownership: the library copies `view`. The library calls `release(ctx)` exactly once. The memory
+ * of the view must stay valid until the library calls `release`. The deleter of the managed tensor
+ * calls `release`. If the call fails, the library calls `release` before the call returns.
+ * `release` may be NULL. The caller passes `*out` to another library, or calls the deleter of
+ * `*out`.
  * Calls back: `release`, if the call fails.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if `flags` has a bit that no `SHARDSPEC_DLPACK_FLAG_...` constant has;
@@ -5722,10 +5777,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_managed_tensor_new(
  * Creates a managed tensor in the form before DLPack 1.0. The managed tensor uses the memory of
  * `view`. The form before DLPack 1.0 has no flags, so the receiving library may write the memory.
  *
- * Ownership: the library copies `view`. The library calls `release(ctx)` exactly once. Until this
- * call, the memory of the view must stay valid. The deleter of the managed tensor calls `release`.
- * A failed call also calls `release`, before it returns. `release` may be NULL. The caller passes
- * `*out` to another library, or calls its deleter.
+ * Ownership: the library copies `view`. The library calls `release(ctx)` exactly once. The memory
+ * of the view must stay valid until the library calls `release`. The deleter of the managed tensor
+ * calls `release`. If the call fails, the library calls `release` before the call returns.
+ * `release` may be NULL. The caller passes `*out` to another library, or calls the deleter of
+ * `*out`.
  * Calls back: `release`, if the call fails.
  * Blocks: no.
  * Errors: UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -5793,13 +5849,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_expo
  * call returns. After a successful call, the library calls the deleter of a shard when the sharded
  * tensor and all exports of this shard have been freed. An export is a managed tensor made from
  * the shard. For an element of `shards` that is NULL, the library calls no deleter. The library
- * calls no deleter if `shards` is NULL, misaligned or larger than memory. If an element of
- * `shards` is misaligned, the library calls no deleter of any element.
+ * calls no deleter if `shards` is NULL, misaligned or larger than memory. The library also calls
+ * no deleter if an element of `shards` is misaligned.
  * Calls back: `deleter` of each shard, if the call fails; `destroy`, if another thread frees a
  * handle during the call.
  * Blocks: no.
  * Errors: READ_ONLY if a managed tensor has the read-only flag; UNSUPPORTED if a managed tensor
- * has another major version of DLPack than 1 or unknown flags; INVALID_ARGUMENT if a managed
+ * has a major version of DLPack other than 1, or has unknown flags; INVALID_ARGUMENT if a managed
  * tensor or a shard occurs twice, or if the shards are not exactly the shards of `owner`;
  * SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a tensor does
  * not fit its shard; INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, OVERFLOW, INVALID_HANDLE,
@@ -5824,8 +5880,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
  * ncclGroupEnd. With torch, exchange is batch_isend_irecv. A program without a transport can run
  * its ranks as threads, with `shardspec_comm_new_local`.
  *
- * A rank must make one call at a time with a communicator. If two threads of a rank make calls at
- * the same time, the library may refuse one call or confuse the messages.
+ * A rank must make only one call at a time with a communicator. If two threads of a rank make
+ * calls at the same time, the library may refuse one call or confuse the messages.
  */
 
 typedef struct shardspec_message shardspec_message;
@@ -5835,8 +5891,8 @@ struct shardspec_message {
   /** The other rank of the message: the receiver of a send, or the sender of a receive. */
   int64_t peer;
   /**
-   * The first byte of the message. The transport must not write to the memory of a message that
-   * it sends.
+   * The address of the message's first byte. The transport must not write to the memory of a
+   * message that it sends.
    */
   void *pointer;
   /** Number of bytes. */
@@ -5844,8 +5900,8 @@ struct shardspec_message {
 };
 
 /**
- * Starts all messages of the arrays. Returns when all messages are complete, or with an error if a
- * message can't complete.
+ * Starts all messages of the arrays. Returns the status of success when all messages are complete.
+ * Returns the status of a failure if a message can't complete.
  *
  * The peer of a message is never the calling rank. A message is never empty. Sender and receiver
  * pass the same number of bytes for a message. Messages from one rank to another must arrive in
@@ -5865,7 +5921,7 @@ typedef shardspec_status (*shardspec_exchange_fn)(
  * this call only. The memory of the messages is valid until the exchange has ended. An exchange
  * ends when `test` writes 1 to `*done` or fails, or when `wait` returns. After the end, the
  * transport must not use the memory. The library does not use `*exchange` after the end. A rank
- * has one exchange at a time. If the function fails, it must have started no message.
+ * has at most one exchange at a time. A call that fails must start no message.
  */
 typedef shardspec_status (*shardspec_exchange_start_fn)(
     void *ctx, const shardspec_message *sends, size_t send_count, const shardspec_message *receives,
@@ -5879,8 +5935,8 @@ typedef shardspec_status (*shardspec_exchange_test_fn)(
     void *ctx, void *exchange, int32_t *done, shardspec_error *err);
 
 /**
- * Returns when all messages of a started exchange are complete, or with an error if a message
- * can't complete.
+ * Returns the status of success when all messages of a started exchange are complete. Returns the
+ * status of a failure if a message can't complete.
  */
 typedef shardspec_status (*shardspec_exchange_wait_fn)(
     void *ctx, void *exchange, shardspec_error *err);
@@ -5915,7 +5971,7 @@ typedef struct shardspec_comm_vtable shardspec_comm_vtable;
 struct shardspec_comm_vtable {
   /** `sizeof(shardspec_comm_vtable)`. */
   uint64_t struct_size;
-  /** Frees `ctx`. NULL if there is nothing to free. */
+  /** Frees `ctx`. NULL means that there is nothing to free. */
   shardspec_destroy_fn destroy;
   /** Exchanges messages. NULL is not allowed. */
   shardspec_exchange_fn exchange;
@@ -5933,8 +5989,8 @@ struct shardspec_comm_vtable {
   shardspec_abort_fn abort;
   /**
    * Returns the node of a rank. If several shards hold an element, the library prefers a source
-   * on the same rank, and in second place a source on the same node. With NULL, the library
-   * knows nothing about nodes.
+   * on the same rank. If no source is on the same rank, the library prefers a source on the same
+   * node. With NULL, the library treats all nodes as unknown.
    */
   shardspec_node_fn node;
   /**
@@ -5973,13 +6029,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new(
 
 /**
  * Creates a communicator for `size` threads of this process, one for each rank. The array `comms`
- * has `size` elements, one for each rank. `comms[r]` becomes the handle of rank `r`. One thread at
- * a time may use a handle. The receiver of a message copies the message once.
+ * has `size` elements, one for each rank. `comms[r]` becomes the handle of rank `r`. Only one
+ * thread at a time may use a handle. The receiver of a message copies the message once.
  *
- * If a rank frees its communicator during an exchange of other ranks with this rank, all later
- * exchanges of the group fail with TRANSPORT_FAILED. Exchanges also fail if two ranks pass
- * different lengths for a message. If a message can't arrive, the rank that waits for the message
- * returns with an error. In a child process after fork, the library refuses exchanges.
+ * If a rank frees its communicator during an exchange with other ranks, all later exchanges of the
+ * group fail with TRANSPORT_FAILED. Exchanges also fail if two ranks pass different lengths for a
+ * message. If a message can't arrive, the rank that waits for the message returns with an error.
+ * In a child process after fork, the library refuses exchanges.
  *
  * Ownership: the caller frees each of `comms[0]` to `comms[size - 1]`.
  * Calls back: no.
@@ -5994,8 +6050,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new_local(
 /**
  * Creates a communicator for `size` threads of this process. The communicator behaves like a
  * communicator over several nodes. Rank r is on node `nodes[r]`. Collectives of the communicator
- * prefer sources on the same node. This function is for tests of how collectives choose sources.
- * Messages are copied in memory, like the messages of `shardspec_comm_new_local`.
+ * prefer sources on the same node. This function is for tests: a test can check which sources the
+ * collectives choose. Messages are copied in memory, like the messages of
+ * `shardspec_comm_new_local`.
  *
  * `nodes` holds `size` numbers >= 0, one for each rank. Ranks on the same node have equal numbers.
  * `comms[r]` becomes the handle of rank r.
@@ -6018,8 +6075,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new_local_on_n
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
  * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
- * Threads: any. A call of another thread that uses the handle completes normally, and `destroy`
- * runs after it.
+ * Threads: any. Calls that run on other threads with this handle complete normally. `destroy` runs
+ * after these calls.
  * Since: ABI 0.
  */
 SHARDSPEC_API shardspec_status shardspec_comm_free(shardspec_comm *comm, shardspec_error *err);
@@ -6052,19 +6109,19 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_size(
 
 /**
  * Exchanges messages between ranks. The functions of a custom transport may call this function,
- * but with another communicator.
+ * but only with another communicator.
  *
  * If a rank sends messages to itself, the library itself copies the i-th send to the i-th receive.
- * The library ignores empty messages. The transport receives neither empty messages nor messages
- * of a rank to itself. Ranks without messages may omit the call.
+ * The library ignores empty messages. The library does not call the transport for empty messages
+ * and for messages of a rank to itself. Ranks without messages may omit the call.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange` of a custom transport; `destroy`, if another thread frees a handle during
  * the call.
  * Blocks: on other ranks.
- * Errors: INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if
- * `sends` and `receives` have different numbers or lengths of messages from the calling rank to
- * itself; NULL_ARGUMENT, INVALID_HANDLE. After one of these errors, nothing was written.
+ * Errors: INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if the
+ * messages of the calling rank to itself differ in number or length between `sends` and
+ * `receives`; NULL_ARGUMENT, INVALID_HANDLE. After one of these errors, nothing was written.
  * TRANSPORT_FAILED, or the status of a custom transport, if the transport fails. Some messages may
  * have arrived before the failure.
  * Threads: any, but only one thread at a time may use the communicator.
@@ -6088,7 +6145,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange(
  * the call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if `reason` is not UTF-8; INVALID_HANDLE, NULL_ARGUMENT.
- * Threads: any, also while another thread exchanges.
+ * Threads: any, also while another thread exchanges messages.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_abort(
@@ -6113,17 +6170,18 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_abort(
  * ranks, their collectives return DISAGREEMENT.
  *
  * The new communicator sends its messages through `comm`, so calls with the two communicators need
- * one common order. On each rank, only one call at a time may use `comm` or the new communicator.
+ * one common order. On each rank, only one call at a time may use one of the two communicators.
  * All members must make these calls in the same order. An abort of one communicator also aborts
  * the other communicator.
  *
  * Ownership: the caller keeps the lists and frees `*out`. The caller may free `comm` before
- * `*out`. The library frees the transport with the last communicator that uses the transport.
+ * `*out`. The library frees the transport when the program has freed all communicators that use
+ * the transport.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if `members` lacks the calling rank, a rank is listed twice or is
  * negative, or `members` is NULL and `member_count` is not the size of `comm`; INDEX_OUT_OF_RANGE
- * if `comm` does not have a listed rank; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * if a listed rank is not a rank of `comm`; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Source: torch's `new_group`, MPI_Comm_create_group.
  * Since: ABI 0.
@@ -6179,10 +6237,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_node(
  * ceil(log2 size) rounds of one small message each. If a rank passes an invalid argument, or if
  * ranks call different functions, all ranks return an error. After a failed agreement, all buffers
  * are unchanged. The rank with the invalid argument returns its own error. All other ranks return
- * DISAGREEMENT. The error on each other rank names the rank with the invalid argument, and
- * contains the status and the message of that rank. The agreement covers every argument except
- * `comm` and `err`. A rank that can't call the collective must call `shardspec_comm_decline`
- * instead, and pass its error to this function.
+ * DISAGREEMENT. The error on all other ranks names the rank with the invalid argument, and
+ * contains the status and the message of that rank. The agreement reports errors in all arguments
+ * except `comm` and `err`. A rank that can't call the collective must call
+ * `shardspec_comm_decline` instead, and pass its error to this function.
  *
  * The library sends contiguous data directly from the caller's buffers and receives contiguous
  * data directly into these buffers. The library packs and unpacks all other data in its own
@@ -6197,16 +6255,16 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_node(
  * rank keep waiting. An MPI program should call MPI_Abort after such a failure. A rank that
  * returns OK has received all of its data.
  *
- * The agreement requires that a transport delivers messages unchanged, once and in order. Each
- * message of the agreement has a checksum. If a message of the agreement is damaged, the receiving
- * rank returns DISAGREEMENT and calls `abort`. The reason is that other ranks may have agreed
- * already. Without an `abort`, ranks that have agreed keep waiting. Messages with data have no
- * checksum.
+ * The agreement requires that a transport delivers each message unchanged, exactly once and in
+ * order. Each message of the agreement has a checksum. If a message of the agreement is damaged,
+ * the receiving rank returns DISAGREEMENT and calls `abort`. The reason is that other ranks may
+ * have agreed already. Without an `abort`, ranks that have agreed keep waiting. Messages with data
+ * have no checksum.
  */
 
 /** A value of `destination_rank`: all ranks receive the tensor. */
 #define SHARDSPEC_ALL_RANKS (-1)
-/** The default limit of memory for packing and unpacking on one rank, which is 64 MiB. */
+/** The default limit of the memory for packing and unpacking on one rank: 64 MiB. */
 #define SHARDSPEC_DEFAULT_MEMORY_LIMIT 67108864
 
 /**
@@ -6247,11 +6305,11 @@ struct shardspec_comm_options {
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
  * Errors: INDEX_OUT_OF_RANGE if the communicator does not have the rank `source_rank`;
- * INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the number
- * of shards is wrong; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED
- * or OVERFLOW if a buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the
- * elements are pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE,
- * NULL_ARGUMENT. After one of these errors, nothing was written on any rank. After
+ * INVALID_PLACEMENT if a shard belongs to no rank of the communicator; INVALID_ARGUMENT if the
+ * number of shards is wrong; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
+ * ALIASED or OVERFLOW if a buffer does not fit (the error's `first_shard` is the shard's index);
+ * PARTIAL if the elements are pending a reduction; DISAGREEMENT if another rank has an error;
+ * INVALID_HANDLE, NULL_ARGUMENT. After one of these errors, nothing was written on any rank. After
  * TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be partly
  * written.
  * Threads: any, but only one thread at a time may use the communicator. During the call, no other
@@ -6275,11 +6333,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_scatter(
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
  * Errors: INDEX_OUT_OF_RANGE if the communicator does not have the rank `destination_rank`;
- * INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the number
- * of shards is wrong; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED
- * or OVERFLOW if a buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the
- * elements are pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE,
- * NULL_ARGUMENT. After one of these errors, nothing was written on any rank. After
+ * INVALID_PLACEMENT if a shard belongs to no rank of the communicator; INVALID_ARGUMENT if the
+ * number of shards is wrong; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
+ * ALIASED or OVERFLOW if a buffer does not fit (the error's `first_shard` is the shard's index);
+ * PARTIAL if the elements are pending a reduction; DISAGREEMENT if another rank has an error;
+ * INVALID_HANDLE, NULL_ARGUMENT. After one of these errors, nothing was written on any rank. After
  * TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be partly
  * written.
  * Threads: any, but only one thread at a time may use the communicator. During the call, no other
@@ -6304,14 +6362,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_gather(
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
- * Errors: SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if the layouts are of different tensors;
- * INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the number
- * of shards is wrong; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED
- * or OVERFLOW if a buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the
- * elements are pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE,
- * NULL_ARGUMENT. After one of these errors, nothing was written on any rank. After
- * TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be partly
- * written.
+ * Errors: SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if the layouts describe different
+ * tensors; INVALID_PLACEMENT if a shard belongs to no rank of the communicator; INVALID_ARGUMENT
+ * if the number of shards is wrong; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
+ * UNSUPPORTED_DEVICE, ALIASED or OVERFLOW if a buffer does not fit (the error's `first_shard` is
+ * the shard's index); PARTIAL if the elements are pending a reduction; DISAGREEMENT if another
+ * rank has an error; INVALID_HANDLE, NULL_ARGUMENT. After one of these errors, nothing was written
+ * on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport,
+ * destinations may be partly written.
  * Threads: any, but only one thread at a time may use the communicator. During the call, no other
  * thread may write `source_shards` or use `destination_shards`.
  * Since: ABI 0.
@@ -6336,11 +6394,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_reshard(
  * Blocks: on other ranks.
  * Errors: INDEX_OUT_OF_RANGE if the communicator does not have the rank `source_rank`;
  * INVALID_ARGUMENT if the metadata states no element type; UNSUPPORTED if the property `layout` is
- * not strided or the property `memory_format` is not contiguous; INVALID_PLACEMENT if a shard is
- * on no rank of the communicator; PARTIAL if the elements are pending a reduction; DISAGREEMENT if
- * another rank has an error; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
- * OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, TRANSPORT_FAILED, OUT_OF_MEMORY. If a custom transport
- * fails, the function returns the status of the transport.
+ * not strided or the property `memory_format` is not contiguous; INVALID_PLACEMENT if a shard
+ * belongs to no rank of the communicator; PARTIAL if the elements are pending a reduction;
+ * DISAGREEMENT if another rank has an error; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
+ * UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, TRANSPORT_FAILED, OUT_OF_MEMORY. If
+ * a custom transport fails, the function returns the status of the transport.
  * Threads: any, but only one thread at a time may use the communicator. No other thread may write
  * `full` during the call.
  * Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`.
@@ -6369,15 +6427,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_comm
 
 /**
  * Takes part in the collective of the other ranks, and reports an error of this rank. If the
- * program can't pass valid arguments, call this function instead of the collective. For example, a
- * file is missing, or a binding refuses an object before the call.
+ * program can't pass valid arguments, call this function instead of the collective. For example,
+ * call this function if a file is missing, or if a binding refuses an object before the call.
  *
- * `status` is a status of the library, or a status of the program from `SHARDSPEC_USER_STATUS` on.
- * `status` must be at least 1. `message` is the text of the error. The other ranks receive the
- * first 480 bytes of `message`. `message` may be the message of `*err`. All other ranks return
- * DISAGREEMENT from their collective, with the number of this rank, `status` and `message`. No
- * data moves. This function returns OK after the collective, also if other ranks have other
- * errors.
+ * `status` is a status of the library, or a status that the program defines (at least
+ * `SHARDSPEC_USER_STATUS`). `status` must be at least 1. `message` is the text of the error. The
+ * other ranks receive the first 480 bytes of `message`. `message` may be the message of `*err`.
+ * All other ranks return DISAGREEMENT from their collective, with the number of this rank,
+ * `status` and `message`. No data moves. This function returns OK after the collective, also if
+ * other ranks have other errors.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange` and `abort` of a custom transport; `destroy`, if another thread frees a
@@ -6399,10 +6457,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline(
  *
  * A transfer moves a batch of tensors between the ranks of a communicator. Each tensor moves from
  * one layout to another. Two metadata objects or a plan describe the two layouts. If source shards
- * are replicas, each element is read from only one replica. Destination shards may be replicas,
- * and may overlap. Each destination shard is written completely. If destination shards of one rank
- * overlap, the rank receives each element once. The rank copies a shared element to every shard
- * that holds the element.
+ * are replicas, the library reads each element from only one replica. Destination shards may be
+ * replicas, and may overlap. The library writes each destination shard completely. If destination
+ * shards of one rank overlap, the rank receives each element once. The rank copies a shared
+ * element to every shard that holds the element.
  *
  * All ranks pass the same tensors, with the same tags, in the same order. The ranks make one
  * agreement for the whole batch. Small pieces of different tensors travel in one message. If the
@@ -6416,9 +6474,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline(
  * sends only one small message in each of ceil(log2 n) rounds for n ranks. After these rounds, the
  * ranks move the data.
  *
- * `shardspec_comm_transfer_start`, `shardspec_transfer_prepare_start` and `shardspec_transfer_start`
- * do not wait for other ranks. These functions create requests, which make progress while the
- * program does other work.
+ * `shardspec_comm_transfer_start`, `shardspec_transfer_prepare_start` and
+ * `shardspec_transfer_start` do not wait for other ranks. These functions create requests, which
+ * make progress while the program does other work.
  */
 
 typedef struct shardspec_comm_tensor shardspec_comm_tensor;
@@ -6450,12 +6508,12 @@ struct shardspec_comm_tensor {
   /** Number of elements of `destination_shards`. */
   size_t destination_shard_count;
   /**
-   * The element type. All zeros mean the element type of the layouts or of the shards. In a
-   * batch of several tensors, a rank may have no shard of this tensor. If the layouts state no
-   * element type, the rank must set `dtype`.
+   * The element type. If all its fields are 0, the element type comes from the layouts or from
+   * the shards. In a batch of several tensors, a rank may have no shard of this tensor. A rank
+   * without a shard must set `dtype`, except if the layouts state the element type.
    */
   shardspec_dtype dtype;
-  /** 0. */
+  /** This field must be 0. */
   uint32_t reserved;
 };
 
@@ -6475,9 +6533,9 @@ typedef struct shardspec_transfer shardspec_transfer;
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
- * Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; GAP if an element that a
- * destination needs is in no source; INVALID_ARGUMENT if the number of shards is wrong, a plan
- * covers only some destinations or no element type is known; ALIASED if a destination shares
+ * Errors: INVALID_PLACEMENT if a shard belongs to no rank of the communicator; GAP if an element
+ * that a destination needs is in no source; INVALID_ARGUMENT if the number of shards is wrong, a
+ * plan covers only some destinations or no element type is known; ALIASED if a destination shares
  * memory with another buffer of any tensor; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
  * UNSUPPORTED_DEVICE, OVERFLOW, PARTIAL, INVALID_HANDLE, NULL_ARGUMENT. With these errors, the
  * error's `index` is the position of the tensor. DISAGREEMENT if another rank has an error, or if
@@ -6504,9 +6562,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer(
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
- * Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; GAP if an element that a
- * destination needs is in no source; INVALID_ARGUMENT if the number of shards is wrong, a plan
- * covers only some destinations or no element type is known; ALIASED if a destination shares
+ * Errors: INVALID_PLACEMENT if a shard belongs to no rank of the communicator; GAP if an element
+ * that a destination needs is in no source; INVALID_ARGUMENT if the number of shards is wrong, a
+ * plan covers only some destinations or no element type is known; ALIASED if a destination shares
  * memory with another buffer of any tensor; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
  * UNSUPPORTED_DEVICE, OVERFLOW, PARTIAL, INVALID_HANDLE, NULL_ARGUMENT. With these errors, the
  * error's `index` is the position of the tensor. DISAGREEMENT if another rank has an error, or if
@@ -6528,8 +6586,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare(
  * buffers, pass all tensors of the preparation again in `tensors`, in the same order. Each shard
  * must have the shape, strides and element type that the shard had in the preparation. The run
  * uses the shards of `tensors`, compares the tags, and ignores all other fields. Each `tag` must
- * be NULL or equal the tag of the preparation. The first run with other buffers takes a little
- * longer than the next runs with these buffers.
+ * be NULL or be equal to the tag of the preparation. The first run with other buffers takes a
+ * little longer than the next runs with these buffers.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
@@ -6550,9 +6608,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_run(
     const shardspec_comm_tensor *tensors, size_t tensor_count, shardspec_error *err);
 
 /**
- * Writes the fingerprint of a transfer to `*out`: a hash of 64 bits. The fingerprint covers the
- * number of ranks and the order, tags, layouts and element types of the tensors. All ranks have
- * the same fingerprint.
+ * Writes the fingerprint of a transfer to `*out`: a hash of 64 bits. The fingerprint depends on
+ * the number of ranks, and on the order, tags, layouts and element types of the tensors. All ranks
+ * have the same fingerprint.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -6572,7 +6630,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_fingerprin
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
  * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
- * Threads: any. A run of another thread completes normally.
+ * Threads: any. A run of this transfer on another thread completes normally.
  * Since: ABI 0.
  */
 SHARDSPEC_API shardspec_status shardspec_transfer_free(
@@ -6581,10 +6639,10 @@ SHARDSPEC_API shardspec_status shardspec_transfer_free(
 /* ================================================================================================
  * Requests.
  *
- * A request stands for an exchange or a collective that was started. Until the request has ended,
- * the program may do other work. Functions with names that end in `_start` create requests.
- * `shardspec_request_test` makes progress with a request without waiting. `shardspec_request_wait`
- * completes a request.
+ * A request represents an exchange or a collective that a program has started. Until the request
+ * has ended, the program may do other work. Functions with names that end in `_start` create
+ * requests. `shardspec_request_test` makes progress with a request without waiting.
+ * `shardspec_request_wait` completes a request.
  *
  * The library has no thread of its own. A request makes progress only inside of
  * `shardspec_request_test` and `shardspec_request_wait`. A rank that never tests its request
@@ -6596,8 +6654,8 @@ SHARDSPEC_API shardspec_status shardspec_transfer_free(
  *   program must not use destination buffers. A request ends successfully when
  *   `shardspec_request_test` writes 1 or `shardspec_request_wait` returns OK. A request also ends
  *   when `shardspec_request_free` returns, or when a test or wait returns an error of the request.
- * - A communicator has one request at a time. Until the request has ended, other calls with the
- *   communicator return INVALID_ARGUMENT. If communicators share a transport
+ * - A communicator can have only one request at a time. Until the request has ended, other calls
+ *   with the communicator return INVALID_ARGUMENT. If communicators share a transport
  *   (`shardspec_comm_new_group`), only one of these communicators can have a request at a time. To
  *   have two requests at the same time, create two communicators that do not share a transport.
  * - After a request has ended, `shardspec_request_test` and `shardspec_request_wait` return the
@@ -6668,8 +6726,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_request_wait(
  * `destroy`, if nothing else uses the communicator.
  * Blocks: on other ranks, if the request has not ended, until nothing uses the buffers.
  * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
- * Threads: any. A call of another thread that uses the handle completes normally. After this call,
- * the library frees the request.
+ * Threads: any. Calls that run on other threads with this handle complete normally. The library
+ * frees the request after these calls.
  * Since: ABI 0.
  */
 SHARDSPEC_API shardspec_status shardspec_request_free(
@@ -6685,10 +6743,10 @@ SHARDSPEC_API shardspec_status shardspec_request_free(
  * handle during the call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended;
- * INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if `sends` and
- * `receives` have different numbers or lengths of messages from the calling rank to itself;
- * NULL_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. After one of these errors, nothing was sent.
- * Errors of the transport are results of the request.
+ * INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if the messages
+ * of the calling rank to itself differ in number or length between `sends` and `receives`;
+ * NULL_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. After one of these errors, nothing was sent. The
+ * request returns errors of the transport.
  * Threads: any, but only one thread at a time may use the communicator.
  * Source: MPI_Isend, MPI_Irecv.
  * Since: ABI 0.
@@ -6703,16 +6761,16 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange_start
  * ranks may call `shardspec_comm_transfer` instead of this function. `options` may be NULL.
  *
  * The function checks the arguments and plans the messages. After the start, the request compares
- * the calls of all ranks and moves the tensors. An invalid argument is an error of the request.
- * `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks
- * have received it.
+ * the calls of all ranks and moves the tensors. If an argument is invalid, the request fails.
+ * `shardspec_request_test` or `shardspec_request_wait` returns the error after the other ranks
+ * have received the error.
  *
  * Ownership: the caller frees `*out`. The caller may free arrays, metadata, plans and tags when
  * the function returns. The memory of the shards belongs to the request until the request has
  * ended.
  * Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
  * `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
- * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the
+ * Blocks: on other ranks, only if `out` is NULL or memory runs out. If there is no request, the
  * function itself sends the error to the other ranks.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
  * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
@@ -6731,15 +6789,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer_start
  * `shardspec_comm_scatter` instead of this function.
  *
  * The function checks the arguments. After the start, the request compares the calls of all ranks
- * and moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
- * `shardspec_request_wait` returns this error after the other ranks have received it.
+ * and moves the data. If an argument is invalid, the request fails. `shardspec_request_test` or
+ * `shardspec_request_wait` returns the error after the other ranks have received the error.
  *
  * Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
  * returns. The memory of `full` and of the shards belongs to the request until the request has
  * ended.
  * Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
  * `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
- * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the
+ * Blocks: on other ranks, only if `out` is NULL or memory runs out. If there is no request, the
  * function itself sends the error to the other ranks.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
  * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
@@ -6760,15 +6818,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_scatter_start(
  * `shardspec_comm_gather` instead of this function.
  *
  * The function checks the arguments. After the start, the request compares the calls of all ranks
- * and moves the data. An invalid argument is an error of the request. `shardspec_request_test` or
- * `shardspec_request_wait` returns this error after the other ranks have received it.
+ * and moves the data. If an argument is invalid, the request fails. `shardspec_request_test` or
+ * `shardspec_request_wait` returns the error after the other ranks have received the error.
  *
  * Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
  * returns. The memory of `full` and of the shards belongs to the request until the request has
  * ended.
  * Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
  * `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
- * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the
+ * Blocks: on other ranks, only if `out` is NULL or memory runs out. If there is no request, the
  * function itself sends the error to the other ranks.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
  * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
@@ -6789,15 +6847,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_gather_start(
  * `shardspec_comm_reshard` instead of this function.
  *
  * The function checks the arguments and plans the messages. After the start, the request compares
- * the calls of all ranks and moves the data. An invalid argument is an error of the request.
- * `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks
- * have received it.
+ * the calls of all ranks and moves the data. If an argument is invalid, the request fails.
+ * `shardspec_request_test` or `shardspec_request_wait` returns the error after the other ranks
+ * have received the error.
  *
  * Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
  * returns. The memory of the shards belongs to the request until the request has ended.
  * Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
  * `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
- * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the
+ * Blocks: on other ranks, only if `out` is NULL or memory runs out. If there is no request, the
  * function itself sends the error to the other ranks.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
  * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
@@ -6822,20 +6880,20 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_reshard_start(
  * has ended with OK. Before the end of the request, and after an error of the request, a run
  * returns INVALID_ARGUMENT on all ranks.
  *
- * If an argument is invalid, `*transfer` becomes NULL, and the error is an error of the request.
- * `shardspec_request_test` or `shardspec_request_wait` returns this error after the other ranks
- * have received it.
+ * If an argument is invalid, `*transfer` becomes NULL, and the request fails.
+ * `shardspec_request_test` or `shardspec_request_wait` returns the error after the other ranks
+ * have received the error.
  *
  * Ownership: the caller frees `*out` and `*transfer`, in any order. The caller may free arrays,
  * metadata, plans and tags when the function returns. The transfer keeps the addresses of the
  * shards. The request does not use the memory of the shards.
  * Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
  * `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
- * Blocks: on other ranks, only if `transfer` or `out` is NULL or memory runs out. Without a
+ * Blocks: on other ranks, only if `transfer` or `out` is NULL or memory runs out. If there is no
  * request, the function itself sends the error to the other ranks.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
- * `comm` is not a valid handle; NULL_ARGUMENT if `comm`, `transfer` or `out` is NULL; OUT_OF_MEMORY.
- * The request returns all other errors of `shardspec_transfer_prepare`.
+ * `comm` is not a valid handle; NULL_ARGUMENT if `comm`, `transfer` or `out` is NULL;
+ * OUT_OF_MEMORY. The request returns all other errors of `shardspec_transfer_prepare`.
  * Threads: any, but only one thread at a time may use the communicator.
  * Since: ABI 0.
  */
@@ -6849,17 +6907,17 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare_st
  * may call `shardspec_transfer_run` instead of this function.
  *
  * With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
- * OK. If no run has returned OK yet, the run uses the buffers of the preparation. A transfer has
- * one run at a time. Two prepared transfers of the same tensors have two sets of buffers. To run
- * two transfers at the same time, use two communicators. An invalid argument is an error of the
- * request. `shardspec_request_test` or `shardspec_request_wait` returns this error after the other
- * ranks have received it.
+ * OK. If no run has returned OK yet, the run uses the buffers of the preparation. A transfer can
+ * have only one run at a time. Two prepared transfers of the same tensors have two sets of
+ * buffers. To run two transfers at the same time, use two communicators. If an argument is
+ * invalid, the request fails. `shardspec_request_test` or `shardspec_request_wait` returns the
+ * error after the other ranks have received the error.
  *
  * Ownership: the caller frees `*out`. The caller may free the arrays and `transfer` when the
  * function returns. The memory of the shards belongs to the request until the request has ended.
  * Calls back: `exchange`, `start`, `test` and `abort` of a custom transport; `destroy`, if another
  * thread frees a handle during the call.
- * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the
+ * Blocks: on other ranks, only if `out` is NULL or memory runs out. If there is no request, the
  * function itself sends the error to the other ranks.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
  * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
@@ -6889,7 +6947,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_start(
  * Ownership: the caller frees `*out`. The caller may free `message` when the function returns.
  * Calls back: `exchange`, `start`, `test` and `abort` of a custom transport; `destroy`, if another
  * thread frees a handle during the call.
- * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the
+ * Blocks: on other ranks, only if `out` is NULL or memory runs out. If there is no request, the
  * function itself sends the error to the other ranks.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
  * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
@@ -6919,8 +6977,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline_start(
  *   The library also returns the message and the numbers in the callback's `err`. `err` is never
  *   NULL in a callback. The callback need not set the `status` of `err`. The callback may pass
  *   `err` to the functions that it calls. A message ends at its first NUL. The library replaces
- *   bytes that are not UTF-8. Statuses from `SHARDSPEC_USER_STATUS` on are free for the callback's
- *   own failures.
+ *   bytes that are not UTF-8 by U+FFFD. A callback may use all statuses from
+ *   `SHARDSPEC_USER_STATUS` on for its own failures.
  * - The status of success is SHARDSPEC_OK (0) by default. `success_status` in the table, or in the
  *   options of an op, may set another status of success. For callbacks in languages with
  *   exceptions, set `success_status` to `SHARDSPEC_CALLBACK_OK`. The reason is that JNA, cffi and
@@ -6953,15 +7011,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline_start(
  *   state as after a failed call. Unwinding is supported on Linux, Android and FreeBSD, on x86-64
  *   and AArch64. On other systems, unwinding into the library ends the process.
  * - A callback must return or unwind. A jump without unwinding, such as longjmp, is forbidden. The
- *   library can't detect such a jump. After such a jump, objects of the call would never be freed.
- *   An op would stay BUSY, and `shardspec_op_unregister` on another thread would never return.
- *   Threads that copy data for the call would continue to use the caller's memory. Asynchronous
- *   cancellation of a thread inside of the library also has undefined behaviour.
+ *   library can't detect such a jump. After such a jump, the library would never free the objects
+ *   of the call. An op would stay BUSY, and `shardspec_op_unregister` on another thread would
+ *   never return. Threads that copy data for the call would continue to use the caller's memory.
+ *   Asynchronous cancellation of a thread inside of the library also has undefined behaviour.
  * - `destroy(ctx)` runs exactly once. Before `destroy` runs, all calls of callbacks with this
- *   `ctx` have returned. No further call with this `ctx` begins. `destroy` runs on the thread that
- *   ends the last use of `ctx`. `destroy` also runs if the function that received `ctx` fails.
- *   `destroy` may be NULL. The library calls the `destroy` of a table only if `struct_size` is at
- *   least 16.
+ *   `ctx` have returned. After `destroy` has begun, no callback receives this `ctx` again.
+ *   `destroy` runs on the thread that ends the last use of `ctx`. `destroy` also runs if the
+ *   function that received `ctx` fails. `destroy` may be NULL. The library calls the `destroy` of
+ *   a table only if `struct_size` is at least 16.
  */
 
 /** The first status that callbacks may define. Statuses of the library are lower. */
@@ -6982,8 +7040,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline_start(
 typedef int32_t (*shardspec_equal_fn)(void *ctx, void *other_ctx);
 
 /**
- * Returns the hash of an object. Equal objects must have equal hashes. If hashes are compared
- * between processes, equal objects must have the same hash in every process.
+ * Returns the hash of an object. Equal objects must have equal hashes. If a program compares
+ * hashes of different processes, equal objects must have the same hash in every process.
  */
 typedef uint64_t (*shardspec_hash_fn)(void *ctx);
 
@@ -7073,8 +7131,8 @@ struct shardspec_placement_vtable {
   /**
    * Returns a hash of a placement. Equal placements must have equal hashes. The library uses
    * `hash` only if `equal` is set. With `hash` NULL, the library hashes the name of the type and
-   * the rank of the placement. With `hash` NULL, creating a list with many different placements
-   * takes long.
+   * the rank of the placement. With `hash` NULL, it takes a long time to create a list with many
+   * different placements.
    */
   shardspec_hash_fn hash;
 };
@@ -7127,10 +7185,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_custom_ct
 /* ================================================================================================
  * Building metadata.
  *
- * A callback that cuts a tensor receives a builder and adds the tensor's shards to it. Shards are
- * numbered in the order of the calls that add shards. Threads that the callback starts may also
- * add shards until the callback returns. After the callback has returned, functions refuse the
- * builder with SHARDSPEC_INVALID_HANDLE.
+ * A callback that cuts a tensor receives a builder, and adds the tensor's shards to the builder.
+ * Shards are numbered in the order of the calls that add shards. Threads that the callback starts
+ * may also add shards until the callback returns. After the callback has returned, functions
+ * refuse the builder with SHARDSPEC_INVALID_HANDLE.
  */
 
 /**
@@ -7228,9 +7286,9 @@ typedef struct shardspec_spec_vtable shardspec_spec_vtable;
 struct shardspec_spec_vtable {
   /** `sizeof(shardspec_spec_vtable)`. */
   uint64_t struct_size;
-  /** Frees `ctx`. NULL if there is nothing to free. */
+  /** Frees `ctx`. NULL means that there is nothing to free. */
   shardspec_destroy_fn destroy;
-  /** Adds the shards of a tensor to a builder. Not NULL. */
+  /** Adds the shards of a tensor to a builder. NULL is not allowed. */
   shardspec_build_metadata_fn build_metadata;
   /** Fills a shard. With NULL, the library copies the elements of the shard from the tensor. */
   shardspec_fill_shard_fn fill_shard;
@@ -7249,7 +7307,7 @@ struct shardspec_spec_vtable {
    * `SHARDSPEC_CALLBACK_OK` or `SHARDSPEC_CALLBACK_OK_IN_ERR`.
    */
   shardspec_status success_status;
-  /** 0. */
+  /** This field must be 0. */
   int32_t reserved;
 };
 
@@ -7275,7 +7333,7 @@ struct shardspec_spec_vtable {
  * Calls back: `destroy`, if the call fails.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if `type_name` is empty or the name of a built-in type,
- * `build_metadata` is NULL, `struct_size` is wrong, or `success_status` can be the status of a
+ * `build_metadata` is NULL, `struct_size` is wrong, or `success_status` is a number that means a
  * failure; NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any. The functions of `vtable` may run on several threads at once.
  * Since: ABI 0.
@@ -7323,9 +7381,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_custom_ctx(
  *   for calls of the op on other threads.
  * - `shardspec_op_unregister` never waits for a thread that may wait for the calling thread. From
  *   inside of the op itself, `shardspec_op_unregister` fails with SHARDSPEC_BUSY and changes
- *   nothing. From inside of any other op, the function also fails with SHARDSPEC_BUSY while calls
- *   of the op run. Two ops that unregister each other on two threads therefore do not deadlock.
- *   After SHARDSPEC_BUSY, call `shardspec_op_unregister` again later, or outside of all ops.
+ *   nothing. From inside of another op, the function also fails with SHARDSPEC_BUSY if calls of
+ *   the op to unregister are still running. Two ops that unregister each other on two threads
+ *   therefore do not deadlock. After SHARDSPEC_BUSY, call `shardspec_op_unregister` again later,
+ *   or outside of all ops.
  * - An op may itself wait for another thread, for example with a join. The library can't detect
  *   such a wait. The thread that the op waits for must not unregister the op.
  * - While a program replaces an op, one of the two ops is always registered under the name. New
@@ -7348,7 +7407,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_custom_ctx(
 #define SHARDSPEC_VALUE_TENSOR_VIEW 5
 /** A sharded tensor: `pointer` is its handle. */
 #define SHARDSPEC_VALUE_SHARDED_TENSOR 6
-/** A list of whole numbers. `pointer` is a `const int64_t *` to `integer` numbers. */
+/**
+ * A list of whole numbers. `pointer` is a `const int64_t *`, and `integer` is the number of
+ * elements.
+ */
 #define SHARDSPEC_VALUE_I64_LIST 7
 /** Any pointer. The library does not read the memory at `pointer`. */
 #define SHARDSPEC_VALUE_POINTER 8
@@ -7427,7 +7489,7 @@ typedef shardspec_status (*shardspec_op_fn)(
 
 typedef struct shardspec_op_options shardspec_op_options;
 
-/** Options of the registration of an op. Zeros are the defaults. */
+/** Options of the registration of an op. A field that is 0 has its default value. */
 struct shardspec_op_options {
   /** `sizeof(shardspec_op_options)`. */
   uint64_t struct_size;
@@ -7459,7 +7521,7 @@ struct shardspec_op_options {
  * Calls back: `destroy`, if the call fails; `destroy` of the op that is replaced.
  * Blocks: on other threads, until all their calls of the replaced op have returned.
  * Errors: BUSY if the op to replace can't be unregistered now; INVALID_ARGUMENT if a name is empty
- * or has control characters, a flag is unknown, or `success_status` can be the status of a
+ * or has control characters, a flag is unknown, or `success_status` is a number that means a
  * failure; ALREADY_EXISTS, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Source: `custom_sharding_spec_op` of torch.
@@ -7478,9 +7540,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_register(
  * Calls back: `destroy`.
  * Blocks: on other threads, until their calls of the op have returned.
  * Errors: BUSY if the call is made inside of the op, or inside of another op while calls of this
- * op run; OUT_OF_MEMORY if a thread calls the library for the first time and the system has no
- * memory left; INVALID_HANDLE if the registration has ended already, although calls of the op may
- * still run on other threads; NULL_ARGUMENT. After BUSY and OUT_OF_MEMORY, the op is still
+ * op run; OUT_OF_MEMORY if the calling thread uses the library for the first time and the system
+ * has no memory left; INVALID_HANDLE if the registration has ended already, although calls of the
+ * op may still run on other threads; NULL_ARGUMENT. After BUSY and OUT_OF_MEMORY, the op is still
  * registered.
  * Threads: any.
  * Since: ABI 0.
@@ -7520,9 +7582,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_look_up(
  * Writes a list of all ops into `buffer`, one op on each line. A line has the name of the spec's
  * type, a tab and the name of the op. Lines are in alphabetical order.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
- * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
- * The text may become longer between two calls, because other threads may register ops.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
+ * its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
+ * NULL. The text may become longer between two calls, because other threads may register ops.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
