@@ -87,7 +87,7 @@ def best(times, who):
 
 
 def result(case, direction, threads, times):
-    rate = lambda time: None if time is None else case.bytes / time / 1e9
+    rate = lambda time: None if time is None else case.moved_bytes / time / 1e9
     return {"case": case.name, "direction": direction, "element_bytes": case.element_bytes,
             "run_bytes": case.run_bytes(), "threads": threads,
             **{f"{who}_gbps": rate(best(times, who)) for who in ("ours", "limit", "numpy", "torch")}}
@@ -162,7 +162,7 @@ def table_line(row):
 
 def missed(row, case):
     """What a result is below of, in words."""
-    time = lambda who: case.bytes / row[f"{who}_gbps"]
+    time = lambda who: case.moved_bytes / row[f"{who}_gbps"]
     if case in SMALL:
         allowed = 1.5 * time("limit") + 300
         if time("ours") > allowed:

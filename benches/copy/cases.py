@@ -11,7 +11,8 @@ class Case:
     None. With `order` "F", the full tensor is column-major; shards are row-major always.
 
     With `segments`, each of these parts of dimension 0 is cut into `parts`, and a shard is its pieces
-    of all of them. With `block`, blocks of that size are dealt in turn over a square of `parts`."""
+    of all of them. With `block`, blocks of that size are dealt in turn over a square of `parts`. With
+    `replicas`, so many shards have each part."""
 
     name: str
     sizes: tuple
@@ -23,6 +24,7 @@ class Case:
     threads: tuple = (2, 1)
     segments: tuple = ()
     block: int = 0
+    replicas: int = 1
 
     @property
     def element_bytes(self):
@@ -32,8 +34,13 @@ class Case:
     def bytes(self):
         return math.prod(self.sizes) * self.element_bytes
 
+    @property
+    def moved_bytes(self):
+        """Bytes of all shards."""
+        return self.bytes * self.replicas
+
     def boxes(self):
-        """Offsets and sizes of each shard."""
+        """Offsets and sizes of each part."""
         if self.dim is None:
             return random_boxes(self.sizes, self.parts, random.Random(4))
         step = self.sizes[self.dim] // self.parts
@@ -49,6 +56,8 @@ class Case:
         if self.block:
             side = math.isqrt(self.parts)
             return (side, side), [{"dim": dim, "block": self.block} for dim in range(2)]
+        if self.replicas > 1:
+            return (self.parts, self.replicas), [{"dim": self.dim}]
         return None
 
     def shapes(self):
@@ -58,7 +67,7 @@ class Case:
         if self.block:
             side = math.isqrt(self.parts)
             return [tuple(n // side for n in self.sizes)] * self.parts
-        return [size for _, size in self.boxes()]
+        return [size for _, size in self.boxes() for _ in range(self.replicas)]
 
     def pairs(self, full, shards):
         """For each shard, the parts of the tensor that it has, and where they are in its buffer."""
@@ -70,7 +79,8 @@ class Case:
             return [[(blocks[:, part // side, :, :, part % side],
                       shard.reshape(*(m for n in shard.shape for m in (n // block, block))))]
                     for part, shard in enumerate(shards)]
-        places = (tuple(slice(at, at + n) for at, n in zip(*box)) for box in self.boxes())
+        boxes = [box for box in self.boxes() for _ in range(self.replicas)]
+        places = (tuple(slice(at, at + n) for at, n in zip(*box)) for box in boxes)
         return [[(full[place], shard)] for place, shard in zip(places, shards)]
 
     def _of_segments(self, full, shard, part):
@@ -136,6 +146,8 @@ LARGE = [
     Case("3-D, 100 boxes", (512, 512, 256), None, 100, directions=ALL),
     Case("fused QKV over 8", (6144, 8192), 0, 8, segments=(4096, 1024, 1024)),
     Case("64 x 64 blocks, 2 x 2", (8192, 8192), 0, 4, block=64),
+    Case("rows into 8, twice", (8192, 4096), 0, 8, replicas=2, directions=("scatter",)),
+    Case("narrow into 8, twice", (1 << 19, 64), 1, 8, replicas=2, directions=("scatter",)),
     Case("transposed into 8", (8192, 8192), 0, 8, order="F", directions=ALL),
     Case("whole", (8192, 8192), 0, 1, directions=DIGEST),
     Case("rows into 8", (8192, 8192), 0, 8, directions=DIGEST),

@@ -62,7 +62,7 @@ def boxes_spec(library, case):
 
 
 def mesh_spec(library, axis_sizes, cuts):
-    """Cuts dimensions over the axes of a mesh, an axis for each cut."""
+    """Cuts dimensions over the first axes of a mesh, an axis for each cut. The others have replicas."""
     Segment, Cut, Layout = (binding.STRUCTS[name] for name in ("segment", "cut", "mesh_layout"))
     names = [str(axis).encode() for axis in range(len(axis_sizes))]
     layout_cuts = (Cut * len(cuts))()
@@ -70,7 +70,7 @@ def mesh_spec(library, axis_sizes, cuts):
         raw.struct_size, raw.dim, raw.axis = ctypes.sizeof(Cut), cut["dim"], name
         if "block" in cut:
             raw.rule, raw.block = library.RULE_CYCLIC, cut["block"]
-        else:
+        elif "segments" in cut:
             segments = (Segment * len(cut["segments"]))()
             for segment, size in zip(segments, cut["segments"]):
                 segment.struct_size, segment.size = ctypes.sizeof(Segment), size
@@ -138,9 +138,13 @@ def limits(limit, buffers, direction, threads):
     to, source = buffers.shard_bytes, buffers.full_bytes
     if direction == "gather":
         to, source = source, to
-    ways = {f"limit {name}": lambda at=at: limit.limit_copy(
-        to.ctypes.data, source.ctypes.data, buffers.case.bytes, threads, at)
-        for at, name in enumerate(names(limit)) if name}
+
+    def copy(way):
+        # Of replicas, each is a copy of its own.
+        for start in range(0, buffers.case.moved_bytes, buffers.case.bytes):
+            limit.limit_copy(to[start:].ctypes.data, source.ctypes.data, buffers.case.bytes, threads, way)
+
+    ways = {f"limit {name}": lambda at=at: copy(at) for at, name in enumerate(names(limit)) if name}
     times = {name: min(seconds(way) for _ in range(TRIED)) for name, way in ways.items()}
     return {name: ways[name] for name in sorted(times, key=times.get)[:KEPT]}
 

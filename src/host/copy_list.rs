@@ -121,13 +121,34 @@ impl CopyList {
     }
 
     /// Puts pieces into the order of their places in the full tensor: then neighbours follow each
-    /// other, whichever shards they are of.
+    /// other, whichever shards they are of. Replicas have one place. The first of each place come
+    /// first, then the second of each, and so on, so that each of these parts has its neighbours.
     pub(crate) fn sort(&mut self) {
         let side = self.side;
-        self.copies.sort_unstable_by_key(|piece| match side {
+        let place = |piece: &StridedCopy| match side {
             FullSide::Source => piece.source.addr(),
             FullSide::Destination => piece.destination.addr(),
-        });
+        };
+        if self.copies.is_sorted_by(|one, next| place(one) < place(next)) {
+            return;
+        }
+        self.copies.sort_unstable_by_key(|piece| (place(piece), piece.loops.start));
+        if self.copies.is_sorted_by(|one, next| place(one) < place(next)) {
+            return;
+        }
+        // Without memory for the numbers, the order is a slower one.
+        let Ok(mut numbered) = try_with_capacity::<(usize, StridedCopy)>(self.copies.len()) else {
+            return;
+        };
+        for piece in self.copies.drain(..) {
+            let number = match numbered.last() {
+                Some((number, before)) if place(before) == place(&piece) => number + 1,
+                _ => 0,
+            };
+            numbered.push((number, piece));
+        }
+        numbered.sort_unstable_by_key(|(number, piece)| (*number, place(piece)));
+        self.copies.extend(numbered.into_iter().map(|(_, piece)| piece));
     }
 
     /// A loop's step in the full tensor.

@@ -67,9 +67,9 @@ impl Parts<'_> {
             }
             Parts::Pieces { plan, sources, destinations } => {
                 copies.push_pieces(plan, sources, destinations)?;
-                copies.sort();
             }
         }
+        copies.sort();
         Ok(copies)
     }
 

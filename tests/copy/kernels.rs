@@ -26,7 +26,7 @@ const ITEMS: [usize; 7] = [1, 2, 3, 4, 8, 12, 16];
 const LEVELS: [Instructions; 3] = [Instructions::Best, Instructions::Avx2, Instructions::Portable];
 
 /// Every kernel with every kind of instructions, on 1 to 4 threads.
-fn every_way() -> Vec<CopyOptions> {
+pub(super) fn every_way() -> Vec<CopyOptions> {
     let stores = [Stores::Stream, Stores::Cached, Stores::Auto];
     let ways = stores.into_iter().flat_map(|stores| LEVELS.map(|level| (stores, level)));
     let options = |(at, (stores, instructions))| CopyOptions {
@@ -41,13 +41,17 @@ fn every_way() -> Vec<CopyOptions> {
 
 /// Scatters a tensor, gathers it again and extracts a shard, each way, and compares all bytes with
 /// those that copying element by element leaves, guards included.
-fn round_trip(
+pub(super) fn round_trip(
     cut: &Cut, dtype: DataType, ways: &[CopyOptions],
     mut form: impl FnMut(&mut Random, bool) -> Form, random: &mut Random,
 ) -> Result<(), TestCaseError> {
-    let metadata =
-        ShardedTensorMetadata::new(cut.boxes.shards(), &cut.sizes, TensorProperties::default())
-            .unwrap();
+    let properties = TensorProperties::default;
+    // Boxes of a cut with replicas are refused without them.
+    let metadata = ShardedTensorMetadata::new(cut.boxes.shards(), &cut.sizes, properties())
+        .or_else(|_| {
+            ShardedTensorMetadata::with_replicas(cut.boxes.shards(), &cut.sizes, properties())
+        })
+        .unwrap();
     let mut tensor = |sizes: &[i64], is_full: bool| {
         let form = form(random, is_full);
         (Strided::new(sizes, dtype, &form), form)
@@ -116,7 +120,7 @@ fn first_difference(bytes: &[u8], expected: &[u8]) -> Option<(usize, u8, u8)> {
 }
 
 /// Borders of `count` parts of `width`, of which the last one may be smaller.
-fn evenly(count: i64, width: i64, last: i64) -> Vec<i64> {
+pub(super) fn evenly(count: i64, width: i64, last: i64) -> Vec<i64> {
     (0..count).map(|part| part * width).chain([(count - 1) * width + last]).collect()
 }
 

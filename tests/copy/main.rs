@@ -6,4 +6,5 @@ mod common;
 mod kernels;
 mod packed;
 mod properties;
+mod replicas;
 mod stack;

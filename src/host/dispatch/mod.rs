@@ -6,78 +6,20 @@
     reason = "bytes of a plan fit an address space, and indices are those of its own arrays"
 )]
 
+mod task;
+
 use std::ops::Range;
 
+use task::{CopyTask, TaskKind, Trials, grain, in_order_of_places};
+
 use super::copy_list::{CopyList, StridedCopy};
-use super::cpu::LINE;
 use super::kernels::lanes::LaneRows;
 use super::kernels::tiles::TileMemory;
 use super::kernels::{bits, rows};
 use super::stream::StoreMode;
-use super::tuning::{
-    MAX_LANES, MAX_TRANSPOSED_ITEM, MIN_DIVIDED, MIN_LONG_RUN, PARTS_OF_TRANSPOSED, TRIAL_BYTES,
-};
+use super::tuning::{MAX_TRANSPOSED_ITEM, MIN_LONG_RUN};
 use super::ways::{TaskClass, WayChoice};
 use crate::geometry::{Loop, offsets_of_turn, turns};
-
-/// How a task is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TaskKind {
-    /// One piece of long runs; may be divided anywhere.
-    Long,
-    /// Pieces whose runs are neighbours in the full tensor, row after row; divided between rows.
-    Rows,
-    /// One piece whose contiguous dimension is `level`'s on the source side and the innermost on
-    /// the destination side; divided between turns of `level`.
-    Transposed { level: usize },
-    /// One piece of bits; divided by 8 of them.
-    Bits,
-}
-
-/// Some turns of pieces that one kernel copies together.
-#[derive(Debug, Clone)]
-struct CopyTask {
-    kind: TaskKind,
-    pieces: Range<usize>,
-    /// The number of parts that it may be divided into, and the bytes of one.
-    units: Range<usize>,
-    unit_bytes: usize,
-    /// It is divided at multiples of so many.
-    grain: usize,
-    /// Where its bytes start among those of all tasks.
-    start: usize,
-    /// Where it starts in the full tensor.
-    place: usize,
-}
-
-impl CopyTask {
-    fn bytes(&self) -> usize {
-        self.units.len() * self.unit_bytes
-    }
-
-    /// The unit with which a range of bytes begins that starts at `byte`.
-    fn unit_at(&self, byte: usize) -> usize {
-        if byte <= self.start {
-            return self.units.start;
-        }
-        let inside = (byte - self.start).div_ceil(self.unit_bytes.max(1));
-        (self.units.start + inside).next_multiple_of(self.grain).min(self.units.end)
-    }
-}
-
-/// Units are divided at multiples of this, a power of two. Where the units begin with whole lines,
-/// so do all parts, and parts of a transposed piece are wide enough to read fast. A few large units
-/// are divided regardless.
-fn grain(kind: TaskKind, units: usize, unit_bytes: usize, run: usize) -> usize {
-    let (wanted, min, max) = match kind {
-        TaskKind::Transposed { .. } => {
-            (units / PARTS_OF_TRANSPOSED, LINE / run.next_power_of_two(), MAX_LANES)
-        }
-        _ => (MIN_DIVIDED / unit_bytes.max(1), 1, LINE),
-    };
-    let power = wanted.checked_ilog2().map_or(1, |log| 1 << log);
-    power.clamp(min, max)
-}
 
 /// All of a plan's pieces as tasks.
 pub(super) struct Tasks<'a> {
@@ -99,7 +41,7 @@ impl<'a> Tasks<'a> {
         }
         // Lines and pages that several pieces have a part of are read, or written, at about one
         // time.
-        all.tasks.sort_unstable_by_key(|task| task.place);
+        all.tasks = in_order_of_places(all.tasks)?;
         for task in &mut all.tasks {
             task.start = all.bytes;
             all.bytes += task.bytes();
@@ -151,7 +93,16 @@ impl<'a> Tasks<'a> {
         };
         let place = self.plan.full_place(first);
         let grain = grain(kind, units, unit_bytes, piece.run);
-        CopyTask { kind, pieces, units: 0..units, unit_bytes, grain, start: 0, place }
+        CopyTask {
+            kind,
+            pieces,
+            units: 0..units,
+            unit_bytes,
+            grain,
+            start: 0,
+            place,
+            trials: Trials::Parts,
+        }
     }
 
     /// The second loop from within, if the source is contiguous there and the destination in the
@@ -177,9 +128,7 @@ impl<'a> Tasks<'a> {
     ) {
         for (task, units) in self.part(range) {
             let class = self.class(task);
-            let units_of_a_trial = TRIAL_BYTES.div_ceil(task.unit_bytes.max(1));
-            let of_a_trial = units_of_a_trial.next_multiple_of(task.grain);
-            choice.run(class, units, [of_a_trial, task.unit_bytes], |some, way| {
+            choice.run(class, units, [task.units_of_a_trial(), task.unit_bytes], |some, way| {
                 // SAFETY: `units` are those of `task` in this part, which the contract of `Tasks::run`
                 // covers. `WayChoice::run` divides them, so that `some` are copied once.
                 unsafe { self.run_units(task, some, way, memory) };
@@ -284,9 +233,9 @@ mod tests {
     use crate::model::DataType;
     use crate::transfer::HostView;
 
-    /// Boxes of a 3-D tensor, each of a shard of its own: cut along two dimensions, so that pieces
+    /// Boxes of a 3-D tensor, each of `replicas` shards: cut along two dimensions, so that pieces
     /// have two loops and more.
-    fn plan(sizes: [i64; 3], cuts: [i64; 2], column_major: bool) -> CopyList {
+    fn plan(sizes: [i64; 3], cuts: [i64; 2], replicas: i64, column_major: bool) -> CopyList {
         let strides = if column_major {
             [1, sizes[0], sizes[0] * sizes[1]]
         } else {
@@ -298,7 +247,8 @@ mod tests {
         };
         let mut plan = CopyList::new(FullSide::Source);
         let mut shards = 1 << 40;
-        for (first, second) in (0..cuts[0]).flat_map(|a| (0..cuts[1]).map(move |b| (a, b))) {
+        let boxes = (0..cuts[0]).flat_map(|a| (0..cuts[1]).map(move |b| (a, b)));
+        for (first, second) in boxes.flat_map(|cell| (0..replicas).map(move |_| cell)) {
             let start = |at: i64, dim: usize| at * sizes[dim + 1] / cuts[dim];
             let offsets = [0, start(first, 0), start(second, 1)];
             let part =
@@ -308,13 +258,14 @@ mod tests {
             plan.push(&source, &view(shards, &part, None)).unwrap();
             shards += 4 * part.iter().product::<i64>() + 64;
         }
+        plan.sort();
         plan
     }
 
     /// Bytes of the largest of 16 parts of a 2-D tensor, beside those that it would have of alike
     /// ones.
     fn largest_part(rows: i64, columns: i64, cuts: i64, column_major: bool) -> (usize, usize) {
-        let plan = plan([1, rows, columns], [1, cuts], column_major);
+        let plan = plan([1, rows, columns], [1, cuts], 1, column_major);
         let tasks = Tasks::new(&plan).unwrap();
         let part_bytes = tasks.bytes().div_ceil(16);
         let bytes = (0..tasks.bytes()).step_by(part_bytes).map(|start| {
@@ -338,18 +289,35 @@ mod tests {
         }
     }
 
+    /// Columns of 32 bytes, which are listed replica after replica or column after column.
+    #[test]
+    fn neighbours_are_copied_together_in_each_replica_and_replicas_in_turn() {
+        let plan = plan([1, 1 << 18, 64], [1, 8], 3, false);
+        let tasks = Tasks::new(&plan).unwrap().tasks;
+        assert!(tasks.iter().all(|task| task.pieces.len() == 8), "a column is copied alone");
+        for (at, replicas) in tasks.chunks(3).enumerate() {
+            let [first, others @ ..] = replicas else { panic!("a chunk of no replica") };
+            assert_eq!((first.trials, first.units.start), (Trials::Whole, at * first.units.len()));
+            assert!(others.iter().all(|task| task.trials == Trials::None));
+            assert!(replicas.iter().all(|task| task.units == first.units));
+            let pieces: Vec<_> = replicas.iter().map(|task| task.pieces.start).collect();
+            assert_eq!(pieces, [0, 8, 16]);
+        }
+        assert_eq!(tasks.len(), 3 * 128, "chunks of 512 KiB");
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
 
         #[test]
         fn parts_of_a_plan_are_all_of_it_and_nothing_twice(
             sizes in prop::array::uniform3(1i64..200), cuts in prop::array::uniform2(1i64..6),
-            column_major in any::<bool>(), parts in 1usize..40,
+            replicas in 1i64..4, column_major in any::<bool>(), parts in 1usize..40,
         ) {
-            let plan = plan(sizes, cuts, column_major);
+            let plan = plan(sizes, cuts, replicas, column_major);
             let tasks = Tasks::new(&plan).unwrap();
             let elements: i64 = sizes.iter().product();
-            prop_assert_eq!(tasks.bytes(), 4 * elements as usize);
+            prop_assert_eq!(tasks.bytes(), 4 * (elements * replicas) as usize);
             let part_bytes = tasks.bytes().div_ceil(parts);
             let mut done: Vec<_> = tasks.tasks.iter().map(|task| task.units.start).collect();
             for start in (0..tasks.bytes()).step_by(part_bytes) {
