@@ -3637,7 +3637,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_dim_size(
 /**
  * Writes the offset and the size of the chunk that a chunk spec gives to the rank `rank`. The spec
  * cuts a dimension of `dim_size` elements for `world_size` workers. Chunk i belongs to the spec's
- * placement i. The offset of an empty chunk is at most `dim_size`.
+ * placement i. The offset of an empty chunk is `dim_size`. In the metadata of the spec, the offset
+ * of an empty chunk may be larger.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -5254,8 +5255,8 @@ struct shardspec_checkpoint_read_options {
    */
   double over_read;
   /**
-   * Maximum number of bytes of a read that fills several places in memory. 0 means 2 MiB. Each
-   * thread allocates memory for one such read.
+   * Maximum number of bytes of a read that goes through a buffer, because its bytes belong to
+   * several places in memory. 0 means 2 MiB. Each thread allocates one such buffer.
    */
   uint64_t max_read;
   /** The callback that receives the progress, or NULL. */
@@ -7379,10 +7380,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_custom_ctx(
  * - When `shardspec_op_unregister` returns SHARDSPEC_OK, all calls of the op have ended, no
  *   further call can begin, and the op's `destroy` has returned. `shardspec_op_unregister` waits
  *   for calls of the op on other threads.
- * - `shardspec_op_unregister` never waits for a thread that may wait for the calling thread. From
- *   inside of the op itself, `shardspec_op_unregister` fails with SHARDSPEC_BUSY and changes
- *   nothing. From inside of another op, the function also fails with SHARDSPEC_BUSY if calls of
- *   the op to unregister are still running. Two ops that unregister each other on two threads
+ * - Inside of an op, `shardspec_op_unregister` does not wait. If an op unregisters itself, the
+ *   function fails with SHARDSPEC_BUSY and changes nothing. If an op unregisters another op, and
+ *   calls of the other op are still running, the function also fails with SHARDSPEC_BUSY. Two ops that unregister each other on two threads
  *   therefore do not deadlock. After SHARDSPEC_BUSY, call `shardspec_op_unregister` again later,
  *   or outside of all ops.
  * - An op may itself wait for another thread, for example with a join. The library can't detect

@@ -274,8 +274,8 @@ class Communicator(Handle):
         """Cuts a tensor of rank `src_rank` into the shards of all ranks.
 
         `full` is ignored on other ranks. Returns this rank's shards, in the order of the metadata:
-        `shards`, or new tensors. If `full` is None and the tensors are new, the metadata must state
-        the element type. Packing uses at most `memory_limit` bytes; 0 means 64 MiB.
+        `shards`, or new tensors. If `shards` and `full` are None, the metadata must state the element
+        type of the new tensors. Packing uses at most `memory_limit` bytes; 0 means 64 MiB.
         """
         given: list[Any] = []
         together(lib.comm_scatter, self, lambda: self._for_shard(

@@ -166,7 +166,7 @@ class ShardedTensorMetadata(Handle):
              axes: Iterable[int] = (), window: Sequence[slice] | None = None) -> str:
         """Returns a picture of the owners of all elements, as text or as SVG.
 
-        `color` adds colours to a text. With None, the text has colours if `sys.stdout` is a
+        `color` adds colours to a picture as text. With None, the picture has colours if `sys.stdout` is a
         terminal and `NO_COLOR` has no value. `axes` holds the dimension of the rows and the
         dimension of the columns. `window` holds a slice for each dimension: the part of the tensor
         to draw.

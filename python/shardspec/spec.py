@@ -206,7 +206,7 @@ class ChunkShardingSpec(BuiltInSpec):
 
     @property
     def placements(self) -> list[AnyPlacement]:
-        """The placements of the chunks, in their order."""
+        """The placements of the chunks, in the order of the chunks."""
         count = lib.answer(ctypes.c_size_t, lib.spec_shard_count, self)
         return [self._placement(index) for index in range(count)]
 

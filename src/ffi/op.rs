@@ -19,10 +19,9 @@
 //! - When `shardspec_op_unregister` returns SHARDSPEC_OK, all calls of the op have ended, no
 //!   further call can begin, and the op's `destroy` has returned. `shardspec_op_unregister` waits
 //!   for calls of the op on other threads.
-//! - `shardspec_op_unregister` never waits for a thread that may wait for the calling thread. From
-//!   inside of the op itself, `shardspec_op_unregister` fails with SHARDSPEC_BUSY and changes
-//!   nothing. From inside of another op, the function also fails with SHARDSPEC_BUSY if calls of
-//!   the op to unregister are still running. Two ops that unregister each other on two threads
+//! - Inside of an op, `shardspec_op_unregister` does not wait. If an op unregisters itself, the
+//!   function fails with SHARDSPEC_BUSY and changes nothing. If an op unregisters another op, and
+//!   calls of the other op are still running, the function also fails with SHARDSPEC_BUSY. Two ops that unregister each other on two threads
 //!   therefore do not deadlock. After SHARDSPEC_BUSY, call `shardspec_op_unregister` again later,
 //!   or outside of all ops.
 //! - An op may itself wait for another thread, for example with a join. The library can't detect
