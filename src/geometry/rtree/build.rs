@@ -28,6 +28,7 @@
 use std::ops::Range;
 
 use super::choose::CutChooser;
+use super::planes::PointTree;
 use super::set::{CutRule, EXACT_CUTS, NodeSet, POOR_CUTS};
 use super::tree::{AxisSpan, Index, Node};
 use crate::geometry::steps;
@@ -57,7 +58,7 @@ pub(crate) fn build(
         node_boxes: Vec::new(),
         shards: Vec::new(),
         boxes: Vec::new(),
-        summaries: Vec::new(),
+        points: PointTree::default(),
     };
     let Some(&first) = owners.first() else {
         return Ok(index);
@@ -81,7 +82,7 @@ pub(crate) fn build(
     index.shards = owners;
     let ndim = index.dims.len();
     TreeBuilder { ndim, index: &mut index, chooser: CutChooser::default() }.grow()?;
-    index.summarise()?;
+    index.make_point_tree()?;
     Ok(index)
 }
 
@@ -102,6 +103,7 @@ impl TreeBuilder<'_> {
             rule: CutRule::FewCrossed,
             poor_cuts: 0,
             exact_cuts: EXACT_CUTS,
+            crossing_cuts: 0,
             depth: 0,
         };
         self.index.nodes = memory::try_with_capacity(count / 4 + 1)?;
@@ -203,11 +205,13 @@ impl TreeBuilder<'_> {
             rule => rule,
         };
         let exact_cuts = set.exact_cuts - u8::from(exactly);
+        let crossing_cuts = set.crossing_cuts.saturating_add(u8::from(middle < right));
         for (part, places) in places.into_iter().enumerate().filter(|(_, part)| !part.is_empty()) {
             let is_crossed = part == 1;
             let dims = if is_crossed { set.dims & !(1 << cut.dim) } else { set.dims };
             let next = cut.dim as u8 + 1;
-            parts.try_push(NodeSet { places, dims, next, rule, poor_cuts, exact_cuts, ..set })?;
+            let part = NodeSet { places, dims, next, rule, poor_cuts, exact_cuts, ..set };
+            parts.try_push(NodeSet { crossing_cuts, ..part })?;
         }
         Ok(())
     }

@@ -4,7 +4,10 @@ mod build;
 mod choose;
 mod owners;
 mod partition;
+mod plane_build;
+mod planes;
 mod set;
+mod summary;
 mod tree;
 
 pub(crate) use build::build;

@@ -1,13 +1,8 @@
-//! Owners of elements: a search for a point, whose nodes are one or two cache lines.
+//! Owners of elements: searches for a point, which take turns.
 //!
-//! For each node of the tree there is a summary with the boxes of its children, in units of the node's own
-//! box: as many units as it takes for each box to start and end in one of 128. So a coordinate takes seven
-//! bits, and those of eight children a word. Subtractions compare all eight at once: where the eighth bit
-//! of each byte is set before, it stays set exactly if the byte is not less than what is subtracted. A
-//! child that has the unit of the point may have the point; whether a shard has it is compared exactly.
-//!
-//! Searches for many elements take turns. One search would wait for memory at every level; here each visits
-//! one node and prefetches the next, which is there when its turn comes again.
+//! One search would wait for memory at every level of the tree. Here each visits one line and prefetches the
+//! next, which is there when its turn comes again. A summary says where a shard may have the point; whether
+//! it has is compared exactly.
 
 #![allow(
     clippy::indexing_slicing,
@@ -15,61 +10,27 @@
     reason = "places and ranges are the tree's own; bytes are below 128"
 )]
 
-use super::tree::{AxisSpan, Index, Line, Node};
+use super::planes::{EXIT, EXITS, LINE, NUMBER, PLACE, POINT_ROOM, SUMMARY};
+use super::summary::{self, Entries, lines_of};
+use super::tree::{AxisSpan, Index};
 use crate::geometry::steps;
-use crate::memory::{self, Memory, prefetch_slice};
+use crate::memory::prefetch_slice;
 
-/// Searches that take turns. Of a million random cuts in two dimensions, one takes 200 ns then, and 500 alone.
+/// Searches that take turns.
 pub(crate) const MAX_SEARCHES: usize = 16;
-/// Other nodes and shards to visit that a search remembers. Few nodes overlap.
+/// Others to visit that a search remembers. Few boxes overlap.
 const MAX_OPEN: usize = 16;
-/// Dimensions up to which there are summaries.
-pub(super) const MAX_SUMMARY_DIMS: usize = 5;
-/// Bits of a coordinate, of a unit, and of all before the units in the first word of a summary.
-const BITS: u32 = 7;
-const UNIT_BITS: usize = 6;
-const FIRST_UNIT: usize = 33;
-/// The lowest and the highest bit of each byte.
-const LOWEST: u64 = u64::MAX / 255;
-const HIGHEST: u64 = LOWEST << BITS;
-/// A place of a shard, in a list of nodes and places.
-const PLACE: u64 = 1 << 32;
-
-/// How many lines the summary of a node of so many dimensions takes: a word, and three for each dimension.
-const fn lines_of(ndim: usize) -> usize {
-    (1 + 3 * ndim).div_ceil(8)
-}
-
 /// What is visited in a search for a point.
 #[derive(Clone, Copy)]
-struct PointSearch<const NDIM: usize> {
+struct PointSearch {
     /// The element's index, in the dimensions that spans are kept for.
-    point: [i64; NDIM],
-    /// Nodes, and places of shards, which are visited next, the last one first.
+    point: [i64; POINT_ROOM],
+    /// What is visited next, the last one first.
     open: [u64; MAX_OPEN],
     count: usize,
 }
 
 impl Index {
-    /// Makes the summaries of all nodes.
-    pub(super) fn summarise(&mut self) -> Memory<()> {
-        let ndim = self.dims.len();
-        if !(1..=MAX_SUMMARY_DIMS).contains(&ndim) {
-            return Ok(());
-        }
-        let lines = lines_of(ndim);
-        self.summaries = memory::try_filled(Line([0; 8]), self.nodes.len() * lines)?;
-        for (number, node) in self.nodes.iter().enumerate() {
-            let children = node.first as usize..node.first as usize + usize::from(node.count);
-            let all = if node.is_leaf { &self.boxes } else { &self.node_boxes };
-            let around = &self.node_boxes[number * ndim..(number + 1) * ndim];
-            let boxes = &all[children.start * ndim..children.end * ndim];
-            let summary = &mut self.summaries[number * lines..(number + 1) * lines];
-            write_summary(summary, *node, around, boxes);
-        }
-        Ok(())
-    }
-
     /// A shard that owns an element, if there is one.
     pub fn owner(&self, element: &[i64]) -> Option<usize> {
         let place = match self.dims.len() {
@@ -125,13 +86,15 @@ impl Index {
         &self, elements: &[i64], ndim: usize,
     ) -> [Option<u32>; COUNT] {
         let mut places = [None; COUNT];
-        if self.nodes.is_empty() {
+        let rows = elements.chunks_exact(ndim).take(COUNT);
+        if self.points.lines.is_empty() {
+            places.iter_mut().zip(rows).for_each(|(place, row)| *place = self.place_by_boxes(row));
             return places;
         }
-        // Node 0 is the root.
-        let unused = PointSearch { point: [0; NDIM], open: [0; MAX_OPEN], count: 1 };
+        // Line 0 is the root.
+        let unused = PointSearch { point: [0; POINT_ROOM], open: [LINE; MAX_OPEN], count: 1 };
         let (mut searches, mut turns, mut count) = ([unused; COUNT], [0usize; COUNT], 0);
-        for (number, element) in elements.chunks_exact(ndim).take(COUNT).enumerate() {
+        for (number, element) in rows.enumerate() {
             let is_outside = |&(dim, span): &(usize, AxisSpan)| !span.has(element[dim]);
             if self.common.iter().any(is_outside) {
                 continue;
@@ -141,17 +104,18 @@ impl Index {
             turns[count] = number;
             count += 1;
         }
+        self.follow_planes::<NDIM, COUNT>(&mut searches, turns, count);
         while count > 0 {
             let mut kept = 0;
             for turn in 0..count {
                 let number = turns[turn];
                 let search = &mut searches[number];
-                places[number] = self.visit_next(search);
+                places[number] = self.visit_next::<NDIM>(search);
                 turns[kept] = number;
                 if places[number].is_none() && search.count > 0 {
                     kept += 1;
                     if COUNT > 1 {
-                        self.prefetch_next(search);
+                        self.prefetch_next::<NDIM>(search);
                     }
                 }
             }
@@ -160,42 +124,80 @@ impl Index {
         places
     }
 
-    /// Visits the next node or shard of a search. Returns the place of the owner, if that is it.
+    /// Lets searches begin where the first planes lead them: most have an end there.
     #[inline(always)]
-    fn visit_next<const NDIM: usize>(&self, search: &mut PointSearch<NDIM>) -> Option<u32> {
-        search.count -= 1;
-        let next = search.open[search.count];
-        if next >= PLACE {
-            return self.place_with((next - PLACE) as usize, &search.point);
+    fn follow_planes<const NDIM: usize, const COUNT: usize>(
+        &self, searches: &mut [PointSearch; COUNT], mut turns: [usize; COUNT], mut count: usize,
+    ) {
+        while count > 0 {
+            let mut kept = 0;
+            for turn in 0..count {
+                let number = turns[turn];
+                let PointSearch { point, open: [next, ..], .. } = &mut searches[number];
+                *next = self.points.step(*next - LINE, point);
+                turns[kept] = number;
+                if *next & !NUMBER == LINE {
+                    kept += 1;
+                    let line = *next as usize;
+                    prefetch_slice(&self.points.lines[line..=line]);
+                } else {
+                    self.prefetch_next::<NDIM>(&searches[number]);
+                }
+            }
+            count = kept;
         }
-        let summary = &self.summaries[next as usize * lines_of(NDIM)..][..lines_of(NDIM)];
-        let (head, mut hits) = hits_of(summary, &search.point);
+    }
+
+    /// Visits what is next in a search. Returns the place of the owner, if that is it.
+    #[inline(always)]
+    fn visit_next<const NDIM: usize>(&self, search: &mut PointSearch) -> Option<u32> {
+        let last = &mut search.open[(search.count - 1) % MAX_OPEN];
+        let number = *last & NUMBER;
+        match *last - number {
+            LINE => {
+                *last = self.points.step(number, &search.point);
+            }
+            EXIT => *last = self.points.behind(number),
+            SUMMARY => {
+                search.count -= 1;
+                return self.visit_summary::<NDIM>(number, search);
+            }
+            _ => {
+                search.count -= 1;
+                return self.place_with::<NDIM>(number as usize, &search.point);
+            }
+        }
+        None
+    }
+
+    /// Opens all entries of a summary that may have the point.
+    #[inline(always)]
+    fn visit_summary<const NDIM: usize>(
+        &self, number: u64, search: &mut PointSearch,
+    ) -> Option<u32> {
         steps::count(8);
-        let first = head & (PLACE - 1);
-        let kind = head & PLACE;
+        let summary = &self.points.summaries[number as usize * lines_of(NDIM)..][..lines_of(NDIM)];
+        let Entries { are_shards, first, mut hits } = summary::read::<NDIM>(summary, &search.point);
+        let first = if are_shards { PLACE + first } else { LINE + first };
         while hits != 0 {
-            let child = kind + first + u64::from(hits.trailing_zeros() / 8);
+            let entry = first + u64::from(hits.trailing_zeros() / 8);
             hits &= hits - 1;
-            if search.count < MAX_OPEN {
-                search.open[search.count] = child;
-                search.count += 1;
-                continue;
+            if search.count == MAX_OPEN {
+                // So many boxes overlap that another way is as good.
+                search.count = 0;
+                return self.place_of_point::<NDIM>(&search.point);
             }
-            let place = if child >= PLACE {
-                self.place_with((child - PLACE) as usize, &search.point)
-            } else {
-                self.place_below(child as usize, &search.point)
-            };
-            if place.is_some() {
-                return place;
-            }
+            search.open[search.count] = entry;
+            search.count += 1;
         }
         None
     }
 
     /// A place, if its shard has a point.
     #[inline(always)]
-    fn place_with<const NDIM: usize>(&self, place: usize, point: &[i64; NDIM]) -> Option<u32> {
+    fn place_with<const NDIM: usize>(
+        &self, place: usize, point: &[i64; POINT_ROOM],
+    ) -> Option<u32> {
         steps::count(1);
         let spans = &self.boxes[place * NDIM..(place + 1) * NDIM];
         let has = spans.iter().zip(point).fold(true, |all, (span, &at)| all & span.has(at));
@@ -203,67 +205,33 @@ impl Index {
     }
 
     #[inline(always)]
-    fn prefetch_next<const NDIM: usize>(&self, search: &PointSearch<NDIM>) {
-        let next = search.open[search.count - 1];
-        if next >= PLACE {
-            let place = (next - PLACE) as usize;
-            prefetch_slice(&self.boxes[place * NDIM..(place + 1) * NDIM]);
-            prefetch_slice(&self.shards[place..=place]);
-        } else {
-            prefetch_slice(&self.summaries[next as usize * lines_of(NDIM)..][..lines_of(NDIM)]);
+    fn prefetch_next<const NDIM: usize>(&self, search: &PointSearch) {
+        let next = search.open[(search.count - 1) % MAX_OPEN];
+        let number = next & NUMBER;
+        match next - number {
+            LINE => prefetch_slice(&self.points.lines[number as usize..=number as usize]),
+            EXIT => {
+                let line = number as usize / EXITS;
+                prefetch_slice(&self.points.exits[line..=line]);
+            }
+            SUMMARY => {
+                let lines = &self.points.summaries[number as usize * lines_of(NDIM)..];
+                prefetch_slice(&lines[..lines_of(NDIM)]);
+            }
+            _ => {
+                let place = number as usize;
+                prefetch_slice(&self.boxes[place * NDIM..(place + 1) * NDIM]);
+                prefetch_slice(&self.shards[place..=place]);
+            }
         }
     }
-}
-
-/// Writes the summary of a node, of the box around its children and of theirs.
-///
-/// The first word has the number of the first child, a bit that says whether children are shards, and the
-/// units: numbers of bits. Then three words for each dimension: where the box starts, in which units the
-/// boxes of the children start, and in which units they end. A child that there is not ends before it
-/// starts.
-fn write_summary(summary: &mut [Line], node: Node, around: &[AxisSpan], boxes: &[AxisSpan]) {
-    let ndim = around.len();
-    let mut head = u64::from(node.first) | if node.is_leaf { PLACE } else { 0 };
-    for (dim, around) in around.iter().enumerate() {
-        let length = (around.high - 1 - around.low) as u64;
-        let unit = (u64::BITS - length.leading_zeros()).saturating_sub(BITS);
-        head |= u64::from(unit) << (FIRST_UNIT + UNIT_BITS * dim);
-        let unit_of = |at: i64| ((at - around.low) as u64 >> unit) as u8;
-        let (mut lows, mut highs) = ([127; 8], [0; 8]);
-        for (child, spans) in boxes.chunks_exact(ndim).enumerate() {
-            lows[child] = unit_of(spans[dim].low);
-            highs[child] = unit_of(spans[dim].high - 1);
-        }
-        let words = [around.low as u64, u64::from_le_bytes(lows), u64::from_le_bytes(highs)];
-        for (at, word) in (1 + 3 * dim..).zip(words) {
-            summary[at / 8].0[at % 8] = word;
-        }
-    }
-    summary[0].0[0] = head;
-}
-
-/// The first word of a summary, and the highest bit of the byte of each child that may have a point.
-#[inline(always)]
-fn hits_of<const NDIM: usize>(summary: &[Line], point: &[i64; NDIM]) -> (u64, u64) {
-    let word = |at: usize| summary[at / 8].0[at % 8];
-    let (head, mut hits) = (word(0), HIGHEST);
-    for (dim, &at) in point.iter().enumerate() {
-        let (low, lows, highs) = (word(1 + 3 * dim), word(2 + 3 * dim), word(3 + 3 * dim));
-        let unit = head >> (FIRST_UNIT + UNIT_BITS * dim) & ((1 << UNIT_BITS) - 1);
-        // A point before the box wraps round, and is then behind it: no unit has more than 56 bits.
-        let own = (at as u64).wrapping_sub(low) >> unit;
-        let inside = if own < 1 << BITS { HIGHEST } else { 0 };
-        let all = (own & ((1 << BITS) - 1)) * LOWEST;
-        hits &= inside & ((all | HIGHEST) - lows) & ((highs | HIGHEST) - all);
-    }
-    (head, hits)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::common::Random;
     use crate::common::families::{self, Cut};
+    use crate::common::{Boxes, Random};
     use crate::geometry::BoxList;
 
     #[test]
@@ -293,12 +261,13 @@ mod tests {
                 let rows = 1 + random.below(MAX_SEARCHES);
                 let mut elements: Vec<i64> = Vec::new();
                 for _ in 0..rows {
-                    // Anywhere, and at corners.
+                    // Anywhere, at corners, and outside.
                     let shard = random.below(count) * ndim;
-                    let corner = random.below(2) == 0;
-                    elements.extend((0..ndim).map(|dim| match corner {
-                        true => list.offsets()[shard + dim],
-                        false => random.range(0, sizes[dim]),
+                    let place = random.below(5);
+                    elements.extend((0..ndim).map(|dim| match place {
+                        0 => [i64::MAX, sizes[dim], 0, -1, i64::MIN][random.below(5)],
+                        1 | 2 => list.offsets()[shard + dim],
+                        _ => random.range(0, sizes[dim]),
                     }));
                 }
                 let places = index.places_of(&elements, ndim);
@@ -322,6 +291,79 @@ mod tests {
                 }
                 assert!(places[rows..].iter().all(Option::is_none));
             }
+        }
+    }
+
+    /// Boxes at random places, some of them several times.
+    fn scattered(sizes: &[i64], count: usize, random: &mut Random) -> Cut {
+        let mut boxes = Boxes::new(sizes.len());
+        for _ in 0..count {
+            let offsets: Vec<i64> = sizes.iter().map(|&size| random.range(0, size)).collect();
+            let rest = sizes.iter().zip(&offsets).map(|(size, offset)| size - offset);
+            let lengths: Vec<i64> = rest.map(|rest| 1 + random.range(0, rest) / 3).collect();
+            (0..=random.below(8) / 7 * 9).for_each(|_| boxes.push(&offsets, &lengths));
+        }
+        Cut { sizes: sizes.to_vec(), boxes }
+    }
+
+    #[test]
+    fn of_boxes_that_overlap_one_owns_an_element_if_any_has_it() {
+        let mut random = Random::new(4);
+        let mut cuts = vec![families::nested(400), families::nested_cubes(400)];
+        for sizes in [&[300][..], &[40, 50], &[30, 9, 9], &[9, 9, 9, 9], &[5, 5, 5, 5, 5]] {
+            for count in [1, 7, 9, 60, 600] {
+                cuts.push(scattered(sizes, count, &mut random));
+            }
+        }
+        for Cut { sizes, boxes } in cuts {
+            let (ndim, count) = (sizes.len(), boxes.len());
+            let list = BoxList::new_checked(ndim, count, boxes.offsets, boxes.sizes).unwrap();
+            let index = list.index().unwrap();
+            let has = |shard: usize, element: &[i64]| {
+                let one = list.get(shard).unwrap();
+                let mut spans = one.offsets.iter().zip(one.sizes).zip(element);
+                spans.all(|((&low, &size), &at)| (low..low + size).contains(&at))
+            };
+            for _ in 0..20 {
+                let elements: Vec<i64> = (0..MAX_SEARCHES * ndim)
+                    .map(|number| random.range(0, sizes[number % ndim] + 1))
+                    .collect();
+                let places = index.places_of(&elements, ndim);
+                for (element, place) in elements.chunks(ndim).zip(places) {
+                    let found = [index.owner(element), place.map(|at| index.shard_of_place(at))];
+                    match found {
+                        [Some(one), Some(other)] => {
+                            assert!(has(one, element) && has(other, element))
+                        }
+                        [one, other] => {
+                            assert_eq!((one, other), (None, None));
+                            assert!((0..count).all(|shard| !has(shard, element)));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn planes_alone_lead_to_shards_that_were_made_by_cutting() {
+        let mut random = Random::new(6);
+        let cuts = [
+            (families::grid(&[90, 80], &[3, 4]), 0),
+            (families::grid(&[20, 19, 18], &[3, 4, 5]), 0),
+            (families::halved(4, 13), 0),
+            (families::slabs(3000), 0),
+            // Planes are chosen by samples, which may miss one that crosses no shard.
+            (families::partition(&[1 << 30; 3], 9000, &mut random), 900),
+            (families::partition(&[1 << 15; 5], 9000, &mut random), 900),
+        ];
+        for (Cut { sizes, boxes }, most) in cuts {
+            let (ndim, count) = (sizes.len(), boxes.len());
+            let list = BoxList::new_checked(ndim, count, boxes.offsets, boxes.sizes).unwrap();
+            let index = list.index().unwrap();
+            let summaries = index.points.summaries.len() / lines_of(ndim);
+            assert!(summaries <= most, "{sizes:?}: {summaries} summaries of {count} shards");
+            assert!(index.points.lines.len() < count / 2, "{sizes:?}");
         }
     }
 }

@@ -8,6 +8,10 @@ pub(super) const POOR_CUTS: u8 = 3;
 /// How often a cut may be chosen by all shards of a set, counted along the path from the root.
 pub(super) const EXACT_CUTS: u8 = 4;
 
+/// After so many cuts that crossed shards, counted along the path from the root, planes that cross none are
+/// not looked for in all of a set any more.
+pub(super) const MAX_CROSSING_CUTS: u8 = 4;
+
 /// How a set and its parts are divided. Each rule is used where the one before it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CutRule {
@@ -32,6 +36,8 @@ pub(super) struct NodeSet {
     pub(super) poor_cuts: u8,
     /// How often a cut may still be chosen by all shards of the set.
     pub(super) exact_cuts: u8,
+    /// How many cuts above the set crossed shards.
+    pub(super) crossing_cuts: u8,
     /// Nodes above the set.
     pub(super) depth: u8,
 }

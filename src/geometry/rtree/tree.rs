@@ -7,8 +7,8 @@
 //!
 //! Only dimensions in which shards differ are kept, so a tensor of eight dimensions that is cut
 //! along one costs what a vector costs. A shard takes `16 * d + 4` bytes, a node `16 * d + 8`, where
-//! `d` counts those dimensions, and 64 or 128 bytes more for its summary; there is about a node for each
-//! five shards.
+//! `d` counts those dimensions, and mostly 64 bytes more for its line of the tree for points
+//! ([`super::planes`]); there is about a node for each five shards.
 
 #![allow(
     clippy::indexing_slicing,
@@ -17,8 +17,10 @@
               checked them"
 )]
 
+use std::array;
 use std::ops::ControlFlow;
 
+use super::planes::PointTree;
 use crate::geometry::{MAX_NDIM, steps};
 use crate::memory::{Memory, OutOfMemory, TryVec, prefetch_slice};
 
@@ -54,11 +56,6 @@ pub(super) struct Node {
     pub(super) is_leaf: bool,
 }
 
-/// A cache line.
-#[derive(Debug, Clone, Copy)]
-#[repr(align(64))]
-pub(super) struct Line(pub(super) [u64; 8]);
-
 /// An R-tree of shards, with copies of their boxes.
 #[derive(Debug)]
 pub struct Index {
@@ -73,8 +70,8 @@ pub struct Index {
     /// For each place in the tree, a shard and its box.
     pub(super) shards: Vec<u32>,
     pub(super) boxes: Vec<AxisSpan>,
-    /// For each node, what a search for a point needs: [`super::owners`].
-    pub(super) summaries: Vec<Line>,
+    /// What a search for a point descends, if there are few dimensions.
+    pub(super) points: PointTree,
 }
 
 impl Index {
@@ -178,10 +175,9 @@ impl Index {
         found
     }
 
-    /// The place of a shard that has a point, of those below a node.
-    pub(super) fn place_below<const ROOM: usize>(
-        &self, node: usize, point: &[i64; ROOM],
-    ) -> Option<u32> {
+    /// The place of a shard that has a point, if there is one, by the boxes of the nodes.
+    #[cold]
+    pub(super) fn place_of_point<const NDIM: usize>(&self, point: &[i64]) -> Option<u32> {
         let mut found = None;
         let mut visitor = Visitor {
             index: self,
@@ -191,7 +187,9 @@ impl Index {
                 ControlFlow::Break(())
             },
         };
-        let _ = visitor.visit(self.nodes[node], &point.map(|at| AxisSpan::new(at, 1)));
+        // Node 0 is the root.
+        let target: [_; NDIM] = array::from_fn(|dim| AxisSpan::new(point[dim], 1));
+        let _ = visitor.visit(self.nodes[0], &target);
         found
     }
 
