@@ -1,8 +1,9 @@
-"""Compares the steps of functions for n and for 4 n shards: check_growth.py VALGRIND PROGRAM.
+"""Compares what functions need for n and for 4 n shards: check_growth.py VALGRIND PROGRAM.
 
-The steps are instructions, as callgrind counts them, so that they are the same on each machine. They may grow as
-x * log(x), where x is the number of shards and of items of the answer, with a quarter more. Few steps for each
-are allowed in any case: a copy of many bytes takes other instructions than one of few.
+The steps are instructions, as callgrind counts them, so that they are the same on each machine. The memory is the
+most that a call had allocated at the same time. Both may grow as x * log(x), where x is the number of shards and of
+items of the answer, with a quarter more. Few steps and bytes for each are allowed in any case: a copy of many bytes
+takes other instructions than one of few, and a table may double its room.
 """
 
 import collections
@@ -14,41 +15,46 @@ import sys
 import tempfile
 
 ALLOWED = 1.25
-FEW = 64
+# For each shard and item.
+FEW = {"steps": 64, "bytes": 64}
 
 
 def counts(valgrind, program):
-    """For each function, its steps by the number of shards and of the answer together."""
+    """For each function and what it needs, the amounts by the number of shards and of the answer together."""
     with tempfile.TemporaryDirectory() as folder:
         command = [valgrind, "--tool=callgrind", "--quiet", f"--callgrind-out-file={folder}/out", program]
         subprocess.run(command, check=True)
         found = collections.defaultdict(dict)
         for file in pathlib.Path(folder).iterdir():
             text = file.read_text()
-            name = re.search(r"^desc: Trigger: Client Request: (.*) (\d+) (\d+)$", text, re.M)
+            name = re.search(r"^desc: Trigger: Client Request: (.*) (\d+) (\d+) (\d+)$", text, re.M)
             steps = re.search(r"^(?:totals|summary): (\d+)", text, re.M)
             if name and steps and name[1].startswith("shardspec_"):
-                found[name[1]][int(name[2]) + int(name[3])] = int(steps[1])
-    return found
+                size = int(name[2]) + int(name[3])
+                found[name[1], "steps"][size] = int(steps[1])
+                found[name[1], "bytes"][size] = int(name[4])
+        return found
 
 
 def main():
     found = counts(*sys.argv[1:])
     failed = 0
-    most = 0
-    for name, steps in sorted(found.items()):
-        (few, few_steps), (many, many_steps) = sorted(steps.items())
+    most = dict.fromkeys(FEW, 0)
+    for (name, unit), amounts in sorted(found.items()):
+        (few, before), (many, after) = sorted(amounts.items())
         allowed = ALLOWED * many * math.log2(many) / (few * math.log2(few))
-        grown = many_steps / few_steps
-        is_bad = grown > allowed and many_steps > FEW * many
+        grown = after / max(before, 1)
+        is_large = after > FEW[unit] * many
+        is_bad = is_large and grown > allowed
         failed += is_bad
-        if many_steps > FEW * many:
-            most = max(most, grown * few / many)
+        if is_large:
+            most[unit] = max(most[unit], grown * few / many)
         verdict = "TOO MANY" if is_bad else "fine"
-        print(f"{name}: {few}: {few_steps}, {many}: {many_steps}; {grown:.2f} of {allowed:.2f}, {verdict}")
-    functions = {re.split(r"\W", name)[0] for name in found}
-    print(f"{len(functions)} functions, {len(found)} cases, {failed} grow faster than n log n")
-    print(f"four times as many: at most {most:.2f} times as many steps for each")
+        print(f"{name}: {unit} for {few}: {before}, {many}: {after}; {grown:.2f} of {allowed:.2f}, {verdict}")
+    functions = {re.split(r"\W", name)[0] for name, _ in found}
+    print(f"{len(functions)} functions, {len(found) // 2} cases, {failed} grow faster than n log n")
+    for unit, times in most.items():
+        print(f"with four times as many, at most {times:.2f} times as many {unit} for each")
     if failed or len(functions) < 100:
         sys.exit(1)
 

@@ -10,10 +10,11 @@ enum { NDIM = 2 };
 
 extern shardspec_error err;
 
-/* Counts the steps of one call, whose last argument is `&err`. `n` is the number of shards, tensors or devices,
+/* Counts the steps and the memory of one call, whose last argument is `&err`. `n` is the number of shards, tensors or devices,
  * and `answer` the number of items that the call returns. */
 #define COUNTED(family, n, answer, function, ...)                                                  \
   do {                                                                                             \
+    memory_begins();                                                                               \
     CALLGRIND_ZERO_STATS;                                                                          \
     CHECK_OK(function(__VA_ARGS__, &err));                                                         \
     count_ends(#function, family, n, answer);                                                      \
@@ -22,11 +23,14 @@ extern shardspec_error err;
 /* Counts `n` calls together. Their arguments may use `i`, the number of the call. */
 #define COUNTED_EACH(family, n, answer, function, ...)                                             \
   do {                                                                                             \
+    memory_begins();                                                                               \
     CALLGRIND_ZERO_STATS;                                                                          \
     for (size_t i = 0; i < (n); i++) CHECK_OK(function(__VA_ARGS__, &err));                        \
     count_ends(#function, family, n, answer);                                                      \
   } while (0)
 
+void memory_begins(void);
+size_t memory_ends(void);
 void count_ends(const char *function, const char *family, size_t n, size_t answer);
 
 /* Boxes of a tensor with two dimensions, on a rank each. */
