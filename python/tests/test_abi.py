@@ -42,6 +42,22 @@ def other_type(item):
     item["parameters"][0]["type"] = "int32_t"
 
 
+def other_sign(item):
+    item["parameters"][0]["type"] = "uint64_t"
+
+
+def no_const(item):
+    item["parameters"][0]["type"] = item["parameters"][0]["type"].removeprefix("const ")
+
+
+def other_alias(item):
+    item["type"] = "uint32_t"
+
+
+def shorter_array(item):
+    item["fields"][-1]["type"] = "char[960]"
+
+
 def one_more(item):
     item["parameters"].insert(1, dict(item["parameters"][0], name="more"))
 
@@ -72,6 +88,10 @@ BREAKS = [
     ("shardspec_spec_free", gone, "is gone"),
     ("SHARDSPEC_OVERLAP", other_value, "was 8 and is 9"),
     ("shardspec_spec_new_chunk", other_type, "add a function with a new name"),
+    ("shardspec_numroc", other_sign, "add a function with a new name"),
+    ("shardspec_spec_hash", no_const, "add a function with a new name"),
+    ("shardspec_status", other_alias, "add a type with a new name"),
+    ("shardspec_error", shorter_array, "at its end only"),
     ("shardspec_spec_new_chunk", one_more, "add a function with a new name"),
     ("shardspec_exchange_fn", other_type, "add a function with a new name"),
     ("shardspec_version_text", calls_more, "calls back exchange"),
