@@ -171,11 +171,12 @@ fn crossing_slabs_are_planned_without_all_cells_of_their_arrangement() {
 
 #[test]
 fn a_few_gaps_between_crossing_slabs_are_told_without_all_others() {
-    for (ndim, limit) in [(12, 1), (12, 0), (32, 10), (4, 100)] {
+    // 32 dimensions take half a minute here, where the library is not optimised: tests/layouts has them.
+    for (ndim, limit) in [(12, 1), (12, 0), (20, 10), (4, 100)] {
         let Cut { sizes, boxes } = slabs(ndim);
         let shards = boxes.shards();
         let (gaps, steps) = counted(|| validate::gaps(&shards, &sizes, limit).unwrap());
-        assert!(steps < 40_000_000, "{ndim}: {steps}");
+        assert!(steps < 8_000_000, "{ndim}: {steps}");
         assert_eq!(gaps.boxes.len(), limit.min(1 << ndim));
         assert_eq!(gaps.more, limit < 1 << ndim);
         for gap in &gaps.boxes {

@@ -264,8 +264,6 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
-
         #[test]
         fn bands_have_each_element_once_and_their_boxes_share_all_rows(
             sizes in prop::collection::vec(2i64..9, 2..5),

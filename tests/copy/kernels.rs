@@ -164,7 +164,7 @@ fn up_to(most: usize) -> impl Strategy<Value = usize> {
 }
 
 fn cases(count: u32) -> ProptestConfig {
-    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(count) }
+    ProptestConfig::with_cases(count)
 }
 
 proptest! {

@@ -111,9 +111,7 @@ fn dtype() -> impl Strategy<Value = DataType> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        failure_persistence: None, ..ProptestConfig::with_cases(4000)
-    })]
+    #![proptest_config(ProptestConfig::with_cases(4000))]
 
     #[test]
     fn scatter_then_gather_is_the_identity_and_touches_nothing_else(
@@ -125,9 +123,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        failure_persistence: None, ..ProptestConfig::with_cases(300)
-    })]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     /// Large enough for whole blocks of every kernel, and for more than one thread.
     #[test]
@@ -142,9 +138,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        failure_persistence: None, ..ProptestConfig::with_cases(2000)
-    })]
+    #![proptest_config(ProptestConfig::with_cases(2000))]
 
     /// The check against shared memory says yes exactly when a byte is shared: two views of random
     /// strides in one buffer are compared byte by byte.

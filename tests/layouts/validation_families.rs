@@ -10,7 +10,7 @@
 )]
 
 use crate::common::families::{self, Cut};
-use crate::common::{Boxes, Random, naive};
+use crate::common::{Boxes, Random, hard, naive};
 use shardspec::geometry::Region;
 use shardspec::model::ModelError;
 use shardspec::model::error::More;
@@ -143,6 +143,17 @@ fn what_rods_leave_is_found_as_a_gap() {
             });
         }
         other => panic!("{other:?}"),
+    }
+}
+
+/// Slabs that cross leave as many gaps as a tensor has corners.
+#[test]
+fn a_few_of_the_gaps_between_slabs_of_32_dimensions_are_told_without_all_others() {
+    let Cut { sizes, boxes } = hard::slabs(32);
+    let gaps = validate::gaps(&boxes.shards(), &sizes, 10).unwrap();
+    assert!(gaps.boxes.len() == 10 && gaps.more);
+    for gap in &gaps.boxes {
+        assert!(!naive::any_meets(&boxes, &gap.offsets, &gap.sizes));
     }
 }
 

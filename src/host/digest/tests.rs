@@ -111,8 +111,6 @@ fn threads_sum_all_runs_once() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
-
     #[test]
     fn nests_of_any_loops_are_summed_where_they_lie(
         run in prop_oneof![1usize..9, 9usize..80, 200usize..300],

@@ -307,8 +307,6 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
-
         #[test]
         fn parts_of_a_plan_are_all_of_it_and_nothing_twice(
             sizes in prop::array::uniform3(1i64..200), cuts in prop::array::uniform2(1i64..6),

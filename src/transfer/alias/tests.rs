@@ -135,9 +135,7 @@ fn parts_of_array() -> impl Strategy<Value = (Vec<HostView>, Vec<HostView>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        failure_persistence: None, ..ProptestConfig::with_cases(2000)
-    })]
+    #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
     fn a_view_is_refused_exactly_when_it_has_a_unit_twice(view in any_view()) {

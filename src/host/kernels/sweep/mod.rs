@@ -300,8 +300,6 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
-
         #[test]
         fn parts_copy_all_rows_with_and_without_memory(
             planes in 1usize..6, rows in 1usize..40,
