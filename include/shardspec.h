@@ -5255,8 +5255,8 @@ struct shardspec_checkpoint_read_options {
    */
   double over_read;
   /**
-   * Maximum number of bytes of a read that goes through a buffer, because its bytes belong to
-   * several places in memory. 0 means 2 MiB. Each thread allocates one such buffer.
+   * Maximum number of bytes of a read through a buffer. 0 means 2 MiB. The bytes of a read through
+   * a buffer belong to several places in memory. Each thread allocates one buffer.
    */
   uint64_t max_read;
   /** The callback that receives the progress, or NULL. */

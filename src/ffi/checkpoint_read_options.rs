@@ -43,8 +43,8 @@ pub struct shardspec_checkpoint_read_options {
     /// read may have at most `over_read` times the number of needed bytes. 0 means 2.0. With 1.0, a
     /// read includes only gaps of at most `max_gap` bytes.
     pub over_read: f64,
-    /// Maximum number of bytes of a read that goes through a buffer, because its bytes belong to
-    /// several places in memory. 0 means 2 MiB. Each thread allocates one such buffer.
+    /// Maximum number of bytes of a read through a buffer. 0 means 2 MiB. The bytes of a read through
+    /// a buffer belong to several places in memory. Each thread allocates one buffer.
     pub max_read: u64,
     /// The callback that receives the progress, or NULL.
     pub progress: shardspec_progress_fn,
