@@ -6,9 +6,12 @@ BUILD := target/c_tests
 LIBRARY := target/release/libshardspec.so.0
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-# Loom's processes: models, and weaker orderings.
-MODULE ?= dim_maps
+# Mutation tests: mutants/run.py.
+MODULE ?= geometry
 SHARD ?= 0/1
+LIMIT ?= 1
+
+# Loom's processes: models, and weaker orderings.
 MODELS := target/models/release/models
 
 FILE ?= examples/data/iris.npy
@@ -47,7 +50,7 @@ help:
 	@echo "make bench-python  what a view, a call and a million boxes cost from Python"
 	@echo "make models  models of the lock-free parts, in every order of their accesses"
 	@echo "make models-weakened  the same with each ordering weakened in turn; takes long"
-	@echo "make mutants MODULE=dim_maps SHARD=0/4  changes of the code that no test finds; needs cargo-mutants"
+	@echo "make mutants MODULE=geometry SHARD=0/4  changes of the code that no test finds: geometry, plan, transfer"
 	@echo "make fuzz SECONDS=60  each fuzz target for so many seconds; TARGETS='npy' for some"
 	@echo "make fuzz-many SECONDS=60  the same without coverage and sanitizer, some ten times as many inputs"
 	@echo "make fuzz-python CALLS=200000  public functions of the package with random objects"
@@ -164,7 +167,7 @@ $(MODELS):
 	RUSTFLAGS="--cfg loom" $(CARGO) build --release --locked --manifest-path models/Cargo.toml --target-dir target/models
 
 mutants:
-	tools/mutants.sh $(MODULE) $(SHARD)
+	$(PYTHON) mutants/run.py $(MODULE) $(SHARD) --limit $(LIMIT)
 
 fuzz:
 	tools/fuzz.sh $(SECONDS) $(TARGETS)
