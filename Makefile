@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Mutation tests: mutants/run.py.
 MODULE ?= geometry
 SHARD ?= 0/1
-LIMIT ?= 1
+LIMIT ?= 2
 
 # Loom's processes: models, and weaker orderings.
 MODELS := target/models/release/models

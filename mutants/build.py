@@ -18,11 +18,15 @@ LIST = WORK / "list.txt"
 DROPPED = WORK / "dropped.txt"
 
 MODULES = ("geometry", "plan", "transfer")
+# Modules that are only compiled for tests.
+TESTS = ("tests.rs", "growth.rs")
 # Beside the tests inside the library.
 PROGRAMS = ("layouts", "plans", "copy", "validation_properties")
 
 # A test runs thousands of times, so it has fewer random cases: these are divided by this number.
 FEWER = 8
+# Those of these files count their cases of each kind, and need all.
+ALL_CASES = ("extents.rs", "infer_grids.rs", "linked_tensors.rs", "reads.rs")
 
 ENVIRONMENT = {
     **os.environ,
@@ -47,7 +51,8 @@ def copy_if_changed(source: Path, text: str | None = None) -> None:
 def fewer_cases(path: Path) -> str:
     """A file, with the numbers of random cases divided if it is a test."""
     text = path.read_text()
-    if ROOT / "tests" not in path.parents and path.name != "tests.rs":
+    is_test = ROOT / "tests" in path.parents or path.name == "tests.rs"
+    if not is_test or path.name in ALL_CASES:
         return text
     text = re.sub(r"(for \w+ in 0\.\.)([0-9_]{3,}) \{", rf"\1\2 / {FEWER} {{", text)
     return re.sub(r"with_cases\(([0-9_]{3,})\)", rf"with_cases(\1 / {FEWER})", text)
@@ -56,7 +61,7 @@ def fewer_cases(path: Path) -> str:
 def copy_sources() -> list[str]:
     """Copies all that is not changed; returns the files that are."""
     changed = [path for module in MODULES for path in sorted((ROOT / "src" / module).rglob("*.rs"))]
-    changed = [path for path in changed if path.name != "tests.rs"]
+    changed = [path for path in changed if path.name not in TESTS]
     library = ROOT / "src/lib.rs"
     for folder in ("src", "tests", "abi", "include", "models"):
         for path in (ROOT / folder).rglob("*"):

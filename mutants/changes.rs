@@ -7,8 +7,8 @@ use proc_macro2::Span;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{
-    Arm, Attribute, BinOp, Block, Expr, ExprBinary, ExprMatch, ExprRepeat, ExprUnary, File, ImplItem, ImplItemFn, Item,
-    ItemFn, ItemImpl, Pat, Signature, Stmt, TraitItemFn, UnOp,
+    Arm, Attribute, BinOp, Block, Expr, ExprBinary, ExprMatch, ExprRepeat, ExprUnary, File,
+    ImplItem, ImplItemFn, Item, ItemFn, ItemImpl, Pat, Signature, Stmt, TraitItemFn, UnOp,
 };
 
 use crate::values;
@@ -33,13 +33,27 @@ pub struct Insertion {
 }
 
 /// What only changes how much memory or time something takes, or counts it for tests.
-const SKIPPED_CALLS: &[&str] =
-    &["with_capacity", "try_with_capacity", "reserve", "try_reserve", "try_reserve_exact", "steps :: count"];
+const SKIPPED_CALLS: &[&str] = &[
+    "with_capacity",
+    "try_with_capacity",
+    "reserve",
+    "try_reserve",
+    "try_reserve_exact",
+    "steps :: count",
+];
 
 /// All changes of a file. `number` gives each its number, or leaves it out.
-pub fn of_file(text: &str, file: &File, number: impl FnMut(&Change) -> Option<u32>) -> Vec<Insertion> {
-    let mut finder =
-        Finder { text, number, scope: String::new(), function: String::new(), order: 0, insertions: Vec::new() };
+pub fn of_file(
+    text: &str, file: &File, number: impl FnMut(&Change) -> Option<u32>,
+) -> Vec<Insertion> {
+    let mut finder = Finder {
+        text,
+        number,
+        scope: String::new(),
+        function: String::new(),
+        order: 0,
+        insertions: Vec::new(),
+    };
     finder.visit_file(file);
     finder.insertions
 }
@@ -81,7 +95,9 @@ impl<N: FnMut(&Change) -> Option<u32>> Finder<'_, N> {
         let mut before = String::new();
         for (what, changed) in alternatives {
             let Some(number) = self.number(place, what) else { continue };
-            before += &format!("if crate::mutant::is({number}) {{/*<{number}*/ {changed} /*>{number}*/}} else ");
+            before += &format!(
+                "if crate::mutant::is({number}) {{/*<{number}*/ {changed} /*>{number}*/}} else "
+            );
         }
         if !before.is_empty() {
             self.wrap(span, format!("({before}{{"), "})");
@@ -103,7 +119,9 @@ impl<N: FnMut(&Change) -> Option<u32>> Finder<'_, N> {
             let Some(number) = self.number(signature.ident.span(), what) else { continue };
             self.order += 1;
             let at = block.brace_token.span.open().byte_range().end;
-            let text = format!("if crate::mutant::is({number}) {{/*<{number}*/ return {value}; /*>{number}*/}}");
+            let text = format!(
+                "if crate::mutant::is({number}) {{/*<{number}*/ return {value}; /*>{number}*/}}"
+            );
             self.insert(at, true, text);
         }
         visit::visit_block(self, block);
@@ -134,7 +152,9 @@ impl<N: FnMut(&Change) -> Option<u32>> Finder<'_, N> {
 impl<'ast, N: FnMut(&Change) -> Option<u32>> Visit<'ast> for Finder<'_, N> {
     fn visit_item(&mut self, item: &'ast Item) {
         // Constants have no time to select a change.
-        if !matches!(item, Item::Const(_) | Item::Static(_) | Item::Macro(_)) && !is_of_tests(attributes(item)) {
+        if !matches!(item, Item::Const(_) | Item::Static(_) | Item::Macro(_))
+            && !is_of_tests(attributes(item))
+        {
             visit::visit_item(self, item);
         }
     }
@@ -154,7 +174,9 @@ impl<'ast, N: FnMut(&Change) -> Option<u32>> Visit<'ast> for Finder<'_, N> {
 
     fn visit_impl_item(&mut self, item: &'ast ImplItem) {
         match item {
-            ImplItem::Fn(function) if !is_of_tests(&function.attrs) => self.visit_impl_item_fn(function),
+            ImplItem::Fn(function) if !is_of_tests(&function.attrs) => {
+                self.visit_impl_item_fn(function)
+            }
             _ => {}
         }
     }
@@ -185,7 +207,11 @@ impl<'ast, N: FnMut(&Change) -> Option<u32>> Visit<'ast> for Finder<'_, N> {
                     let before = format!("if !crate::mutant::is({number}) {{/*<{number}*/ ");
                     self.order += 1;
                     self.insert(span.byte_range().start, true, before);
-                    self.insert(semicolon.span().byte_range().end, false, format!(" /*>{number}*/}}"));
+                    self.insert(
+                        semicolon.span().byte_range().end,
+                        false,
+                        format!(" /*>{number}*/}}"),
+                    );
                 }
             }
         }
@@ -201,11 +227,15 @@ impl<'ast, N: FnMut(&Change) -> Option<u32>> Visit<'ast> for Finder<'_, N> {
     fn visit_expr_binary(&mut self, binary: &'ast ExprBinary) {
         if !has_let(&binary.left) && !has_let(&binary.right) {
             let operator = self.text_of(binary.op.span()).to_owned();
-            let (left, right) = (self.text_of(binary.left.span()), self.text_of(binary.right.span()));
+            let (left, right) =
+                (self.text_of(binary.left.span()), self.text_of(binary.right.span()));
             let is_assignment = operator.ends_with('=') && !is_comparison(&binary.op);
             let changed = |to: &&str| {
-                let text =
-                    if is_assignment { format!("{left} {to} {right}") } else { format!("({left}) {to} ({right})") };
+                let text = if is_assignment {
+                    format!("{left} {to} {right}")
+                } else {
+                    format!("({left}) {to} ({right})")
+                };
                 (format!("{} -> {to}", snippet(left, &operator, right)), text)
             };
             let alternatives = others(&operator).iter().map(changed).collect();
@@ -279,7 +309,10 @@ fn others(operator: &str) -> &'static [&'static str] {
 }
 
 fn is_comparison(operator: &BinOp) -> bool {
-    matches!(operator, BinOp::Eq(_) | BinOp::Ne(_) | BinOp::Le(_) | BinOp::Ge(_) | BinOp::Lt(_) | BinOp::Gt(_))
+    matches!(
+        operator,
+        BinOp::Eq(_) | BinOp::Ne(_) | BinOp::Le(_) | BinOp::Ge(_) | BinOp::Lt(_) | BinOp::Gt(_)
+    )
 }
 
 /// An operator with the ends of its operands that are next to it, on one line.
@@ -304,7 +337,9 @@ fn has_let(expression: &Expr) -> bool {
 fn is_catch_all(pattern: &Pat) -> bool {
     match pattern {
         Pat::Wild(_) => true,
-        Pat::Ident(name) => name.subpat.is_none() && name.ident.to_string().starts_with(char::is_lowercase),
+        Pat::Ident(name) => {
+            name.subpat.is_none() && name.ident.to_string().starts_with(char::is_lowercase)
+        }
         _ => false,
     }
 }
@@ -312,6 +347,7 @@ fn is_catch_all(pattern: &Pat) -> bool {
 fn is_skipped(expression: &Expr) -> bool {
     let name = match expression {
         Expr::Try(inner) => return is_skipped(&inner.expr),
+        Expr::MethodCall(call) if call.method == "map_err" => return is_skipped(&call.receiver),
         Expr::MethodCall(call) => call.method.to_string(),
         Expr::Call(call) => match &*call.func {
             Expr::Path(path) => {

@@ -4,9 +4,9 @@
 A change of an operator, a function, an arm or a statement is missed if all tests that reach it pass. All changes are
 compiled into one copy of the library in `target/mutants`, and an environment variable selects one. Each test is run
 by itself: first with none, to find the changes that it reaches; then those that reach a change run with it, until one
-fails. Tests that take longer than `--limit` seconds, at first 1, are left out. Results stay in
-`target/mutants/results`; a change that has one is not tested again. `--again` tests those again that were missed.
-`--build` stops after the build.
+fails. Tests that take longer than `--limit` seconds, at first 2, are left out. Results stay in
+`target/mutants/results`; a change that has one is not tested again. `--again` tests those again that were missed and
+are not explained. `--build` stops after the build.
 
 A missed change is equivalent if no answer depends on it, such as an estimate. `mutants/equivalent.txt` lists these
 with their reasons.
@@ -29,7 +29,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from results import SURVIVED, Results, report
+from results import SURVIVED, Results, entries, report
 
 import build
 
@@ -138,7 +138,7 @@ def run_to_record(test: Test, limit: float) -> tuple[str, float, list[int]]:
     outcome, seconds = test.run("record", limit, reached)
     numbers = [match.start() for match in re.finditer(b"\x01", reached.read_bytes())]
     reached.unlink()
-    return outcome, seconds, numbers
+    return outcome, limit if outcome == "endless" else seconds, numbers
 
 
 def test_change(number: int, key: str, tests: list[Test]) -> str:
@@ -159,7 +159,7 @@ def main() -> None:
     parser.add_argument("module", choices=build.MODULES)
     parser.add_argument("shard", nargs="?", default="0/1")
     parser.add_argument("--again", action="store_true")
-    parser.add_argument("--limit", type=int, default=1)
+    parser.add_argument("--limit", type=int, default=2)
     parser.add_argument("--build", action="store_true")
     options = parser.parse_args()
     programs = build.build()
@@ -168,8 +168,13 @@ def main() -> None:
     keys = {number: key for number, key in build.changes().items() if key.startswith(f"src/{options.module}/")}
     shard, shards = map(int, options.shard.split("/"))
     results = Results(build.WORK / "results" / f"{options.module}.txt")
+    explained = entries(options.module)
     again = SURVIVED if options.again else ()
-    done = {key for key, outcome in results.known.items() if outcome not in again}
+    done = {
+        key
+        for key, outcome in results.known.items()
+        if outcome not in again or any(entry.matches(key) for entry in explained)
+    }
     mine = [number for at, number in enumerate(keys) if at % shards == shard and keys[number] not in done]
     if mine:
         run(mine, usable(record_all(programs, options.limit)), keys, results)

@@ -114,3 +114,45 @@ impl<'a> Rows<'a> {
         Some(row * self.width)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::common::{Boxes, Random, families, naive};
+    use crate::geometry::box_list::BoxList;
+    use crate::geometry::ranks::ranked_dims;
+
+    #[test]
+    fn marks_say_what_comparing_every_pair_says() {
+        let mut random = Random::new(9);
+        let mut answers = [0; 2];
+        for round in 0..2000 {
+            let ndim = 1 + round % 3;
+            // In one dimension a box may hold cells of several words.
+            let sizes: Vec<i64> =
+                (0..ndim).map(|_| random.range(1, [400, 24, 9][ndim - 1])).collect();
+            let mut boxes = families::partition(&sizes, 2 + random.below(200), &mut random).boxes;
+            if random.below(2) == 0 {
+                let offsets: Vec<i64> = sizes.iter().map(|&size| random.range(0, size)).collect();
+                let lengths: Vec<i64> = sizes
+                    .iter()
+                    .zip(&offsets)
+                    .map(|(size, at)| random.range(1, size - at + 1))
+                    .collect();
+                boxes.remove(random.below(boxes.len()));
+                boxes.push(&offsets, &lengths);
+            }
+            let count = boxes.len();
+            let pairs = (0..count).flat_map(|a| (a + 1..count).map(move |b| (a, b)));
+            let apart = pairs.into_iter().all(|(a, b)| naive::intersection(&boxes, a, b).is_none());
+            let Boxes { offsets, sizes, .. } = boxes;
+            let list = BoxList::new_checked(ndim, count, offsets, sizes).unwrap();
+            let dims = ranked_dims(&list, &list.not_empty().unwrap()).unwrap();
+            if let Some(said) = are_disjoint(&dims).unwrap() {
+                assert_eq!(said, apart, "{list:?}");
+                answers[usize::from(apart)] += 1;
+            }
+        }
+        assert!(answers.iter().all(|&count| count > 300), "{answers:?}");
+    }
+}

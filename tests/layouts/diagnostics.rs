@@ -81,6 +81,42 @@ proptest! {
         holes.extend(&boxes);
         prop_assert!(Marks::new(&holes, &sizes).all_owned(&vec![0; sizes.len()], &sizes), "{:?}", found);
     }
+
+    /// The refusal names a box that can't be made longer in any dimension, and the first shard beside it.
+    #[test]
+    fn the_gap_of_a_refusal_is_as_long_as_it_can_be(
+        sizes in prop::collection::vec(1i64..9, 1..=3), count in 2usize..14, seed: u64,
+    ) {
+        let mut random = Random::new(seed);
+        let mut boxes = families::partition(&sizes, count, &mut random).boxes;
+        for _ in 0..1 + random.below(boxes.len()) {
+            boxes.remove(random.below(boxes.len()));
+        }
+        let refused = validate::check_tensor(&boxes.shards(), &sizes);
+        let Err(Error::Model(ModelError::Gap { region, neighbour, .. })) = refused else {
+            return Err(TestCaseError::fail(format!("{refused:?}")));
+        };
+        // The first box that shares something with the gap, if that is made longer in some dimension.
+        let (low, lengths) = (&*region.offsets, &*region.sizes);
+        let first_in = |dim: usize, before: i64, after: i64| {
+            (0..boxes.len()).find(|&index| {
+                let ranges = boxes.offsets(index).iter().zip(boxes.sizes(index)).zip(low.iter().zip(lengths));
+                ranges.enumerate().all(|(own, ((&at, &size), (&low, &length)))| {
+                    let [before, after] = if own == dim { [before, after] } else { [0, 0] };
+                    at < low + length + after && low - before < at + size
+                })
+            })
+        };
+        prop_assert_eq!(first_in(0, 0, 0), None);
+        let mut beside = Vec::new();
+        for dim in 0..sizes.len() {
+            let [before, after] = [first_in(dim, 1, 0), first_in(dim, 0, 1)];
+            prop_assert!(low[dim] == 0 || before.is_some(), "{:?} is longer before", region);
+            prop_assert!(low[dim] + lengths[dim] == sizes[dim] || after.is_some(), "{:?} is longer after", region);
+            beside.extend(before.into_iter().chain(after));
+        }
+        prop_assert_eq!(neighbour.map(|(shard, _)| shard), beside.into_iter().min());
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod digest;
 mod extending;
 mod extents;
 mod geometry_dim_maps;
+mod geometry_lists;
 mod golden;
 mod index_properties;
 mod infer_grids;

@@ -4,8 +4,10 @@
 mod common;
 
 mod models;
+mod nodes;
 mod plan_properties;
 mod reads;
 mod relabel;
 mod reshard_properties;
 mod stack;
+mod summaries;

@@ -1,0 +1,105 @@
+//! Lists of boxes, dim maps and flattened dimensions: what their small questions answer.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::unwrap_used,
+    reason = "tests fail by panicking"
+)]
+
+use crate::common::cuts::block_cyclic;
+use shardspec::geometry::{BoxList, DimMap, ExtentList, Flattening, Stretch};
+use shardspec::model::{Placement, Placements, Shards};
+use shardspec::plan::ReshardPlan;
+
+/// The smallest numbers add up to 0, and two signs may cancel each other: none may go unseen.
+#[test]
+fn negative_numbers_are_refused_however_many_boxes_have_them() {
+    let list = |offsets: &[i64], sizes: &[i64]| {
+        BoxList::new_checked(1, sizes.len(), offsets.to_vec(), sizes.to_vec()).is_some()
+    };
+    assert!(list(&[0, 7], &[7, i64::MAX - 7]));
+    assert!(!list(&[i64::MIN], &[i64::MIN]));
+    assert!(!list(&[i64::MAX], &[i64::MAX]));
+    for wrong in [-1, i64::MIN] {
+        for count in 1..5 {
+            assert!(!list(&vec![wrong; count], &vec![3; count]), "{count} offsets {wrong}");
+            assert!(!list(&vec![3; count], &vec![wrong; count]), "{count} sizes {wrong}");
+        }
+    }
+}
+
+#[test]
+fn a_list_says_whether_it_is_empty() {
+    for count in 0..3 {
+        let list =
+            || BoxList::new_checked(2, count, vec![1; 2 * count], vec![1; 2 * count]).unwrap();
+        assert_eq!(list().is_empty(), count == 0);
+        let extents = ExtentList::of_boxes(list());
+        assert_eq!((extents.is_empty(), extents.len()), (count == 0, count));
+    }
+}
+
+#[test]
+fn the_flattened_dimensions_are_those_that_became_one() {
+    for ndim in 2..5 {
+        for start in 0..ndim {
+            for end in start + 2..=ndim {
+                let flat = Flattening::new(&vec![3; ndim], start..end).unwrap().unwrap();
+                assert_eq!(flat.flattened_dims(), Some(start..end));
+                assert_eq!(flat.ndim(), ndim - (end - start) + 1);
+            }
+        }
+    }
+}
+
+#[test]
+fn holes_are_behind_all_elements_or_may_be_anywhere() {
+    let holes = |length, parts: &[(i64, i64, i64)]| {
+        let stretch =
+            |&(global, local, length): &_| Stretch::interval(global, local, length).unwrap();
+        DimMap::new(length, parts.iter().map(stretch).collect()).unwrap().holes_in()
+    };
+    assert_eq!(holes(5, &[(7, 0, 5)]), 5..5);
+    assert_eq!(holes(8, &[(7, 0, 5)]), 5..8);
+    assert_eq!(holes(8, &[(7, 3, 2), (1, 0, 3)]), 5..8);
+    assert_eq!(holes(8, &[(7, 1, 5)]), 0..8);
+    assert_eq!(holes(8, &[(7, 0, 2), (1, 3, 5)]), 0..8);
+    assert_eq!(holes(8, &[]), 0..8);
+}
+
+#[test]
+fn a_dim_map_ends_past_its_largest_index_wherever_that_stands() {
+    assert_eq!(DimMap::interval(0, 0).unwrap().end(), 0);
+    assert_eq!(DimMap::interval(3, 4).unwrap().end(), 7);
+    assert_eq!(block_cyclic(20, 2, 3, 3).unwrap().end(), 18);
+    let stretches = vec![Stretch::interval(30, 0, 2).unwrap(), Stretch::interval(5, 2, 6).unwrap()];
+    assert_eq!(DimMap::new(8, stretches).unwrap().end(), 32);
+}
+
+/// Shards that have every other index of each of so many dimensions.
+fn periodic(ndim: usize) -> Shards {
+    let every_other = DimMap::new(2, vec![Stretch::new([0, 0], 1, 2, [2, 1]).unwrap()]).unwrap();
+    let boxes = BoxList::new_checked(ndim, 1, vec![0; ndim], vec![2; ndim]).unwrap();
+    let extents = ExtentList::with_maps(boxes, vec![every_other], vec![0; ndim]).unwrap();
+    let placements = Placements::new(std::iter::once(Placement::on_rank(0).unwrap())).unwrap();
+    Shards::from_extents(extents, placements).unwrap()
+}
+
+#[test]
+fn periodic_dimensions_count_as_two_and_more_than_32_are_refused() {
+    for (ndim, is_fine) in [(1, true), (16, true), (17, false), (18, false), (32, false)] {
+        let (source, destination) = (periodic(ndim), periodic(ndim));
+        let result = ReshardPlan::from_shards(source, destination);
+        match result {
+            Ok(plan) => assert!(is_fine && plan.len() == 1, "{ndim} dimensions"),
+            Err(error) => {
+                let text = error.to_string();
+                assert!(
+                    !is_fine && text.contains("more than 32 dimensions"),
+                    "{ndim} dimensions: {text}"
+                );
+            }
+        }
+    }
+}
