@@ -63,6 +63,17 @@ fn what_gains_nothing_stays_where_it_is() {
     assert_eq!((relabelling.moved_before, relabelling.moved_after), (40, 40));
 }
 
+/// Two workers that exchange their names keep one element more, and none keeps its name.
+#[test]
+fn one_element_more_that_stays_is_worth_all_names() {
+    let ends = |boxes: &[(&[i64], &[i64])], ranks: &[i64]| {
+        metadata(on_ranks(&Boxes::of(1, boxes), ranks), &[5])
+    };
+    let source = ends(&[(&[0], &[3]), (&[3], &[2])], &[0, 1]);
+    let destination = ends(&[(&[0], &[2]), (&[2], &[2]), (&[4], &[1])], &[1, 0, 1]);
+    assert_eq!(relabelled(&source, &destination), (3, 2));
+}
+
 #[test]
 fn devices_of_one_owner_are_equally_near() {
     let place = |texts: [&str; 2]| {
