@@ -5,7 +5,7 @@ A change of an operator, a function, an arm or a statement is missed if all test
 compiled into one copy of the library in `target/mutants`, and an environment variable selects one. Each test is run
 by itself: first with none, to find the changes that it reaches; then those that reach a change run with it, until one
 fails. Tests that take longer than `--limit` seconds, at first 2, are left out. Results stay in
-`target/mutants/results`; a change that has one is not tested again. `--again` tests those again that were missed and
+`target/mutants/results`; a change that has one is not tested again. `--again` tests only those that were missed and
 are not explained. `--build` stops after the build.
 
 A missed change is equivalent if no answer depends on it, such as an estimate. `mutants/equivalent.txt` lists these
@@ -168,14 +168,11 @@ def main() -> None:
     keys = {number: key for number, key in build.changes().items() if key.startswith(f"src/{options.module}/")}
     shard, shards = map(int, options.shard.split("/"))
     results = Results(build.WORK / "results" / f"{options.module}.txt")
-    explained = entries(options.module)
-    again = SURVIVED if options.again else ()
-    done = {
-        key
-        for key, outcome in results.known.items()
-        if outcome not in again or any(entry.matches(key) for entry in explained)
-    }
-    mine = [number for at, number in enumerate(keys) if at % shards == shard and keys[number] not in done]
+    mine = [number for at, number in enumerate(keys) if at % shards == shard and keys[number] not in results.known]
+    if options.again:
+        explained = entries(options.module)
+        survivors = (number for number, key in keys.items() if results.known.get(key) in SURVIVED)
+        mine = [number for number in survivors if not any(entry.matches(keys[number]) for entry in explained)]
     if mine:
         run(mine, usable(record_all(programs, options.limit)), keys, results)
     sys.exit(0 if report(options.module, keys, build.places(), results.known) else 1)

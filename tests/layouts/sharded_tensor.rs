@@ -13,11 +13,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 use shardspec::model::{
-    ChunkShardingSpec, CustomPlacement, DataType, Error, Placement, Placements,
-    ShardedTensorMetadata, ShardingDim, ShardingSpec, Shards, TensorProperties, TensorShape,
+    ChunkShardingSpec, CustomPlacement, DataType, Error, Layout, MemoryFormat, Placement,
+    Placements, ShardedTensorMetadata, ShardingDim, ShardingSpec, Shards, TensorProperties,
+    TensorShape,
 };
 use shardspec::transfer::{
-    CopyOptions, Fill, HostView, Keeper, Keepers, LocalShards, ShardedTensor, indices_of,
+    CopyOptions, Fill, HostTransfer, HostView, Keeper, Keepers, LocalShards, ShardedTensor,
+    indices_of,
 };
 
 fn chunks(dim: i64, ranks: i64, sizes: &[i64]) -> ShardedTensorMetadata {
@@ -233,4 +235,52 @@ fn a_tensor_has_the_communicator_that_it_was_given() {
     let tensor = ShardedTensor::new(&chunks(0, 2, &[4, 3]), &[0], Fill::Zero).unwrap();
     assert_eq!(tensor.communicator(), None);
     assert_eq!(tensor.with_communicator(5).communicator(), Some(5));
+}
+
+/// Memory that others have used before is not passed on.
+#[test]
+fn a_new_tensor_is_zeros_where_they_are_asked_for() {
+    let metadata = chunks(0, 2, &[500, 3]);
+    for _ in 0..8 {
+        let tensor = ShardedTensor::new(&metadata, &[0, 1], Fill::Zero).unwrap();
+        for local in 0..2 {
+            assert_eq!(elements(&tensor, local), [0.0; 750]);
+            unsafe { tensor.view(local).unwrap().first().write_bytes(0xff, 3000) };
+        }
+    }
+}
+
+#[test]
+fn only_strided_and_contiguous_tensors_are_made() {
+    let usual = TensorProperties::TORCH_DEFAULT;
+    for (properties, is_fine) in [
+        (usual, true),
+        (TensorProperties { layout: Layout::SparseCoo, ..usual }, false),
+        (TensorProperties { memory_format: MemoryFormat::ChannelsLast, ..usual }, false),
+    ] {
+        let shards = chunks(0, 2, &[4]).shards().clone();
+        let metadata = ShardedTensorMetadata::new(shards, &[4], properties).unwrap();
+        let result = ShardedTensor::new(&metadata, &[0], Fill::Zero);
+        match result {
+            Ok(_) => assert!(is_fine),
+            Err(error) => {
+                assert!(!is_fine && matches!(error, Error::Unsupported { .. }), "{error}")
+            }
+        }
+    }
+}
+
+#[test]
+fn a_full_tensor_of_another_shape_is_neither_scattered_nor_gathered() {
+    let metadata = chunks(0, 2, &[4, 3]);
+    let tensor = ShardedTensor::new(&metadata, &[0, 1], Fill::Zero).unwrap();
+    let views = [0, 1].map(|local| tensor.view(local).unwrap());
+    let shards = LocalShards::new(&metadata, views.iter().enumerate()).unwrap();
+    let mut full = vec![1.0; 20];
+    let options = CopyOptions::default();
+    for (sizes, is_fine) in [([4, 3], true), ([5, 3], false), ([4, 4], false), ([3, 4], false)] {
+        let full = view(&mut full, &sizes);
+        assert_eq!(HostTransfer::scatter(&metadata, &full, &shards, &options).is_ok(), is_fine);
+        assert_eq!(HostTransfer::gather(&metadata, &shards, &full, &options).is_ok(), is_fine);
+    }
 }

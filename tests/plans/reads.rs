@@ -86,6 +86,25 @@ fn reads_get_each_block_of_all_runs_and_no_more_than_the_options_allow() {
     assert!(joined > 100 && divided > 20, "{joined} {divided}");
 }
 
+/// A column of two bytes of nine rows of four: in one read where the options allow it, and else row by row.
+#[test]
+fn a_column_is_as_many_reads_as_the_options_ask_for() {
+    let columns = Boxes::of(2, &[(&[0, 0], &[9, 2]), (&[0, 2], &[9, 2])]);
+    let source = on_ranks(&Boxes::of(2, &[(&[0, 0], &[9, 4])]), &[0]);
+    let plan = ReshardPlan::from_shards(source, on_ranks(&columns, &[1, 2])).unwrap();
+    let lengths = |max_gap, over_read, max_read| {
+        let options = MergeOptions { max_gap, over_read, max_read };
+        let found = plan.reads_of_bits(plan.pieces_into(0), 8, &options).unwrap();
+        found.reads.iter().map(|read| read.length).collect::<Vec<_>>()
+    };
+    assert_eq!(lengths(2, 1.0, 1 << 20), [34]);
+    assert_eq!(lengths(0, 2.0, 1 << 20), [34]);
+    assert_eq!(lengths(0, 1.5, 1 << 20), [2; 9]);
+    assert_eq!(lengths(1, 1.0, 1 << 20), [2; 9]);
+    assert_eq!(lengths(2, 1.0, 10), [10; 3]);
+    assert_eq!(lengths(2, 1.0, 2), [2; 9]);
+}
+
 /// What the bytes of several destinations add up to needs more than 64 bits.
 #[test]
 fn copies_of_a_huge_shard_are_one_read() {

@@ -75,6 +75,16 @@ fn one_element_more_that_stays_is_worth_all_names() {
 }
 
 #[test]
+fn of_two_ways_that_keep_as_much_the_names_stay() {
+    let source = metadata(on_ranks(&Boxes::of(1, &[(&[0], &[2]), (&[2], &[2])]), &[0, 1]), &[4]);
+    let each = Boxes::of(1, &[(&[0], &[1]), (&[1], &[1]), (&[2], &[1]), (&[3], &[1])]);
+    let destination = metadata(on_ranks(&each, &[0, 1, 0, 1]), &[4]);
+    let relabelling = Relabelling::of(&ReshardPlan::new(&source, &destination).unwrap()).unwrap();
+    assert_eq!(relabelling.placements, [0, 1]);
+    assert_eq!((relabelling.moved_before, relabelling.moved_after), (2, 2));
+}
+
+#[test]
 fn devices_of_one_owner_are_equally_near() {
     let place = |texts: [&str; 2]| {
         let list: Vec<_> = texts
