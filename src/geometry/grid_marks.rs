@@ -126,7 +126,7 @@ mod tests {
     fn marks_say_what_comparing_every_pair_says() {
         let mut random = Random::new(9);
         let mut answers = [0; 2];
-        for round in 0..2000 {
+        for round in 0..500 {
             let ndim = 1 + round % 3;
             // In one dimension a box may hold cells of several words.
             let sizes: Vec<i64> =
@@ -153,6 +153,6 @@ mod tests {
                 answers[usize::from(apart)] += 1;
             }
         }
-        assert!(answers.iter().all(|&count| count > 300), "{answers:?}");
+        assert!(answers.iter().all(|&count| count > 60), "{answers:?}");
     }
 }

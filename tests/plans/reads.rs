@@ -99,7 +99,8 @@ fn a_column_is_as_many_reads_as_the_options_ask_for() {
     };
     assert_eq!(lengths(2, 1.0, 1 << 20), [34]);
     assert_eq!(lengths(0, 2.0, 1 << 20), [34]);
-    assert_eq!(lengths(0, 1.5, 1 << 20), [2; 9]);
+    assert_eq!(lengths(0, 1.5, 1 << 20), [6, 6, 6, 6, 2]);
+    assert_eq!(lengths(0, 1.4, 1 << 20), [2; 9]);
     assert_eq!(lengths(1, 1.0, 1 << 20), [2; 9]);
     assert_eq!(lengths(2, 1.0, 10), [10; 3]);
     assert_eq!(lengths(2, 1.0, 2), [2; 9]);
