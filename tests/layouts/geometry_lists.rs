@@ -4,12 +4,13 @@
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     clippy::unwrap_used,
+    clippy::panic,
     reason = "tests fail by panicking"
 )]
 
 use crate::common::cuts::block_cyclic;
-use shardspec::geometry::{BoxList, DimMap, ExtentList, Flattening, Stretch};
-use shardspec::model::{Placement, Placements, Shards};
+use shardspec::geometry::{BoxList, DimMap, ExtentList, Flattening, Region, Stretch};
+use shardspec::model::{Error, ModelError, Placement, Placements, Shards, validate};
 use shardspec::plan::ReshardPlan;
 
 /// The smallest numbers add up to 0, and two signs may cancel each other: none may go unseen.
@@ -102,4 +103,23 @@ fn periodic_dimensions_count_as_two_and_more_than_32_are_refused() {
             }
         }
     }
+}
+
+/// A dimension of five indices is two periods of two, which have owners, and an index more.
+#[test]
+fn a_gap_behind_whole_periods_is_found_there() {
+    let every_other =
+        |start| DimMap::new(2, vec![Stretch::new([start, 0], 1, 2, [2, 1]).unwrap()]).unwrap();
+    let boxes = BoxList::new_checked(1, 2, vec![0; 2], vec![2; 2]).unwrap();
+    let table = vec![every_other(0), every_other(1)];
+    let extents = ExtentList::with_maps(boxes, table, vec![0, 1]).unwrap();
+    let ranks = [0, 1].map(|rank| Placement::on_rank(rank).unwrap());
+    let shards =
+        Shards::from_extents(extents, Placements::new(ranks.into_iter()).unwrap()).unwrap();
+    validate::check_tensor(&shards, &[4]).unwrap();
+    let refused = validate::check_tensor(&shards, &[5]);
+    let Err(Error::Model(ModelError::Gap { region, .. })) = &refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(*region, Region::new(&[4], &[1]));
 }
