@@ -274,3 +274,80 @@ fn is_part_of(part: &DimMap, whole: &DimMap) -> GeometryResult<bool> {
     });
     Ok(same.map(|one| one.length * one.count).sum::<i64>() == part.elements())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::common::Random;
+
+    /// Which block is at each place of the blocks' buffer, by looking at each element.
+    fn by_elements(blocks: DimBlocks, map: &DimMap) -> Option<Vec<Option<i64>>> {
+        let DimBlocks { size, block } = blocks;
+        let is_short = map.length() > 0 && map.global(map.length() - 1) == Some(size - 1);
+        if map.length() % block != 0 && !is_short {
+            return None;
+        }
+        let mut places = vec![None; blocks.ceil(map.length()) as usize];
+        for (local, index) in (0..map.length()).filter_map(|at| Some((at, map.global(at)?))) {
+            let (start, end) = blocks.around(index);
+            let first = local - (index - start);
+            let is_whole =
+                (start..end).all(|other| map.local(other) == Some(first + other - start));
+            if first < 0 || first % block != 0 || !is_whole {
+                return None;
+            }
+            places[(first / block) as usize] = Some(start / block);
+        }
+        Some(places)
+    }
+
+    /// Some blocks of a dimension, each of which is made of elements of several stretches.
+    fn interleaved(blocks: DimBlocks, random: &mut Random) -> Option<DimMap> {
+        let DimBlocks { size, block } = blocks;
+        let (step, local_step) = (random.range(1, 4), random.range(1, 4));
+        let (first, place) = (random.range(0, blocks.count().min(3)), random.range(0, 3));
+        let count = random.range(1, (blocks.count() - first - 1) / step + 2);
+        let starts = |number: i64| [first + number * step, place + number * local_step];
+        let [last, last_place] = starts(count - 1);
+        let mut length = last_place * block + block.min(size - last * block);
+        let mut stretches = Vec::new();
+        for inside in 0..block {
+            // The last block may be short.
+            let has_last = last * block + inside < size;
+            let [global, local] = starts(0).map(|start| start * block + inside);
+            let steps = [step, local_step].map(|step| step * block);
+            stretches.extend(Stretch::new([global, local], 1, count - i64::from(!has_last), steps));
+        }
+        match random.below(6) {
+            // Something is wrong with one of them, or with the length.
+            0 => drop(stretches.pop()),
+            1 => {
+                let which = random.below(stretches.len());
+                let other = stretches[which];
+                let starts = [other.global_start(), other.local_start() + random.range(0, 2)];
+                let steps = [other.global_step(), other.local_step()];
+                stretches[which] = Stretch::new(starts, 1, other.count(), steps)?;
+                length += 1;
+            }
+            2 => length += random.range(1, block),
+            _ => {}
+        }
+        DimMap::new(length, stretches).ok()
+    }
+
+    #[test]
+    fn blocks_of_interleaved_stretches_are_those_that_all_elements_make() {
+        let mut random = Random::new(3);
+        let mut divided = [0; 2];
+        for _ in 0..4000 {
+            let blocks = DimBlocks { size: random.range(8, 60), block: random.range(2, 6) };
+            let Some(map) = interleaved(blocks, &mut random) else { continue };
+            let places = blocks.of_map(&map).ok().map(|found| {
+                (0..found.length()).map(|place| found.global(place)).collect::<Vec<_>>()
+            });
+            assert_eq!(places, by_elements(blocks, &map), "{blocks:?} of {map:?}");
+            divided[usize::from(places.is_some())] += 1;
+        }
+        assert!(divided.iter().all(|&cases| cases > 500), "{divided:?}");
+    }
+}
