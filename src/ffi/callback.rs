@@ -5,11 +5,12 @@
 //! callback `destroy` frees `ctx`. These rules apply to all callbacks:
 //!
 //! - A callback with the return type `shardspec_status` returns a status: its status of success, or
-//!   the status of a failure. The library returns the status of a failure to its caller unchanged.
-//!   The library also returns the message and the numbers in the callback's `err`. `err` is never
-//!   NULL in a callback. The callback need not set the `status` of `err`. The callback may pass
-//!   `err` to the functions that it calls. A message ends at its first NUL. The library replaces
-//!   bytes that are not UTF-8 by U+FFFD. A callback may use all statuses from
+//!   the status of a failure. The library function that called the callback returns the status of a
+//!   failure unchanged. The same function also copies the message and the numbers from the
+//!   callback's `err` into the `err` of its caller. `err` is never NULL in a callback. The callback
+//!   need not set the `status` of `err`, except with `SHARDSPEC_CALLBACK_OK_IN_ERR`. The callback
+//!   may pass `err` to the functions that it calls. A message ends at its first NUL. The library
+//!   replaces bytes that are not UTF-8 by U+FFFD. A callback may use all statuses from
 //!   `SHARDSPEC_USER_STATUS` on for its own failures.
 //! - The status of success is SHARDSPEC_OK (0) by default. `success_status` in the table, or in the
 //!   options of an op, may set another status of success. For callbacks in languages with
@@ -44,14 +45,16 @@
 //!   and AArch64. On other systems, unwinding into the library ends the process.
 //! - A callback must return or unwind. A jump without unwinding, such as longjmp, is forbidden. The
 //!   library can't detect such a jump. After such a jump, the library would never free the objects
-//!   of the call. An op would stay BUSY, and `shardspec_op_unregister` on another thread would
-//!   never return. Threads that copy data for the call would continue to use the caller's memory.
-//!   Asynchronous cancellation of a thread inside of the library also has undefined behaviour.
+//!   of the call. If the callback belongs to an op, this op would stay BUSY, and
+//!   `shardspec_op_unregister` on another thread would never return. Threads that copy data for the
+//!   call would continue to use the caller's memory. Asynchronous cancellation of a thread inside
+//!   of the library also has undefined behaviour.
 //! - `destroy(ctx)` runs exactly once. Before `destroy` runs, all calls of callbacks with this
 //!   `ctx` have returned. After `destroy` has begun, no callback receives this `ctx` again.
 //!   `destroy` runs on the thread that ends the last use of `ctx`. `destroy` also runs if the
 //!   function that received `ctx` fails. `destroy` may be NULL. The library calls the `destroy` of
-//!   a table only if `struct_size` is at least 16.
+//!   a table only if the table's `struct_size` is at least 16, because the field `destroy` ends at
+//!   byte 16.
 
 use std::ffi::c_void;
 

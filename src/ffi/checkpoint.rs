@@ -152,8 +152,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_tensor_name(
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: NOT_FOUND if no file has the tensor (if an index file lists the tensor, the message
-/// names the file from the index); INVALID_ARGUMENT if the name is not UTF-8; INVALID_HANDLE,
-/// NULL_ARGUMENT.
+/// names the file that should have the tensor); INVALID_ARGUMENT if the name is not UTF-8;
+/// INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -170,13 +170,14 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_find_tensor(
     })
 }
 
-/// Writes the element type and the sizes of tensor `tensor`. `sizes` has room for `capacity`
-/// numbers. `*ndim` becomes the number of dimensions. The pointers `dtype`, `sizes` and `ndim` may
-/// be NULL.
+/// Writes the element type and the sizes of tensor `tensor`. `sizes` has `capacity` elements, one
+/// for each dimension. `*ndim` becomes the number of dimensions. The pointers `dtype`, `sizes` and
+/// `ndim` may be NULL.
 ///
 /// torch's distributed checkpoint does not store the sizes of a tensor in its safetensors files.
-/// For a tensor without stored sizes, each size is the end of the last chunk in this dimension. If
-/// the metadata for a read has larger sizes, the read reports the missing elements.
+/// For a tensor without stored sizes, the size in each dimension is the end of the last chunk in
+/// this dimension. A layout for a read may have larger sizes. A read of elements that are in no
+/// chunk fails with GAP.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -232,8 +233,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_tensor_chunks(
 }
 
 /// Creates metadata that describes how tensor `tensor` is stored. The shards are the chunks of the
-/// tensor, and the placements are files. If several files hold the same chunk, the chunk has
-/// replicas. The metadata states the element type.
+/// tensor, and the placements are files. If several files hold the same chunk, the metadata has one
+/// shard for each file, and these shards are replicas. The metadata states the element type.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the checkpoint before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

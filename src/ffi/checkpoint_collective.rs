@@ -23,27 +23,27 @@ use crate::memory::{Shared, try_collect, try_to_vec};
 /// Reads tensors of a checkpoint on all ranks of a communicator together. The result is equal to
 /// the result of `shardspec_checkpoint_read` on each rank. If several shards have the same
 /// elements, one rank reads the elements and sends the elements to the ranks of the other shards.
-/// For these layouts, `shardspec_checkpoint_choose_readers` returns the readers that this function
-/// chooses. All ranks read about equally many bytes.
+/// For the layouts of the items, `shardspec_checkpoint_choose_readers` returns the readers that
+/// this function chooses. All ranks read about equally many bytes.
 ///
 /// All ranks pass the same names and layouts in the same order. Each rank passes all of its own
-/// shards. If `indices` of an item is NULL, `shards` holds all shards of this rank, in the order of
-/// the shards' indices. If `metadata` and `tensor` of an item are NULL, every rank reads the whole
-/// tensor. Each rank opens the checkpoint itself.
+/// shards. For this function, `indices` NULL in an item means all shards of this rank, in the order
+/// of the shards' indices. If `metadata` and `tensor` of an item are NULL, every rank receives the
+/// whole tensor. Each rank opens the checkpoint itself.
 ///
 /// The ranks agree on the tensors before the first read. In each step, the ranks read a group of
-/// tensors with a total size of about 1 GiB. The ranks send these tensors to each other. Each rank
-/// reads shards into their destinations, and sends messages directly from these destinations.
-/// `options` limits the memory for reads, and `comm_options` limits the memory for messages. Reads
-/// also include small gaps between needed parts. Another rank that needs the bytes of a gap may
-/// also read these bytes.
+/// tensors with a total size of about 1 GiB. After these reads, each rank sends the elements that
+/// other ranks need. Each rank reads shards into their destinations, and sends messages directly
+/// from these destinations. `options` limits the memory for reads, and `comm_options` limits the
+/// memory for messages. A read also includes small gaps between needed parts, so several ranks may
+/// read the bytes of a gap.
 ///
 /// `options` and `comm_options` may be NULL, and may differ between ranks. `progress` receives the
-/// number of bytes that this rank has read or received. `whole` has room for `item_count` numbers,
-/// one for each item, and may be NULL. `whole[i]` becomes 1 if item i is complete on this rank,
-/// else 0. `report` may be NULL. `report` counts the reads of this rank and the bytes that the
-/// destinations of this rank need. After a failure during the read, the function also writes
-/// `whole` and `report`.
+/// number of bytes that this rank has read or received. `whole` has `item_count` elements, one for
+/// each item, and may be NULL. `whole[i]` becomes 1 if item i is complete on this rank, else 0.
+/// `report` may be NULL. `report` counts the reads of this rank and the bytes that the destinations
+/// of this rank need. After a failure during the read, the function also writes `whole` and
+/// `report`.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `progress`; `exchange`, `node` and `abort` of a custom transport; `equal` and `hash`
@@ -61,7 +61,7 @@ use crate::memory::{Shared, try_collect, try_to_vec};
 /// rank can't read a file (the message names file, byte and reason); OUT_OF_MEMORY; the status of
 /// `progress` if `progress` cancels the read. If a rank fails during the read, all other ranks
 /// return DISAGREEMENT with the rank, its status and its message. If `progress` cancels the read on
-/// a rank after all bytes of this rank have arrived, only this rank returns the status of
+/// a rank after all bytes of this rank have arrived, only this rank fails, with the status of
 /// `progress`. TRANSPORT_FAILED, or the status of a custom transport, if the transport fails.
 /// Threads: any, but only one thread at a time may use the communicator. During the call, no other
 /// thread may use the destinations.

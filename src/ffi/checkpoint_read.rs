@@ -39,7 +39,8 @@ pub struct shardspec_checkpoint_item {
     /// The layout that the tensor gets in memory. NULL means a layout with one shard: the whole
     /// tensor.
     pub metadata: *const shardspec_metadata,
-    /// The indices of the shards. NULL means shards 0 to `shard_count - 1`.
+    /// The indices of the shards. NULL means shards 0 to `shard_count - 1`. In
+    /// `shardspec_checkpoint_read_collective`, NULL means all shards of the calling rank.
     pub indices: *const usize,
     /// Views of the memory for the shards, with any strides. `shardspec_checkpoint_check` ignores
     /// this field.
@@ -89,9 +90,9 @@ pub const SHARDSPEC_CHECKPOINT_MAX_PROBLEMS: usize = 1024;
 /// `*problem_count` becomes the number of problems. The function stops counting at
 /// `SHARDSPEC_CHECKPOINT_MAX_PROBLEMS`, or at `capacity` if `capacity` is larger. `problems` has
 /// `capacity` elements, one for each problem. `problems` receives the first problems, in the order
-/// of the items. Each problem has a status and a message. In each problem, `index` is the position
-/// of the item. The caller sets each `struct_size` to `sizeof(shardspec_error)`. With `capacity` 0,
-/// `problems` may be NULL.
+/// of the items. Each problem has a status and a message. If `item_count` is not 0, `index` of each
+/// problem is the position of the item in `items`. The caller sets each `struct_size` to
+/// `sizeof(shardspec_error)`. With `capacity` 0, `problems` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -149,7 +150,9 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_check(
 /// incomplete items are undefined.
 ///
 /// The function can read packed elements only if each part of a shard starts and ends at a byte
-/// boundary of the file. The function may write the unused bits behind the last element of a shard.
+/// boundary of the file. There is one exception: a part may end inside of a byte if the chunk and
+/// the row-major shard also end there. In this case, the function may write the unused bits behind
+/// the last element of the shard.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `progress`; `equal` and `hash` of custom placements; `destroy`, if another thread
@@ -159,11 +162,12 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_check(
 /// names tensor, box and file); OVERLAP if chunks contradict each other; SHAPE_MISMATCH,
 /// NDIM_MISMATCH or DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if the elements of a
 /// layout are pending a reduction; ALIASED if destinations share memory; UNSUPPORTED if a part of a
-/// shard starts or ends inside of a byte; UNSUPPORTED_DEVICE, INVALID_ARGUMENT, INDEX_OUT_OF_RANGE,
-/// OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these errors, nothing was
-/// written. During the read: FILE_FAILED or INVALID_FILE if a file can't be read or has changed
-/// since the checkpoint was opened (the message names file, byte and reason). If `progress` cancels
-/// the read, the function returns the status of `progress`.
+/// shard starts or ends inside of a byte and the exception above does not apply;
+/// UNSUPPORTED_DEVICE, INVALID_ARGUMENT, INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY. After one of these errors, nothing was written. During the read:
+/// FILE_FAILED or INVALID_FILE if a file can't be read or has changed since the checkpoint was
+/// opened (the message names file, byte and reason). If `progress` cancels the read, the function
+/// returns the status of `progress`.
 /// Threads: any. No other thread may use the destinations during the call.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

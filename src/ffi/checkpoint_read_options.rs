@@ -39,12 +39,12 @@ pub struct shardspec_checkpoint_read_options {
     /// If the gap between two needed parts of a file has at most this many bytes, one read gets
     /// both parts and the gap. 0 means 4096.
     pub max_gap: u64,
-    /// A read also includes a larger gap if the read is not much longer than its needed bytes. The
-    /// read may have at most `over_read` times the number of needed bytes. 0 means 2.0. With 1.0, a
-    /// read includes only gaps of at most `max_gap` bytes.
+    /// A read also includes a larger gap if the whole read has at most `over_read` times the number
+    /// of its needed bytes. 0 means 2.0. With 1.0, a read includes only gaps of at most `max_gap`
+    /// bytes.
     pub over_read: f64,
-    /// Maximum number of bytes of a read through a buffer. 0 means 2 MiB. The bytes of a read through
-    /// a buffer belong to several places in memory. Each thread allocates one buffer.
+    /// Maximum number of bytes of a read through a buffer. 0 means 2 MiB. A read needs a buffer if
+    /// its bytes belong to several places in memory. Each thread allocates one buffer.
     pub max_read: u64,
     /// The callback that receives the progress, or NULL.
     pub progress: shardspec_progress_fn,

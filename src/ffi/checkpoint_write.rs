@@ -165,8 +165,8 @@ fn tensors_to_write<'a>(given: &'a [TensorArgument<'_>]) -> Result<Vec<TensorToW
 /// all ranks write into one file with whole tensors. The file must be on a file system that all
 /// ranks share. If several owners have replicas of a shard, only one owner writes its replica. All
 /// owners write about equally many bytes. If a view is not row-major, the function writes runs of
-/// at least 1 KiB directly from the view. The function first copies shorter runs, at most 8 MiB at
-/// a time.
+/// at least 1 KiB directly from the view. The function copies shorter runs into a buffer of at most
+/// 8 MiB before the write.
 ///
 /// The function writes the files into a temporary directory. The name of this directory is the path
 /// with the ending `.saving`. The function flushes the files to the disk. The path itself does not
@@ -229,8 +229,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_write(
 /// a checkpoint is at the path; FILE_FAILED, OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE,
 /// NULL_ARGUMENT, OUT_OF_MEMORY. After an error, the path has the old checkpoint. There is one
 /// exception: if only the flush of the directory above the path failed, the path has the new
-/// checkpoint. If the function can't remove an old checkpoint, the old checkpoint stays in the
-/// directory with the ending `.saving`.
+/// checkpoint. If the function can't remove the old checkpoint, the function returns OK, and the
+/// old checkpoint stays in the directory with the ending `.saving`.
 /// Threads: any. No rank may write to the same path during the call.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
