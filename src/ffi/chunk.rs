@@ -52,10 +52,10 @@ pub unsafe extern "C-unwind" fn shardspec_chunk_dim_size(
     })
 }
 
-/// Writes the offset and the size of the chunk that a chunk spec gives to the rank `rank`. The spec
-/// cuts a dimension of `dim_size` elements for `world_size` workers. Chunk i belongs to the spec's
-/// placement i. The offset of an empty chunk is `dim_size`. In the metadata of the spec, the offset
-/// of an empty chunk may be larger.
+/// Writes the offset and the size of the chunk that a chunk spec gives to the rank `rank`. The
+/// dimension of the spec has `dim_size` elements and is cut into `world_size` chunks. Chunk i
+/// belongs to the spec's placement i. The offset of an empty chunk is `dim_size`. In metadata that
+/// the spec builds, the offset of an empty chunk may be larger than `dim_size`.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

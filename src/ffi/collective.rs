@@ -31,9 +31,9 @@
 //!
 //! The agreement requires that a transport delivers each message unchanged, exactly once and in
 //! order. Each message of the agreement has a checksum. If a message of the agreement is damaged,
-//! the receiving rank returns DISAGREEMENT and calls `abort`. The reason is that other ranks may
-//! have agreed already. Without an `abort`, ranks that have agreed keep waiting. Messages with data
-//! have no checksum.
+//! the receiving rank returns DISAGREEMENT and calls `abort`. The rank calls `abort` because other
+//! ranks may have agreed already and may wait for data. Without an `abort`, ranks that have agreed
+//! keep waiting. Messages with data have no checksum.
 
 use crate::comm::{self, Communicator, Root, Scatter};
 use crate::ffi::border::collective::{
@@ -131,7 +131,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather(
 /// `source_shards` holds this rank's `source_shard_count` shards of the layout `source`.
 /// `destination_shards` holds the destinations of this rank's `destination_shard_count` shards of
 /// the layout `destination`. Every element moves directly from its owner to the ranks that need
-/// this element. A rank holds only its own shards of the tensor. `options` may be NULL.
+/// this element. Apart from its own shards, a rank holds elements only in the memory for packing.
+/// `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
@@ -175,10 +176,10 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
 }
 
 /// Cuts a tensor on rank `source_rank` into shards. On each rank, the function creates a sharded
-/// tensor with the shards of that rank. On `source_rank`, `full` is this tensor. On other ranks,
-/// the function ignores `full`. The metadata must state the element type. The sharded tensor stores
-/// its communicator. An op refuses sharded tensors with different communicators. `options` may be
-/// NULL.
+/// tensor with the shards of that rank. On `source_rank`, `full` is the tensor that the function
+/// cuts. On other ranks, the function ignores `full`. The metadata must state the element type.
+/// Each sharded tensor stores the communicator `comm`. An op refuses sharded tensors with different
+/// communicators. `options` may be NULL.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the metadata and `full` before `*out`.
 /// The caller keeps the communicator.

@@ -51,8 +51,8 @@ unsafe fn start_collective(
 /// ended.
 /// Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
 /// `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
-/// Blocks: on other ranks, only if `out` is NULL or memory runs out. If there is no request, the
-/// function itself sends the error to the other ranks.
+/// Blocks: on other ranks, only if `out` is NULL or memory runs out. In these cases, there is no
+/// request, and the function itself sends the error to the other ranks.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
 /// request returns all other errors of `shardspec_comm_transfer`.
@@ -87,8 +87,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_transfer_start(
 /// ended.
 /// Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
 /// `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
-/// Blocks: on other ranks, only if `out` is NULL or memory runs out. If there is no request, the
-/// function itself sends the error to the other ranks.
+/// Blocks: on other ranks, only if `out` is NULL or memory runs out. In these cases, there is no
+/// request, and the function itself sends the error to the other ranks.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
 /// request returns all other errors of `shardspec_comm_scatter`.
@@ -133,8 +133,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter_start(
 /// ended.
 /// Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
 /// `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
-/// Blocks: on other ranks, only if `out` is NULL or memory runs out. If there is no request, the
-/// function itself sends the error to the other ranks.
+/// Blocks: on other ranks, only if `out` is NULL or memory runs out. In these cases, there is no
+/// request, and the function itself sends the error to the other ranks.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
 /// request returns all other errors of `shardspec_comm_gather`.
@@ -172,8 +172,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather_start(
 /// returns. The memory of the shards belongs to the request until the request has ended.
 /// Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
 /// `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
-/// Blocks: on other ranks, only if `out` is NULL or memory runs out. If there is no request, the
-/// function itself sends the error to the other ranks.
+/// Blocks: on other ranks, only if `out` is NULL or memory runs out. In these cases, there is no
+/// request, and the function itself sends the error to the other ranks.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
 /// request returns all other errors of `shardspec_comm_reshard`.
@@ -223,8 +223,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard_start(
 /// shards. The request does not use the memory of the shards.
 /// Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
 /// `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
-/// Blocks: on other ranks, only if `transfer` or `out` is NULL or memory runs out. If there is no
-/// request, the function itself sends the error to the other ranks.
+/// Blocks: on other ranks, only if `transfer` or `out` is NULL or memory runs out. In these cases,
+/// there is no request, and the function itself sends the error to the other ranks.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm`, `transfer` or `out` is NULL;
 /// OUT_OF_MEMORY. The request returns all other errors of `shardspec_transfer_prepare`.
@@ -264,17 +264,18 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare_start(
 ///
 /// With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
 /// OK. If no run has returned OK yet, the run uses the buffers of the preparation. A transfer can
-/// have only one run at a time. Two prepared transfers of the same tensors have two sets of
-/// buffers. To run two transfers at the same time, use two communicators. If an argument is
-/// invalid, the request fails. `shardspec_request_test` or `shardspec_request_wait` returns the
-/// error after the other ranks have received the error.
+/// have only one run at a time. Each prepared transfer remembers its own buffers, even if another
+/// transfer moves the same tensors. To run two transfers at the same time, prepare each transfer
+/// with its own communicator. If an argument is invalid, the request fails.
+/// `shardspec_request_test` or `shardspec_request_wait` returns the error after the other ranks
+/// have received the error.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the arrays and `transfer` when the
 /// function returns. The memory of the shards belongs to the request until the request has ended.
 /// Calls back: `exchange`, `start`, `test` and `abort` of a custom transport; `destroy`, if another
 /// thread frees a handle during the call.
-/// Blocks: on other ranks, only if `out` is NULL or memory runs out. If there is no request, the
-/// function itself sends the error to the other ranks.
+/// Blocks: on other ranks, only if `out` is NULL or memory runs out. In these cases, there is no
+/// request, and the function itself sends the error to the other ranks.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
 /// request returns all other errors of `shardspec_transfer_run`, including the errors about the
@@ -311,8 +312,8 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_start(
 /// Ownership: the caller frees `*out`. The caller may free `message` when the function returns.
 /// Calls back: `exchange`, `start`, `test` and `abort` of a custom transport; `destroy`, if another
 /// thread frees a handle during the call.
-/// Blocks: on other ranks, only if `out` is NULL or memory runs out. If there is no request, the
-/// function itself sends the error to the other ranks.
+/// Blocks: on other ranks, only if `out` is NULL or memory runs out. In these cases, there is no
+/// request, and the function itself sends the error to the other ranks.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
 /// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
 /// request returns INVALID_ARGUMENT if `status` is below 1 or `message` is not UTF-8; NULL_ARGUMENT

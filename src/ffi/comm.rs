@@ -88,8 +88,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new(
 /// has `size` elements, one for each rank. `comms[r]` becomes the handle of rank `r`. Only one
 /// thread at a time may use a handle. The receiver of a message copies the message once.
 ///
-/// If a rank frees its communicator during an exchange with other ranks, all later exchanges of the
-/// group fail with TRANSPORT_FAILED. Exchanges also fail if two ranks pass different lengths for a
+/// If a rank frees its communicator during an exchange with other ranks, all later exchanges of all
+/// ranks fail with TRANSPORT_FAILED. Exchanges also fail if two ranks pass different lengths for a
 /// message. If a message can't arrive, the rank that waits for the message returns with an error.
 /// In a child process after fork, the library refuses exchanges.
 ///
@@ -213,9 +213,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_size(
 /// Exchanges messages between ranks. The functions of a custom transport may call this function,
 /// but only with another communicator.
 ///
-/// If a rank sends messages to itself, the library itself copies the i-th send to the i-th receive.
-/// The library ignores empty messages. The library does not call the transport for empty messages
-/// and for messages of a rank to itself. Ranks without messages may omit the call.
+/// The library itself copies the messages of a rank to itself: the i-th send to itself goes to the
+/// i-th receive from itself. The library ignores empty messages. The transport receives only
+/// messages with data between two different ranks. Ranks without messages may omit the call.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange` of a custom transport; `destroy`, if another thread frees a handle during

@@ -27,9 +27,9 @@ use crate::model::Error;
 /// ranks, their collectives return DISAGREEMENT.
 ///
 /// The new communicator sends its messages through `comm`, so calls with the two communicators need
-/// one common order. On each rank, only one call at a time may use one of the two communicators.
-/// All members must make these calls in the same order. An abort of one communicator also aborts
-/// the other communicator.
+/// one common order. On each rank, a call with one of the two communicators must end before the
+/// next call with either communicator begins. All members must make these calls in the same order.
+/// An abort of one communicator also aborts the other communicator.
 ///
 /// Ownership: the caller keeps the lists and frees `*out`. The caller may free `comm` before
 /// `*out`. The library frees the transport when the program has freed all communicators that use

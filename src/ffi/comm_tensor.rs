@@ -33,8 +33,8 @@ pub struct shardspec_comm_tensor {
     /// Number of elements of `destination_shards`.
     pub destination_shard_count: usize,
     /// The element type. If all its fields are 0, the element type comes from the layouts or from
-    /// the shards. In a batch of several tensors, a rank may have no shard of this tensor. A rank
-    /// without a shard must set `dtype`, except if the layouts state the element type.
+    /// the shards. In a batch of several tensors, a rank without a shard of this tensor must set
+    /// `dtype`, except if the layouts state the element type.
     pub dtype: shardspec_dtype,
     /// This field must be 0.
     pub reserved: u32,

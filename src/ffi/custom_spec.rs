@@ -259,10 +259,11 @@ impl Sharder for CustomSpec {
 /// name, the library calls `equal` with the `ctx` of each spec.
 ///
 /// The library checks the shards that `build_metadata` adds. The library refuses shards outside of
-/// the tensor, overlaps, gaps and wrong numbers of dimensions. The error's message has the type's
-/// name. The shards of a custom spec depend on the tensor. For a custom spec,
-/// `shardspec_spec_shard_count` and `shardspec_spec_placement` therefore fail with WRONG_SPEC_TYPE.
-/// Use `shardspec_metadata_shard_count` and `shardspec_metadata_shard_placement` instead.
+/// the tensor, overlaps, gaps and wrong numbers of dimensions. The message of each such error has
+/// the name of the spec's type. The shards of a custom spec depend on the tensor. For a custom
+/// spec, `shardspec_spec_shard_count` and `shardspec_spec_placement` therefore fail with
+/// WRONG_SPEC_TYPE. Use `shardspec_metadata_shard_count` and `shardspec_metadata_shard_placement`
+/// instead.
 ///
 /// Ownership: the library copies the name and the table. The library owns `ctx` from the call on,
 /// also if the call fails. The library calls `destroy(ctx)` when the spec has been freed and no

@@ -92,11 +92,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_digest(
 /// digests if their values are equal.
 ///
 /// `shards[i]` is shard `indices[i]` of the metadata. With `indices` NULL, `shards[i]` is shard i.
-/// `digests` has room for `shard_count` numbers. `digests[i]` becomes the CRC-64/NVME of the bytes
-/// of `shards[i]` in row-major order. The function does not read holes, and holes count as zeros.
-/// Two shards with equal values at the same places have equal digests, also on different ranks and
-/// with different strides. The digest of a shard without holes is equal to the CRC-64/NVME of a
-/// file that holds the shard's bytes in row-major order.
+/// `digests` has `shard_count` elements, one for each shard. `digests[i]` becomes the CRC-64/NVME
+/// of the bytes of `shards[i]` in row-major order. The function does not read holes, and holes
+/// count as zeros. Two shards with equal values at the same places have equal digests, also on
+/// different ranks and with different strides. The digest of a shard without holes is equal to the
+/// CRC-64/NVME of a file that holds the shard's bytes in row-major order.
 ///
 /// `options->max_threads` limits the number of threads. `options` may be NULL.
 ///

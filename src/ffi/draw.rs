@@ -178,8 +178,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_draw(
 
 /// Draws the owners of a tensor's elements, for any list of shards. `sizes` holds the `ndim` sizes
 /// of the tensor. The shards need not cover the tensor, and may overlap. The picture marks gaps,
-/// overlaps and elements outside of the tensor. The marks show why the library refuses to create
-/// metadata from a list of shards. The function writes the picture to `buffer`, NUL-terminated and
+/// overlaps and elements outside of the tensor. If the library refuses to create metadata from the
+/// list, the marks show the reason. The function writes the picture to `buffer`, NUL-terminated and
 /// in UTF-8. With `options` NULL, the picture is a text of 80 columns without colours.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture,

@@ -50,9 +50,9 @@ pub struct shardspec_error {
     pub got: i64,
     /// The bound for the refused value, or 0.
     pub limit: i64,
-    /// For an error in an array argument: the position in the array, such as 3 for `placements[3]`.
-    /// For an error in a layout as text or as bytes: the number of the wrong byte, counted from 0.
-    /// For all other errors: -1.
+    /// For an error in an array argument, the number is the position in the array, such as 3 for
+    /// `placements[3]`. For an error in a layout as text or as bytes, the number is the position of
+    /// the wrong byte, counted from 0. For all other errors, the number is -1.
     pub index: i64,
     /// A text that names the argument, the value and the remedy. The text is UTF-8 and ends in NUL.
     pub message: [c_char; SHARDSPEC_MESSAGE_CAPACITY],

@@ -202,8 +202,8 @@ fn lengths_of(
 /// Blocks: no.
 /// Errors: INVALID_DIM if the tensor does not have these dimensions; INVALID_ARGUMENT if
 /// `dim_count` is below 2, a size is negative or the shards are flattened already; NDIM_MISMATCH if
-/// the shards have another number of dimensions; OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY.
+/// the shards do not have `ndim - dim_count + 1` dimensions; OVERFLOW, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

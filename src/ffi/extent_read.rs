@@ -34,9 +34,9 @@ fn stretches_of(shards: &Shards, shard: usize, dim: usize) -> Outcome<Vec<shards
 /// the shard's buffer. An interval of indices is one stretch with one block. If the shard is empty
 /// in this dimension, there is no stretch.
 ///
-/// `stretches` has room for `capacity` elements, one for each stretch. `*needed` becomes the number
-/// of stretches. `needed` may be NULL. With capacity 0, only `*needed` is written, and `stretches`
-/// may be NULL.
+/// `stretches` has `capacity` elements, one for each stretch. `*needed` becomes the number of
+/// stretches. `needed` may be NULL. With capacity 0, only `*needed` is written, and `stretches` may
+/// be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -59,9 +59,9 @@ pub unsafe extern "C-unwind" fn shardspec_shards_get_stretches(
 /// in the order of the shard's buffer. An interval of indices is one stretch with one block. If the
 /// shard is empty in this dimension, there is no stretch.
 ///
-/// `stretches` has room for `capacity` elements, one for each stretch. `*needed` becomes the number
-/// of stretches. `needed` may be NULL. With capacity 0, only `*needed` is written, and `stretches`
-/// may be NULL.
+/// `stretches` has `capacity` elements, one for each stretch. `*needed` becomes the number of
+/// stretches. `needed` may be NULL. With capacity 0, only `*needed` is written, and `stretches` may
+/// be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

@@ -144,9 +144,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard_flat(
 }
 
 /// Writes the position of shard `index` inside of a tensor. The position consists of the distance
-/// from the start of the tensor, and of the shape and the strides of the shard. This function only
-/// computes numbers, so the tensor need not exist. The function `shardspec_metadata_view_shard`
-/// writes a `shardspec_tensor_view` instead of numbers.
+/// from the start of the tensor, and of the shape and the strides of the shard. This function
+/// computes only numbers, so the tensor need not exist. The function
+/// `shardspec_metadata_view_shard` writes a `shardspec_tensor_view` instead of numbers.
 ///
 /// `*byte_offset` becomes the distance in bytes from the tensor's element at index 0 to the shard's
 /// element at index 0. For an empty shard, `*byte_offset` becomes 0. `shape` and `strides` receive

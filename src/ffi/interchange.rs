@@ -1,10 +1,10 @@
 //! Layouts as JSON and as bytes.
 //!
 //! A program can store layouts in files, or send layouts to another program, as a JSON text or as
-//! bytes. Each form contains the whole value. If a program writes a spec or metadata and reads it
-//! again, the result is equal to the original. Two equal values with equal meshes and equal names
-//! of dimensions have equal texts and equal bytes. Another version of the library may write a
-//! different text for the same value.
+//! bytes. Each of the two forms contains the whole layout. If a program writes a spec or metadata
+//! and reads it again, the result is equal to the original. Two equal layouts with equal meshes and
+//! equal names of dimensions have equal texts and equal bytes. Another version of the library may
+//! write a different text for the same layout.
 //!
 //!   char text[1024];
 //!   size_t needed;    // With the NUL; unchanged if the call fails.
@@ -21,8 +21,9 @@
 //!
 //! The functions that read a layout check the whole text or all bytes. Input from an unknown source
 //! is therefore safe to read. The functions also make all checks of a new layout, and refuse a
-//! field that this version of the library does not know. The error's `index` is the position of the
-//! wrong byte, counted from 0. The error's message names an unknown field.
+//! field that this version of the library does not know. If one of these functions refuses a
+//! layout, the error's `index` is the position of the wrong byte, counted from 0. The error's
+//! message names an unknown field.
 //!
 //! Custom specs and custom placements contain functions of the caller, and functions can't be
 //! stored. The functions that write a layout therefore refuse custom specs and custom placements.
@@ -254,7 +255,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_new_from_bytes(
 /// and elements of the plan. A message is all data that moves from one owner to another. The
 /// summary also has the number of elements that move between each pair of owners. If the plan's
 /// layouts state an element type, the summary also has the numbers of bytes. The summary is for
-/// people, and for programs that show a plan. No function reads a summary.
+/// people, and for programs that show a plan. No function of the library reads a summary.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
 /// its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
