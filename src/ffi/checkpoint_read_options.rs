@@ -25,7 +25,8 @@ pub type shardspec_progress_fn = Option<
     ) -> shardspec_status,
 >;
 
-/// Options of a read. A field that is 0 has its default value. No option changes the result.
+/// Options of a read. A field that is 0 has its default value. No option changes the elements that
+/// a successful read writes.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_checkpoint_read_options {
