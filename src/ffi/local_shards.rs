@@ -50,7 +50,8 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_index(
 
 /// Writes to `*out` a view of local shard `local`. The function writes the view's shape and strides
 /// into `shape` and `strides`. The two arrays have room for `capacity` numbers each. `capacity`
-/// must be at least the number of dimensions. For an empty shard, `out->data` becomes NULL.
+/// must be at least the number of dimensions of the view. For an empty shard, `out->data` becomes
+/// NULL.
 ///
 /// Ownership: `out->shape` and `out->strides` point to the caller's two arrays. The memory at
 /// `out->data` belongs to the sharded tensor. The caller may read and write this memory until the

@@ -21,10 +21,10 @@ use crate::memory::try_collect;
 /// order. For a box of one element, the result is the list of all shards that own the element. The
 /// first of these shards is the primary owner of the element.
 ///
-/// `offsets` and `sizes` hold `ndim` numbers >= 0. The box may reach past the end of the tensor.
-/// For an empty box, the list of shards is empty. `indices` has room for `capacity` numbers.
-/// `*needed` becomes the number of shards. `needed` may be NULL. With capacity 0, only `*needed` is
-/// written, and `indices` may be NULL.
+/// `offsets` and `sizes` hold `ndim` numbers >= 0 each. The box may reach past the end of the
+/// tensor. For an empty box, the list of shards is empty. `indices` has room for `capacity`
+/// numbers. `*needed` becomes the number of shards. `needed` may be NULL. With capacity 0, only
+/// `*needed` is written, and `indices` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -74,9 +74,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_at(
 /// Writes the replica number of a shard to `*number`. Two shards count as equal if they have the
 /// same elements at the same places of their buffers. The replica number is the number of equal
 /// shards with a lower index. `*primary` becomes the lowest index among this shard and all shards
-/// that are equal to it. A program that writes or reads each element once uses only primary owners.
-/// For a shard without elements, the replica number is 0, and `*primary` becomes the index of the
-/// shard itself. `number` and `primary` may be NULL.
+/// that are equal to it. A program that writes or reads each element once uses only shards with
+/// replica number 0. For a shard without elements, the replica number is 0, and `*primary` becomes
+/// the index of the shard itself. `number` and `primary` may be NULL.
 ///
 /// Time: n * log(n) for n shards in the first call, if the metadata has replicas. The metadata
 /// keeps the result for later calls.
@@ -105,7 +105,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_replica(
 }
 
 /// For each of `element_count` elements, writes the index of the shard that owns the element, and
-/// the element's index in the buffer of that shard.
+/// the element's index in the buffer of that shard. For an element of several replicas, the shard
+/// is the primary owner: the replica with the lowest index.
 ///
 /// `elements` holds one row for each element, with one number for each dimension of the tensor.
 /// `shards` has room for `element_count` numbers. `local_indices` has room for `element_count`
@@ -155,9 +156,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_locate(
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE if a shard does not exist or an index is outside of the shard's
-/// buffer (the error has the dimension, the index, the limit and the position in the array);
-/// NOT_FOUND if an index is inside of a hole, because a hole has no elements; INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// buffer (the error has the dimension, the index, the limit and the element's position in
+/// `shards`); NOT_FOUND if an index is inside of a hole, because a hole has no elements;
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -4,7 +4,7 @@ use std::ffi::c_char;
 
 use crate::ffi::border::sized::Grows;
 
-/// Equal pieces (torch: `torch.chunk`). The last pieces may be shorter or empty.
+/// Pieces of equal size (torch: `torch.chunk`). Only the last pieces may be shorter or empty.
 pub const SHARDSPEC_RULE_CHUNK: i32 = 1;
 /// Pieces with sizes that differ by at most one (NumPy: `numpy.array_split`).
 pub const SHARDSPEC_RULE_BALANCED: i32 = 2;
@@ -16,11 +16,11 @@ pub const SHARDSPEC_RULE_WEIGHTS: i32 = 4;
 /// second block, and so on. Piece 0 follows the last piece.
 pub const SHARDSPEC_RULE_CYCLIC: i32 = 5;
 
-/// A value of the field `repeat`. When the library cuts a dimension, it chooses the repeat from the
-/// number of units. With the rule CYCLIC, a unit is a block. With all other rules, a unit is a
-/// granule. If there are at least as many units as coordinates, the repeat is 1. If there are fewer
-/// units than coordinates, the repeat is the number of coordinates divided by the number of units.
-/// The division must have no remainder.
+/// A value of the field `repeat`. When the library cuts a dimension, the library computes `repeat`
+/// from the number of units. With the rule CYCLIC, a unit is a block. With all other rules, a unit
+/// is a granule. If there are at least as many units as coordinates, the repeat is 1. If there are
+/// fewer units than coordinates, the repeat is the number of coordinates divided by the number of
+/// units. The division must have no remainder.
 pub const SHARDSPEC_REPEAT_AS_NEEDED: i64 = -1;
 
 /// The sum of the values.
@@ -56,8 +56,8 @@ pub struct shardspec_segment {
     /// 1 means that the library refuses pieces of different sizes. -1 means that the library allows
     /// pieces of different sizes. 0 means the value of `even` in the cut.
     pub even: i32,
-    /// Number of consecutive positions that always belong to one piece. 0 means the value of
-    /// `granule` in the cut.
+    /// Number of positions of a granule. All positions of a granule belong to the same piece. 0
+    /// means the value of `granule` in the cut.
     pub granule: i64,
     /// Number of neighbouring coordinates that have the same piece, or
     /// `SHARDSPEC_REPEAT_AS_NEEDED`. 0 means the value of `repeat` in the cut.
@@ -101,9 +101,9 @@ pub struct shardspec_cut {
     /// 1 means that the library refuses pieces of different sizes. 0 and -1 mean that the library
     /// allows pieces of different sizes. CYCLIC ignores this field.
     pub even: i32,
-    /// Number of consecutive positions that always belong to one piece. 0 means 1. The last granule
-    /// of a dimension may be shorter. With SIZES, each piece must start at a multiple of the
-    /// granule. CYCLIC ignores this field.
+    /// Number of positions of a granule. All positions of a granule belong to the same piece. 0
+    /// means 1. The last granule of a dimension may be shorter. With SIZES, each piece must start
+    /// at a multiple of the granule. CYCLIC ignores this field.
     pub granule: i64,
     /// Number of neighbouring coordinates that have the same piece. 0 means 1. The number must
     /// divide the size of the axis. `SHARDSPEC_REPEAT_AS_NEEDED` is also allowed, except for SIZES
@@ -187,8 +187,8 @@ unsafe impl Grows for shardspec_partial {
 
 /// Describes how a tensor is laid out over a mesh. The library first flattens dimensions, then pads
 /// dimensions, and then cuts dimensions. Initialise the struct with `SHARDSPEC_MESH_LAYOUT_INIT`,
-/// or set all fields to zero before you set `struct_size`. The initial layout replicates the
-/// tensor.
+/// or set all fields to zero before you set `struct_size`. If no other field is set, the layout
+/// replicates the tensor on all devices.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_mesh_layout {

@@ -169,9 +169,9 @@ pub unsafe extern "C-unwind" fn shardspec_cut_check(
 /// cuts are legal for degree k, `forbidding[k - 1]` becomes -1. `forbidding` has room for
 /// `max_degree` numbers. `shardspec_cut_check` returns the reason for an illegal cut.
 ///
-/// A cut with a list of sizes or weights is legal for one degree only. A cut with `repeat` =
-/// `SHARDSPEC_REPEAT_AS_NEEDED` may have fewer heads than coordinates. With fewer heads than
-/// coordinates, neighbouring coordinates have the same head. An example:
+/// A cut with a list of sizes or weights is legal for only one degree. A cut with `repeat` =
+/// `SHARDSPEC_REPEAT_AS_NEEDED` may have fewer positions than coordinates. For example, with 8
+/// heads on 16 coordinates, two neighbouring coordinates have the same head. An example of a call:
 ///
 ///   shardspec_cut cuts[] = {SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT};
 ///   const int64_t lengths[] = {32, 8, 4096};     // heads, key and value heads, hidden size
@@ -298,7 +298,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_coordinates(
     })
 }
 
-/// Writes the name of a dimension into `buffer`. The name comes from the `dim_names` that the
+/// Writes the name of dimension `dim` into `buffer`. The name comes from the `dim_names` that the
 /// metadata was created with.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including

@@ -74,8 +74,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata(
 /// Creates the metadata of a tensor that `spec` cuts, with names for the dimensions of the tensor.
 /// `sizes` holds `ndim` numbers, one for each dimension. `dim_names` holds `ndim` texts, one for
 /// each dimension. A spec that was created with the name of a dimension cuts the dimension with
-/// that name. `shardspec_metadata_dim_name` returns these names. With `properties` NULL, the
-/// metadata states no element type and accepts data of any type.
+/// that name. `shardspec_metadata_dim_name` returns the names in `dim_names`. With `properties`
+/// NULL, the metadata states no element type and accepts data of any type.
 ///
 /// Ownership: the library copies `dim_names`. The caller frees `*out`. The caller may free the spec
 /// before `*out`.
@@ -131,10 +131,11 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_with_dim_names(
 /// Errors: ILLEGAL_CUT if a shard has only a part of a block, has a block that is not contiguous,
 /// or has padding that ends inside of a block; NDIM_MISMATCH if the tensor does not have `ndim`
 /// dimensions; UNSUPPORTED if blocks are not contiguous in flattened dimensions; INVALID_ARGUMENT
-/// if a block size is below 1; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. With ILLEGAL_CUT, the
-/// message names the nearest legal cuts. With ILLEGAL_CUT, the error's `first_shard` is the shard's
-/// index, `dim` is the dimension of the shard's buffer, `got` is the index of the cut, and `limit`
-/// is the length of the block at the cut.
+/// if a block size is below 1; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If a shard has only a
+/// part of a block, the message names the nearest legal cuts. With ILLEGAL_CUT, the error's
+/// `first_shard` is the shard's index, `dim` is the dimension of the shard's buffer, and `limit` is
+/// the length of the block. `got` is the index of a cut inside of a block, the start of a block
+/// that is not contiguous, or the length of the padded buffer.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -351,11 +352,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_equal(
 }
 
 /// Writes to `*out` the fingerprint of the layout: a hash of 64 bits. The fingerprint depends on
-/// the indices of the elements in each shard, on their order in the buffer, and on the placements.
-/// The fingerprint does not depend on the sizes and properties of the tensor, on replicas or on
-/// partial axes. The result of `shardspec_metadata_hash` also depends on the sizes, the properties,
-/// the replicas and the partial axes. Equal layouts have equal fingerprints in all processes that
-/// use the same version of the library.
+/// the indices of the elements in each shard, on the order of these elements in the shard's buffer,
+/// and on the placements. The fingerprint does not depend on the sizes and properties of the
+/// tensor, on replicas or on partial axes. The result of `shardspec_metadata_hash` also depends on
+/// the sizes, the properties, the replicas and the partial axes. Equal layouts have equal
+/// fingerprints in all processes that use the same version of the library.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

@@ -8,12 +8,12 @@
 //!   XLA       {devices=[2,2]<=[2,2]T(1,0) last_tile_dim_replicate}   {devices=[2]1,0}   {replicated}
 //!   SHARDY    sharding<@mesh, [{"x"}, {}], replicated={"y"}>
 //!
-//! `shardspec_spec_parse` can read a text that `shardspec_spec_format` wrote from a spec. The old
-//! spec and the new spec give equal layouts. One of the two specs may refuse a tensor that the
-//! other spec accepts. The reason is the field `even` of cuts, which texts do not contain. A cut
-//! with `even` 1 refuses pieces of different sizes. A cut from a text of JAX has `even` 1, and a
-//! cut from a text of DTensor has `even` 0. If a text of XLA or Shardy cuts a dimension several
-//! times, these cuts have `even` 1.
+//! If `shardspec_spec_format` writes a spec as a text, `shardspec_spec_parse` can create a new spec
+//! from this text. The old spec and the new spec give equal layouts. One of the two specs may
+//! refuse a tensor that the other spec accepts. The reason is the field `even` of cuts, which texts
+//! do not contain. A cut with `even` 1 refuses pieces of different sizes. A cut from a text of JAX
+//! has `even` 1, and a cut from a text of DTensor has `even` 0. If a text of XLA or Shardy cuts a
+//! dimension several times, these cuts have `even` 1.
 //!
 //!   shardspec_spec_parse(SHARDSPEC_NOTATION_DTENSOR, "RS(1)", mesh, &spec, &err);
 //!   shardspec_spec_format(spec, SHARDSPEC_NOTATION_JAX, 2, text, sizeof text, NULL, &err);

@@ -17,13 +17,13 @@
 //! - An op may call any function of this header, and may call itself. An op may register,
 //!   unregister and dispatch other ops. An op may free the handles that it received as arguments.
 //! - When `shardspec_op_unregister` returns SHARDSPEC_OK, all calls of the op have ended, no
-//!   further call can begin, and the op's `destroy` has returned. `shardspec_op_unregister` waits
-//!   for calls of the op on other threads.
+//!   further call can begin, and the op's `destroy` has returned. Outside of all ops,
+//!   `shardspec_op_unregister` waits for calls of the op on other threads.
 //! - Inside of an op, `shardspec_op_unregister` does not wait. If an op unregisters itself, the
 //!   function fails with SHARDSPEC_BUSY and changes nothing. If an op unregisters another op, and
-//!   calls of the other op are still running, the function also fails with SHARDSPEC_BUSY. Two ops that unregister each other on two threads
-//!   therefore do not deadlock. After SHARDSPEC_BUSY, call `shardspec_op_unregister` again later,
-//!   or outside of all ops.
+//!   calls of the other op are still running on other threads, the function also fails with
+//!   SHARDSPEC_BUSY. Two ops that unregister each other on two threads therefore do not deadlock.
+//!   After SHARDSPEC_BUSY, call `shardspec_op_unregister` again later, or outside of all ops.
 //! - An op may itself wait for another thread, for example with a join. The library can't detect
 //!   such a wait. The thread that the op waits for must not unregister the op.
 //! - While a program replaces an op, one of the two ops is always registered under the name. New
@@ -75,9 +75,9 @@ static OPS: Registry<Function> = Registry::new();
 /// no results, `result_count` is 0.
 ///
 /// Arguments are valid during the call only. The caller frees sharded tensors among the results.
-/// The authors of the op and of its callers decide who owns the memory at other pointers. If an op
-/// fails, the caller of the op receives no results. A failed op must free all objects that it has
-/// created.
+/// The library does not manage the memory at all other pointers. The authors of the op and of its
+/// callers decide who owns this memory. If an op fails, the caller of the op receives no results. A
+/// failed op must free all objects that it has created.
 pub type shardspec_op_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -202,7 +202,7 @@ pub unsafe extern "C-unwind" fn shardspec_op_unregister(
     guard(err, || OPS.unregister(handle::key("op", op)?).map_err(ended))
 }
 
-/// Writes 1 to `*out` if an op is registered under these names, else 0.
+/// Writes 1 to `*out` if an op is registered under the names `spec_type` and `op_name`, else 0.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
@@ -223,8 +223,8 @@ pub unsafe extern "C-unwind" fn shardspec_op_is_registered(
     })
 }
 
-/// Writes to `*out` the handle of the op that is registered under these names. Calls by handle are
-/// faster than calls by name.
+/// Writes to `*out` the handle of the op that is registered under the names `spec_type` and
+/// `op_name`. Calls by handle are faster than calls by name.
 ///
 /// Ownership: there is nothing to free.
 /// Calls back: no.
@@ -282,11 +282,11 @@ pub unsafe extern "C-unwind" fn shardspec_op_list(
 /// Ownership: the caller keeps all arguments and frees sharded tensors among the results.
 /// Calls back: the op's `function`; `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: NOT_FOUND if no op is registered under these names; INVALID_HANDLE if the spec or a
-/// sharded tensor among the arguments is not a valid handle; INVALID_ARGUMENT if a value does not
-/// match its kind or two arguments have the same name; NO_ARGUMENTS, NO_SHARDED_TENSOR,
-/// COMMUNICATOR_MISMATCH, NULL_ARGUMENT, OUT_OF_MEMORY. If the op fails, the function returns the
-/// op's status and message. After an error, no result was written.
+/// Errors: NOT_FOUND if no op is registered as `op_name` for the type of `spec`; INVALID_HANDLE if
+/// the spec or a sharded tensor among the arguments is not a valid handle; INVALID_ARGUMENT if a
+/// value does not match its kind or two arguments have the same name; NO_ARGUMENTS,
+/// NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH, NULL_ARGUMENT, OUT_OF_MEMORY. If the op fails, the
+/// function returns the op's status and message. After an error, no result was written.
 /// Threads: any.
 /// Source: `_dispatch_custom_op` of torch.
 /// Since: ABI 0.

@@ -28,11 +28,11 @@ use crate::transfer::{HostTransfer, LocalShards, ShardArguments, ShardedTensor};
 /// Errors: NOT_FOUND if the caller does not pass a source that a destination needs, or if the plan
 /// does not include a destination; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or
 /// UNSUPPORTED_DEVICE if a view does not fit its shard (the error's `first_shard` is the index of
-/// the shard, and `index` is its position in the array); ALIASED if a destination shares memory
-/// with a source or with another destination; UNSUPPORTED if so many source elements have equal
-/// addresses that the check for ALIASED would take longer than the copy; INVALID_ARGUMENT if a
-/// shard is passed twice or `options` are invalid; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+/// the shard, and `index` is its position in `sources` or `destinations`); ALIASED if a destination
+/// shares memory with a source or with another destination; UNSUPPORTED if so many source elements
+/// have equal addresses that the check for ALIASED would take longer than the copy;
+/// INVALID_ARGUMENT if a shard is passed twice or `options` are invalid; INDEX_OUT_OF_RANGE,
+/// OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
 /// Threads: any. During the call, no other thread may write the sources or use the destinations.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -68,9 +68,9 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute(
 
 /// Copies elements from the local shards of `source` to the local shards of `destination`. The plan
 /// defines which elements the function copies. `source` must have the source layout of the plan,
-/// and `destination` must have the destination layout. The function compares the whole layouts. A
-/// comparison of shapes is not enough: shards of a fused QKV weight may have equal shapes and
-/// different rows. `options` may be NULL.
+/// and `destination` must have the destination layout. The function compares whole layouts, and not
+/// only shapes. Shards of a fused QKV weight may have equal shapes and different rows. `options`
+/// may be NULL.
 ///
 /// The function writes all elements of every local shard of `destination`. All source shards that
 /// these destination shards need must be local shards of `source`.
@@ -104,10 +104,11 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute_sharded_tensors(
 }
 
 /// Writes the fingerprints of the two layouts of the plan. A fingerprint is a hash of 64 bits. A
-/// fingerprint depends on the indices of the elements in each shard, on their order in the buffer,
-/// and on the placements. Equal layouts have equal fingerprints in all processes that use the same
-/// version of the library. Before you execute a stored plan, compare these fingerprints with the
-/// fingerprints of the metadata (`shardspec_metadata_fingerprint`).
+/// fingerprint depends on the indices of the elements in each shard, on the order of these elements
+/// in the shard's buffer, and on the placements. Equal layouts have equal fingerprints in all
+/// processes that use the same version of the library. Before the execution of a stored plan,
+/// compare these fingerprints with the fingerprints of the two metadata objects
+/// (`shardspec_metadata_fingerprint`).
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

@@ -18,8 +18,8 @@ use crate::ffi::plan::{give, shardspec_plan};
 /// `nodes` has `node_count` numbers. Ranks on the same node have equal numbers. A negative number
 /// means that the node of the rank is unknown. Ranks from `node_count` on also have an unknown
 /// node. An owner with an unknown node counts as the only owner on its node. The index r in
-/// `nodes[r]` is the placement rank. `shardspec_comm_node` returns the nodes of a communicator's
-/// ranks.
+/// `nodes[r]` is the rank of a placement. `shardspec_comm_node` returns the nodes of a
+/// communicator's ranks.
 ///
 /// If ranks move a tensor by a plan from this function (`shardspec_comm_tensor`), all ranks must
 /// pass plans that read the same sources. If the plans differ, all ranks return DISAGREEMENT.

@@ -1,4 +1,4 @@
-//! Reads of a plan's bytes. In the header it is part of the section on traffic.
+//! Reads of a plan's bytes. In the header they are part of the section on traffic.
 
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle;
@@ -106,10 +106,11 @@ pub(super) fn over_read_argument(given: f64, usual: f64) -> Outcome<f64> {
 /// gets these bytes.
 ///
 /// `reads` receives the reads, ordered by their offsets. `runs` receives the runs of all reads, in
-/// the order of the reads. The `source_offset` of a run is the distance from the first byte of its
-/// read. The function divides a long run between several reads. With `options` NULL, the function
-/// uses the defaults. `itemsize` is the number of bytes of an element. With `itemsize` 0, the
-/// function uses the element type that the plan's layouts state.
+/// the order of the reads. The `source_offset` of a run counts from the first byte of the run's
+/// read, and not from the start of the source shard's buffer. If the options do not allow one read
+/// for a whole run, the function divides the run between several reads. With `options` NULL, the
+/// function uses the defaults. `itemsize` is the number of bytes of an element. With `itemsize` 0,
+/// the function uses the element type that the plan's layouts state.
 ///
 /// `*needed_reads` becomes the number of reads, and `*needed_runs` becomes the number of runs.
 /// `needed_reads` and `needed_runs` may be NULL. `reads` and `runs` may be NULL. The function
@@ -150,8 +151,9 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_reads(
 /// these bytes.
 ///
 /// `reads` receives the reads, ordered by source shard, then by their offsets. `runs` receives the
-/// runs of all reads, in the order of the reads. The `source_offset` of a run is the distance from
-/// the first byte of its read. The function divides a long run between several reads. With
+/// runs of all reads, in the order of the reads. The `source_offset` of a run counts from the first
+/// byte of the run's read, and not from the start of the source shard's buffer. If the options do
+/// not allow one read for a whole run, the function divides the run between several reads. With
 /// `options` NULL, the function uses the defaults. `itemsize` is the number of bytes of an element.
 /// With `itemsize` 0, the function uses the element type that the plan's layouts state.
 ///

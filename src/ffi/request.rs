@@ -31,7 +31,7 @@
 //!   program may use the buffers again. If the transport can't abort (MPI), the function completes
 //!   the request instead.
 //! - `shardspec_request_wait` may copy with a second thread, which ends before the function
-//!   returns. `shardspec_request_test` copies a few MiB at most before it checks the messages
+//!   returns. `shardspec_request_test` copies at most a few MiB before it checks the messages
 //!   again.
 //! - If a transport has no `start`, a request makes progress only inside of
 //!   `shardspec_request_wait`. Without `start`, `shardspec_request_test` writes 0 until the program

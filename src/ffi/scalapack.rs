@@ -28,10 +28,10 @@ pub const SHARDSPEC_SCALAPACK_ENTRY_COUNT: usize = 9;
 /// before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT if an entry is wrong (the message has its name, value and number, and
-/// the error's `index` is its position), if `entry_count` is not 9, or if the mesh does not have 2
-/// axes; INDEX_OUT_OF_RANGE if the mesh does not have the device; INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if an entry is wrong (the message has its name, its value and its
+/// number from 1 to 9, and the error's `index` is its position from 0 to 8), if `entry_count` is
+/// not 9, or if the mesh does not have 2 axes; INDEX_OUT_OF_RANGE if the mesh does not have the
+/// device; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Source: `DESCINIT` of ScaLAPACK.
 /// Since: ABI 0.
@@ -53,12 +53,12 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_scalapack(
 }
 
 /// Writes a descriptor of ScaLAPACK into `descriptor`. The descriptor describes a matrix with
-/// `rows` rows and `columns` columns. The mesh of the spec has 2 axes. The descriptor belongs to
-/// the process on device `device` of this mesh. A cyclic cut of dimension 0 over the first axis
+/// `rows` rows and `columns` columns. The mesh of the spec must have 2 axes. The descriptor belongs
+/// to the process on device `device` of this mesh. A cyclic cut of dimension 0 over the first axis
 /// gives MB and RSRC. A cyclic cut of dimension 1 over the second axis gives NB and CSRC. A cut by
 /// the rule CHUNK gives blocks of the size of a chunk. CTXT becomes `context`. LLD becomes the
-/// number of rows of the process, or 1 if the process has no rows. If the local matrix has more
-/// rows in memory, the program must increase LLD.
+/// number of rows of the process, or 1 if the process has no rows. If the starts of neighbouring
+/// columns are more than LLD elements apart in memory, the program must increase LLD.
 ///
 /// `descriptor` has `capacity` elements. `*needed` becomes 9. `needed` may be NULL. With capacity
 /// 0, only `*needed` is written, and `descriptor` may be NULL.

@@ -3,7 +3,7 @@
 //! A spec can cut any number of tensors. Three types of spec are built in. A "chunk" spec cuts one
 //! dimension into equal chunks. An "enumerable" spec lists the shards. A "mesh" spec cuts
 //! dimensions over the axes of a mesh (`shardspec_spec_new_mesh`). `shardspec_spec_new_custom`
-//! creates specs of your own types.
+//! creates specs of types that the program defines.
 //!
 //! Source: torch's `ChunkShardingSpec` and `EnumerableShardingSpec`.
 

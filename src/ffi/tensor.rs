@@ -210,8 +210,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_fill_shard(
 
 /// Writes to `*out` a view of shard `index` inside of `full`, without a copy of the data. The
 /// function writes the view's shape and strides into `shape` and `strides`. The two arrays have
-/// room for `capacity` numbers each. `capacity` must be at least the number of dimensions. For an
-/// empty shard, `out->data` becomes NULL.
+/// room for `capacity` numbers each. `capacity` must be at least the number of dimensions of the
+/// tensor. For an empty shard, `out->data` becomes NULL.
 ///
 /// Ownership: `out->shape` and `out->strides` point to the caller's two arrays. `out->data` points
 /// into the memory of `full`.

@@ -2,11 +2,12 @@
 //!
 //! These functions assume that the buffer of every shard is row-major and contiguous. A run is a
 //! list of blocks of bytes. The blocks have equal lengths, and are at equal distances. The runs
-//! from a source to a destination describe all bytes that move between the two. The bytes are in
-//! the same order on both sides. A sender packs all blocks of its runs in their order. The receiver
-//! unpacks the blocks of the same runs in the same order. Runs suit `preadv`, MPI's
-//! `MPI_Type_create_hvector` and RDMA. Reads (`shardspec_read`) suit sources in files. If needed
-//! bytes are near each other, one read gets these bytes and the gaps between them.
+//! from a source to a destination describe all bytes that move between the two. Block k of a run at
+//! the source moves to block k of the run at the destination. A sender packs all blocks of the
+//! first run, then all blocks of the second run, and so on. The receiver unpacks the blocks of the
+//! same runs in the same order. Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA. Reads
+//! (`shardspec_read`) suit sources in files. If needed bytes are near each other, one read gets
+//! these bytes and the gaps between them.
 //!
 //! Ranks in the functions of this section are ranks of placements. Rank -1 stands for all
 //! placements without a rank.
@@ -322,11 +323,11 @@ unsafe fn answer_runs(
 ///
 /// `placement_indices` receives one number for each of the destination's different placements, in
 /// the order of `shardspec_metadata_placement_text`. Number i is the index of the suggested new
-/// placement for all shards with placement i. `shardspec_metadata_relabel` accepts this array.
-/// `*needed` becomes the number of placements. `needed` may be NULL. With capacity 0,
-/// `placement_indices` may be NULL. `*moved_before` becomes the number of elements that change
-/// owners without the suggestion. `*moved_after` becomes the number of elements that change owners
-/// with the suggestion. `moved_before` and `moved_after` may be NULL.
+/// placement for all shards with placement i. `shardspec_metadata_relabel` accepts this array. The
+/// array has room for `capacity` numbers. `*needed` becomes the number of placements. `needed` may
+/// be NULL. With capacity 0, `placement_indices` may be NULL. `*moved_before` becomes the number of
+/// elements that change owners without the suggestion. `*moved_after` becomes the number of
+/// elements that change owners with the suggestion. `moved_before` and `moved_after` may be NULL.
 ///
 /// Time: at worst p * (e + p) * log(p) for p placements. The number e counts the pairs of a
 /// destination placement and a source owner that have elements in common.
@@ -357,9 +358,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_suggest_placements(
 }
 
 /// Creates a copy of `metadata` with other placements. In the copy, shards with placement i get
-/// placement `placement_indices[i]` of the same metadata. Placements are numbered from 0, in the
-/// order of their first appearance in the list of shards. `placement_count` is the number of
-/// placements.
+/// placement `placement_indices[i]` of `metadata`. Placements are numbered from 0, in the order of
+/// their first appearance in the list of shards. `placement_count` is the number of placements.
 ///
 /// Ownership: the caller frees `*out`. The caller may free `metadata` before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle

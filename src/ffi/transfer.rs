@@ -15,9 +15,9 @@
 //!
 //! `shardspec_comm_transfer` moves a batch once. To move a batch many times, call
 //! `shardspec_transfer_prepare` once and `shardspec_transfer_run` each time. In the preparation,
-//! the ranks agree on the batch, plan the messages and allocate memory. In a run, each rank first
-//! sends only one small message in each of ceil(log2 n) rounds for n ranks. After these rounds, the
-//! ranks move the data.
+//! the ranks agree on the batch, plan the messages and allocate memory. In a run on n ranks, there
+//! are first ceil(log2 n) rounds. In each round, each rank sends one small message. After these
+//! rounds, the ranks move the data.
 //!
 //! `shardspec_comm_transfer_start`, `shardspec_transfer_prepare_start` and
 //! `shardspec_transfer_start` do not wait for other ranks. These functions create requests, which
@@ -147,8 +147,8 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare(
 /// buffers, pass all tensors of the preparation again in `tensors`, in the same order. Each shard
 /// must have the shape, strides and element type that the shard had in the preparation. The run
 /// uses the shards of `tensors`, compares the tags, and ignores all other fields. Each `tag` must
-/// be NULL or be equal to the tag of the preparation. The first run with other buffers takes a
-/// little longer than the next runs with these buffers.
+/// be NULL or be equal to the tag of the preparation. The first run with new buffers takes a little
+/// longer than the next runs with the same buffers.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom

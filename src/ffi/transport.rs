@@ -1,4 +1,4 @@
-//! Transports: the functions of the user's that a communicator is made from.
+//! Transports: functions of the program that move messages for a communicator.
 
 use std::ffi::{c_char, c_void};
 use std::fmt::Display;
@@ -128,8 +128,8 @@ pub struct shardspec_comm_vtable {
     pub destroy: shardspec_destroy_fn,
     /// Exchanges messages. NULL is not allowed.
     pub exchange: shardspec_exchange_fn,
-    /// The status that `exchange` returns on success: 0, `SHARDSPEC_CALLBACK_OK` or
-    /// `SHARDSPEC_CALLBACK_OK_IN_ERR`.
+    /// The status that `exchange`, `start`, `test` and `wait` return on success: 0,
+    /// `SHARDSPEC_CALLBACK_OK` or `SHARDSPEC_CALLBACK_OK_IN_ERR`.
     pub success_status: shardspec_status,
     /// This field must be 0.
     pub reserved: i32,
