@@ -1,4 +1,4 @@
-//! Metadata from its parts: which dimensions are flattened, the mesh, names of dimensions.
+//! Parts of metadata: the flattened dimensions, the mesh and the names of dimensions.
 
 use std::ffi::c_char;
 

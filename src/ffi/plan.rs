@@ -106,10 +106,10 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new_for_destinations(
 /// the destination shard, the plan reads the element from this shard. For all other elements with
 /// several source shards, the plan chooses an owner. All owners supply about equally many of these
 /// elements. A group is a set of elements that the same source shards hold. The plan assigns the
-/// largest groups first, each to the owner with the fewest elements so far. The plan divides a
-/// group that is too large for one owner. If source shards overlap in very many ways, the plan uses
-/// fewer and larger groups. Equal lists always make equal plans. `shardspec_plan_new_on_nodes`
-/// makes a plan that prefers sources on the same node.
+/// largest groups first. Among the owners that hold a group, the owner with the fewest elements so
+/// far gets the group. The plan divides a group that is too large for one owner. If source shards
+/// overlap in very many ways, the plan uses fewer and larger groups. Equal lists always make equal
+/// plans. `shardspec_plan_new_on_nodes` makes a plan that prefers sources on the same node.
 ///
 /// Ownership: the caller frees `*out`. The caller may free both lists before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -117,9 +117,9 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new_for_destinations(
 /// Blocks: no.
 /// Errors: GAP if some elements of a destination shard are in no source shard (the error's
 /// `first_shard` is the index of this shard, and the message names a box of missing elements);
-/// UNSUPPORTED if source shards overlap in too many ways; OVERFLOW if the number of elements of a
-/// destination shard does not fit in 64 bits; NDIM_MISMATCH, INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY.
+/// UNSUPPORTED if source shards overlap in too many ways, even for larger groups; OVERFLOW if the
+/// number of elements of a destination shard does not fit in 64 bits; NDIM_MISMATCH,
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
