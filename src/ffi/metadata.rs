@@ -352,11 +352,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_equal(
 }
 
 /// Writes to `*out` the fingerprint of the layout: a hash of 64 bits. The fingerprint depends on
-/// the indices of the elements in each shard, on the order of these elements in the shard's buffer,
-/// and on the placements. The fingerprint does not depend on the sizes and properties of the
-/// tensor, on replicas or on partial axes. The result of `shardspec_metadata_hash` also depends on
-/// the sizes, the properties, the replicas and the partial axes. Equal layouts have equal
-/// fingerprints in all processes that use the same version of the library.
+/// the indices of each shard's elements, on the order of these elements in the shard's buffer, and
+/// on the placements. The fingerprint does not depend on the sizes and properties of the tensor, on
+/// replicas or on partial axes. The result of `shardspec_metadata_hash` also depends on the sizes,
+/// the properties, the replicas and the partial axes. Equal layouts have equal fingerprints in all
+/// processes that use the same version of the library.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

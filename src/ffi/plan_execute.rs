@@ -104,8 +104,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute_sharded_tensors(
 }
 
 /// Writes the fingerprints of the two layouts of the plan. A fingerprint is a hash of 64 bits. A
-/// fingerprint depends on the indices of the elements in each shard, on the order of these elements
-/// in the shard's buffer, and on the placements. Equal layouts have equal fingerprints in all
+/// fingerprint depends on the indices of each shard's elements, on the order of these elements in
+/// the shard's buffer, and on the placements. Equal layouts have equal fingerprints in all
 /// processes that use the same version of the library. Before the execution of a stored plan,
 /// compare these fingerprints with the fingerprints of the two metadata objects
 /// (`shardspec_metadata_fingerprint`).
