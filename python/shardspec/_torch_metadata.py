@@ -120,7 +120,8 @@ def from_sharded_tensor_metadata(metadata: TorchMetadata) -> ShardedTensorMetada
 def to_sharded_tensor_metadata(metadata: ShardedTensorMetadata) -> TorchMetadata:
     """Converts metadata to the metadata of torch's `ShardedTensor`.
 
-    The metadata must state its element type. Shards that are not boxes, and replicas, are refused.
+    The metadata must state its element type. The function refuses replicas, and shards that are not
+    boxes.
 
     >>> spec = ChunkShardingSpec(0, ["rank:0", "rank:1"])
     >>> theirs = to_sharded_tensor_metadata(spec.build_metadata((4, 2), TensorProperties("float32")))
@@ -167,8 +168,8 @@ def from_storage_metadata(stored: TensorStorageMetadata,
 def to_storage_metadata(metadata: ShardedTensorMetadata) -> TensorStorageMetadata:
     """Converts metadata to the description of a tensor in a distributed checkpoint.
 
-    The description has a chunk for each shard. For a set of replicas, the description has only one
-    chunk. The metadata must state its element type. Shards that are not boxes are refused.
+    The description has one chunk for each set of replicas, and one chunk for each other shard. The
+    metadata must state its element type. The function refuses shards that are not boxes.
 
     >>> spec = ChunkShardingSpec(0, ["rank:0", "rank:1"])
     >>> theirs = to_storage_metadata(spec.build_metadata((4, 2), TensorProperties("float32")))

@@ -237,7 +237,8 @@ def patch() -> Patch:
     `validate_non_overlapping_shards_metadata` and `check_tensor` check the shards of a
     `ShardedTensor`. `create_read_items_for_chunk_list` plans the reads of a distributed checkpoint.
     The new functions accept and refuse the same shards as torch's functions, and plan the same
-    reads. The exceptions have the classes of torch's exceptions. If shards do not cover a tensor, the message names a missing box.
+    reads. The exceptions have the classes of torch's exceptions. If shards do not cover a tensor,
+    the message of the exception names a missing box.
 
     Modules that imported these functions also get the new functions. If the functions are already
     replaced, `patch` does nothing. In nested `with patch():` blocks, only the outermost block calls

@@ -100,10 +100,10 @@ class Checkpoint(Handle, Mapping[str, StoredTensor]):
     def check(self, destinations: Mapping[str, Destination] | Iterable[tuple[str, Destination]] = (),
               ) -> list[ShardspecError]:
         """Returns all reasons why tensors can't be read. The `index` of a reason is the position of
-        the tensor.
+        the tensor in `destinations`.
 
-        Without destinations, returns all problems of the checkpoint. If a destination has a layout,
-        a list of shard indices may replace its tensors.
+        Without destinations, returns all problems of the checkpoint. For a destination with a
+        layout, pass the tensors of its shards, or only a list of the shards' indices.
         """
         items = _Items(destinations, write=False)
         room = FIRST_ROOM
@@ -125,12 +125,13 @@ class Checkpoint(Handle, Mapping[str, StoredTensor]):
              whole: list[bool] | None = None) -> ReadReport:
         """Reads the elements that the destinations need into memory.
 
-        One read gets bytes that are near each other. A gap of at most `max_gap` bytes is always
-        part of the read. A larger gap is part of the read if the whole read has at most `over_read`
-        times as many bytes as its needed bytes. The library calls `progress` with the number of
-        bytes that have been read and the number of all bytes. An exception in `progress` cancels
-        the read. `whole` receives one value for each destination: true if the destination was read
-        completely. If the read fails, `whole` is also set.
+        One read from a file gets needed bytes that are near each other. A gap between needed bytes
+        is always part of the read if the gap has at most `max_gap` bytes. A larger gap is part of
+        the read if the whole read has at most `over_read` times as many bytes as its needed bytes.
+        The library calls `progress` with the number of bytes that have been read and the number of
+        all bytes. An exception in `progress` cancels the read. `whole` receives one value for each
+        destination: true if the destination was read completely. The library sets `whole` also if
+        the call fails.
         """
         how = _Reading(self, destinations, progress, whole, max_threads, max_gap, over_read, max_read)
         with how:
@@ -143,7 +144,8 @@ class Checkpoint(Handle, Mapping[str, StoredTensor]):
                         max_read: int = 0, memory_limit: int = 0,
                         progress: Callable[[int, int], Any] | None = None,
                         whole: list[bool] | None = None) -> ReadReport:
-        """Reads tensors on all ranks of a communicator together. One rank reads each stored byte.
+        """Reads tensors on all ranks of a communicator together. The ranks share the work: for each
+        stored byte, only one rank reads the byte.
 
         All ranks pass the same names and layouts in the same order. Each rank passes all of its own
         shards. If several shards have the same elements, one rank reads these elements and sends

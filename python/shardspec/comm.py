@@ -273,9 +273,10 @@ class Communicator(Handle):
               hint: copies.Hint | None = None) -> list[Any]:
         """Cuts a tensor of rank `src_rank` into the shards of all ranks.
 
-        `full` is ignored on other ranks. Returns this rank's shards, in the order of the metadata:
-        `shards`, or new tensors. If `shards` and `full` are None, the metadata must state the element
-        type of the new tensors. Packing uses at most `memory_limit` bytes; 0 means 64 MiB.
+        On all other ranks, the method ignores `full`. Returns this rank's shards, in the order of
+        the metadata: `shards`, or new tensors. If `shards` and `full` are None, the metadata must
+        state the element type of the new tensors. Packing uses at most `memory_limit` bytes; 0
+        means 64 MiB.
         """
         given: list[Any] = []
         together(lib.comm_scatter, self, lambda: self._for_shard(
@@ -313,7 +314,8 @@ class Communicator(Handle):
     def gather(self, metadata: ShardedTensorMetadata, shards: Iterable[Any] | ShardedTensor,
                full: Any = None, dst_rank: int = 0, *, memory_limit: int = 0, max_threads: int = 0,
                hint: copies.Hint | None = None) -> Any:
-        """Copies the shards of all ranks into a tensor, on `dst_rank` or on ALL_RANKS.
+        """Copies the shards of all ranks into a tensor on the rank `dst_rank`. With ALL_RANKS as
+        `dst_rank`, every rank receives the tensor.
 
         On a rank that receives the tensor, returns `full` or a new tensor. On other ranks, returns
         None.

@@ -27,7 +27,7 @@ class Segment:
     """A range of a dimension that is cut separately, such as the keys of a fused QKV weight.
 
     `size` is the number of indices in the segment. The other fields have the meaning of the fields
-    of `Cut`. If a field is None, the segment takes the value of the cut.
+    of `Cut`. If a field is None, the segment takes the value of this field from its cut.
     """
 
     size: int
@@ -64,11 +64,11 @@ class Cut:
       coordinate gets the next block, and so on.
 
     A granule is a block of `granule` neighbouring indices that stay in one piece, such as the rows
-    of an attention head. With `even`, pieces of different sizes are refused. With `repeat` n, n
-    neighbouring coordinates have the same piece. With REPEAT_AS_NEEDED, the library computes n from
-    the numbers of coordinates and granules. `segments` are ranges of the dimension that are cut
-    separately: a number of equal segments, or a list of sizes or of Segment. A coordinate has one
-    piece of each segment, in the order of the segments.
+    of an attention head. With `even`, the library refuses pieces of different sizes. With `repeat`
+    n, n neighbouring coordinates have the same piece. With REPEAT_AS_NEEDED, the library computes n
+    from the numbers of coordinates and granules. `segments` are ranges of the dimension that are
+    cut separately: a number of equal segments, or a list of sizes or of Segment. A coordinate has
+    one piece of each segment, in the order of the segments.
 
     >>> Cut(0, "tp", granule=128).check(1024, 8)
     >>> check_degrees([(12, Cut(0, "tp", even=True))], 5)

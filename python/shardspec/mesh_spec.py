@@ -43,11 +43,12 @@ class MeshShardingSpec(BuiltInSpec):
     dimension cuts the pieces of the first. Each axis is used at most once. If no cut uses an axis,
     all devices along this axis have the same elements.
 
-    `flatten=(first, count)` makes one dimension of `count` dimensions from `first` on, in row-major
-    order. `pad={dim: length}` lengthens dimensions to a length or to a `Multiple`. The added places
-    hold no element. Dimensions are first flattened, then padded, then cut. `partial={axis:
-    reduction}` marks axes as pending a reduction, such as "sum" or "max". The spec stores the mark.
-    The library refuses to move elements that are pending a reduction.
+    `flatten=(first, count)` joins `count` neighbouring dimensions to one dimension, in row-major
+    order. The first of these dimensions is `first`. `pad={dim: length}` lengthens dimensions to a
+    length or to a `Multiple`. The added places hold no element. Dimensions are first flattened,
+    then padded, then cut. `partial={axis: reduction}` marks axes as pending a reduction, such as
+    "sum" or "max". The spec stores the mark. The library refuses to move elements that are pending
+    a reduction.
 
     >>> spec = MeshShardingSpec(Mesh({"dp": 2, "tp": 2}), [Cut(0, "tp")])
     >>> [shard.shard_offsets for shard in spec.build_metadata((4,)).shards_metadata]
@@ -94,9 +95,9 @@ class MeshShardingSpec(BuiltInSpec):
     @classmethod
     def weights(cls, dim: int | str, weights: Iterable[int],
                 placements: Iterable[Any]) -> MeshShardingSpec:
-        """Cuts one dimension in proportion to weights, one for each placement. All sizes are
-        rounded down, and the pieces with the largest remainders get one more index. A piece with
-        weight 0 is empty."""
+        """Cuts one dimension in proportion to weights, one for each placement. The library rounds
+        all sizes down. Some indices remain, and the pieces that lost the largest fractions get one
+        more index each. A piece with weight 0 is empty."""
         return cls(_line(placements),
                    [Cut(dim, AXIS, "weights", weights=tuple(integers("weights", weights)))])
 

@@ -81,7 +81,8 @@ class ShardedTensorMetadata(Handle):
 
     @classmethod
     def from_json(cls, text: str | bytes) -> ShardedTensorMetadata:
-        """Returns the metadata of a JSON text. The `index` of a `ShardspecError` is the wrong byte.
+        """Returns the metadata of a JSON text. The `index` of a `ShardspecError` is the number of
+        the wrong byte of the text.
 
         The method checks the bounds of the shards, and refuses overlaps and gaps.
         """
@@ -228,8 +229,8 @@ class ShardedTensorMetadata(Handle):
                       max_threads: int = 0) -> Any:
         """Returns the CRC-64/NVME of each shard that is passed. Equal replicas have equal digests.
 
-        Pass the shards in the order of the metadata, or by index. The result has the form of the
-        argument. Holes count as zeros.
+        Pass the shards in the order of the metadata, or by index. The result is a dictionary if the
+        argument is a dictionary, else a list. Holes count as zeros.
         """
         return copies.shard_digests(self, shards, copies.options(max_threads, None))
 
@@ -306,8 +307,10 @@ class ShardedTensorMetadata(Handle):
         return bool(lib.answer(ctypes.c_int32, lib.metadata_has_replicas, self))
 
     def replica(self, shard: int) -> tuple[int, int]:
-        """Compares the shard with shards of lower indices that have the same elements at the same
-        places. Returns the number of these shards, and the lowest index."""
+        """Returns the replica number of a shard, and the index of its primary shard. Two shards are
+        replicas if they have the same elements at the same places of their buffers. The replica
+        number counts the replicas with lower indices. The primary shard is the replica with the
+        lowest index, or this shard itself."""
         number, primary = ctypes.c_size_t(), ctypes.c_size_t()
         lib.metadata_replica(self, self._index(shard, "shard"), ctypes.byref(number),
                              ctypes.byref(primary))

@@ -279,7 +279,8 @@ class Plan(Handle):
         return self._traffic(lib.plan_shard_traffic, itemsize, "Q")
 
     def rank_traffic(self, itemsize: int = 0) -> list[tuple[int, int, int]]:
-        """Returns source rank, destination rank and bytes, for each pair. -1 stands for no rank."""
+        """Returns source rank, destination rank and bytes, for each pair with traffic. -1 stands
+        for an owner without a rank."""
         return self._traffic(lib.plan_rank_traffic, itemsize, "q")
 
     def _traffic(self, function: Any, itemsize: int, typecode: str) -> list[tuple[int, int, int]]:
@@ -301,10 +302,11 @@ class Plan(Handle):
                     over_read: float = 0.0, max_read: int = 0) -> list[Read]:
         """Returns the reads that get the bytes of `shard_runs`, for a source in a file or far away.
 
-        One read gets bytes that are near each other. A gap of at most `max_gap` bytes (default:
-        4096) is part of the read. A larger gap is part of the read if the whole read has at most
-        `over_read` times as many bytes as its needed bytes. An `over_read` of 0 means 2.0. A read
-        of several blocks has at most `max_read` bytes (0: 2 MiB).
+        One read gets needed bytes that are near each other. A gap between needed bytes is part of
+        the read if the gap has at most `max_gap` bytes (default: 4096). A larger gap is part of the
+        read if the whole read has at most `over_read` times as many bytes as its needed bytes. An
+        `over_read` of 0 means 2.0. A read of several blocks has at most `max_read` bytes. A
+        `max_read` of 0 means 2 MiB.
 
         >>> columns = [ShardMetadata([0, 0], [4096, 64], "rank:0")]
         >>> plan = Plan([ShardMetadata([0, 0], [4096, 128], "rank:0")], columns)
@@ -331,10 +333,10 @@ class Plan(Handle):
     def suggest_placements(self) -> tuple[list[int], int, int]:
         """Suggests a permutation of the destination's placements, so that the fewest elements move.
 
-        Returns three values. The first value is a list for `relabel`: for each placement, the index
-        of the new placement of its shards. The second value is the number of elements that move
-        without the suggestion. The third value is the number of elements that move with the
-        suggestion.
+        Returns three values. The first value is a list for `relabel`, with one entry for each
+        different placement of the destination. Entry i is the index of the new placement for all
+        shards with placement i. The second value is the number of elements that move without the
+        suggestion. The third value is the number of elements that move with the suggestion.
         """
         needed, before, after = ctypes.c_size_t(), ctypes.c_int64(), ctypes.c_int64()
         lib.plan_suggest_placements(self, None, 0, ctypes.byref(needed), None, None)
@@ -367,8 +369,9 @@ def _again(kind: type[Plan], source: Layout, destination: Layout,
 
 def relabel(metadata: ShardedTensorMetadata,
             placement_indices: Iterable[int]) -> ShardedTensorMetadata:
-    """Returns metadata with the same boxes and other placements, as `suggest_placements` returns
-    them.
+    """Returns metadata with the same elements in each shard, and with other placements. Shards with
+    placement i get the
+    placement with the index `placement_indices[i]`. `suggest_placements` returns such a list.
     """
     numbers = indices("placement_indices", placement_indices, ctypes.c_uint32)
     return ShardedTensorMetadata._of(

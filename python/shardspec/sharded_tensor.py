@@ -113,7 +113,8 @@ class ShardedTensor:
         the tensor.
 
         If `layout` is a spec, the method builds metadata with `tensor_properties`. If the spec has
-        its own `fill_shard`, `fill_shard` fills the shards of an owner.
+        its own `fill_shard`, the method calls `fill_shard` for each local shard. With `indices`,
+        the method copies the shards and does not call `fill_shard`.
         """
         source, how = view("full", full), copies.options(max_threads, hint)
         if isinstance(layout, spec.ShardingSpec) and indices is None:
@@ -279,7 +280,8 @@ class ShardedTensor:
 
     @property
     def requires_grad(self) -> bool:
-        """True if the tensor requires gradients. The library only stores this property."""
+        """True if the tensor requires gradients. The library stores this property, but computes no
+        gradients."""
         return self.tensor_properties.requires_grad
 
     def gather(self, full: Any = None, *, max_threads: int = 0,

@@ -112,7 +112,8 @@ class ShardingSpec(abc.ABC):
 
     @staticmethod
     def from_json(text: str | bytes) -> BuiltInSpec:
-        """Returns the spec of a JSON text. The `index` of a `ShardspecError` is the wrong byte."""
+        """Returns the spec of a JSON text. The `index` of a `ShardspecError` is the number of the
+        wrong byte of the text."""
         from .interchange import from_json, spec_of  # It knows specs, and so imports this module.
 
         return spec_of(from_json(lib.spec_new_from_json, text))
