@@ -3,9 +3,9 @@
  * the bytes.
  *
  * A spec describes how to cut tensors. A spec and the sizes of a tensor give metadata. Metadata lists the
- * shards of one tensor and their owners. With metadata, the library cuts buffers into shards and joins
- * shards. With a communicator, the library cuts and joins buffers across many processes. A sharded tensor
- * is metadata together with the shards that are in this process.
+ * shards of one tensor and their owners. With metadata, the library cuts a buffer into shards, and joins
+ * shards into a buffer. With a communicator, the shards can be in many processes. A sharded tensor is
+ * metadata together with the shards that are in this process.
  *
  *   const char *placements[] = {"rank:0", "rank:1"};
  *   const int64_t sizes[] = {1000, 64};
@@ -72,11 +72,13 @@
  *   needs later. There is one exception: the caller may pass memory or a context together with a function
  *   that releases it. The library uses this memory or context until the library calls that function.
  * - The library writes results to memory of the caller. The caller frees every handle that it receives,
- *   with the function that frees handles of that kind.
+ *   with the function that frees handles of that kind. There is one exception: the handle of an op is
+ *   never freed.
  * - A handle is an opaque key stored in a pointer type. The library never dereferences a handle. The
  *   library refuses a freed handle, a forged handle and a handle of another kind with
  *   SHARDSPEC_INVALID_HANDLE. Objects behind handles are immutable. Any thread may use or free a handle,
- *   also while other threads use the handle.
+ *   also while other threads use the handle. The line "Threads" of a function names exceptions, for
+ *   example for communicators and requests.
  * - A handle is a number from 1 to 2^47 - 1, so a handle fits exactly into a double and into a pointer of
  *   47 bits. In one process, the library never creates the same handle twice. For every 131,072 handles of
  *   one kind that were created and freed, the library keeps at most 1 KiB of memory. Up to 67 million
@@ -100,7 +102,8 @@
  * - The comment of each function ends with lines that begin with a keyword. "Calls back" names the
  *   callbacks that a call may run. Callbacks run on the calling thread. "Blocks" names the things that a
  *   call may wait for: other ranks, other threads or the disk. A call also takes the time of its
- *   callbacks.
+ *   callbacks. "Threads" names the threads that may call the function, and rules for threads during the
+ *   call.
  * - "Errors" names the statuses that a function returns, each with its condition. A status without a
  *   condition has the meaning that the section "Status and errors" gives.
  *
@@ -166,7 +169,7 @@ typedef int32_t shardspec_status;
  * A spec can cut any number of tensors. Three types of spec are built in. A "chunk" spec cuts one
  * dimension into equal chunks. An "enumerable" spec lists the shards. A "mesh" spec cuts
  * dimensions over the axes of a mesh (`shardspec_spec_new_mesh`). `shardspec_spec_new_custom`
- * creates specs of your own types.
+ * creates specs of types that the program defines.
  *
  * Source: torch's `ChunkShardingSpec` and `EnumerableShardingSpec`.
  */
@@ -365,10 +368,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_placement(
 
 /**
  * Writes 1 to `*out` if two specs have the same type and equal parameters, else 0. Equal specs cut
- * every tensor into equal shards. The dimension -1 and the dimension 1 differ, although both mean
- * the last dimension of a tensor with two dimensions. Mesh specs are equal if their meshes are
- * equal and their layouts are equal. To compare two custom specs of the same type, the library
- * calls the `equal` function of this type.
+ * every tensor into equal shards. Two specs that cut the dimensions -1 and 1 are not equal,
+ * although both numbers mean the last dimension of a tensor with two dimensions. Mesh specs are
+ * equal if their meshes are equal and their layouts are equal. To compare two custom specs of the
+ * same type, the library calls the `equal` function of this type.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` of custom specs and placements; `destroy`, if another thread frees a handle
@@ -489,8 +492,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_build_metadata
  * Creates the metadata of a tensor that `spec` cuts, with names for the dimensions of the tensor.
  * `sizes` holds `ndim` numbers, one for each dimension. `dim_names` holds `ndim` texts, one for
  * each dimension. A spec that was created with the name of a dimension cuts the dimension with
- * that name. `shardspec_metadata_dim_name` returns these names. With `properties` NULL, the
- * metadata states no element type and accepts data of any type.
+ * that name. `shardspec_metadata_dim_name` returns the names in `dim_names`. With `properties`
+ * NULL, the metadata states no element type and accepts data of any type.
  *
  * Ownership: the library copies `dim_names`. The caller frees `*out`. The caller may free the spec
  * before `*out`.
@@ -531,10 +534,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_build_metadata
  * Errors: ILLEGAL_CUT if a shard has only a part of a block, has a block that is not contiguous,
  * or has padding that ends inside of a block; NDIM_MISMATCH if the tensor does not have `ndim`
  * dimensions; UNSUPPORTED if blocks are not contiguous in flattened dimensions; INVALID_ARGUMENT
- * if a block size is below 1; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. With ILLEGAL_CUT, the
- * message names the nearest legal cuts. With ILLEGAL_CUT, the error's `first_shard` is the shard's
- * index, `dim` is the dimension of the shard's buffer, `got` is the index of the cut, and `limit`
- * is the length of the block at the cut.
+ * if a block size is below 1; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If a shard has only a
+ * part of a block, the message names the nearest legal cuts. With ILLEGAL_CUT, the error's
+ * `first_shard` is the shard's index, `dim` is the dimension of the shard's buffer, and `limit` is
+ * the length of the block. `got` is the index of a cut inside of a block, the start of a block
+ * that is not contiguous, or the length of the padded buffer.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -684,11 +688,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_equal(
 
 /**
  * Writes to `*out` the fingerprint of the layout: a hash of 64 bits. The fingerprint depends on
- * the indices of the elements in each shard, on their order in the buffer, and on the placements.
- * The fingerprint does not depend on the sizes and properties of the tensor, on replicas or on
- * partial axes. The result of `shardspec_metadata_hash` also depends on the sizes, the properties,
- * the replicas and the partial axes. Equal layouts have equal fingerprints in all processes that
- * use the same version of the library.
+ * the indices of each shard's elements, on the order of these elements in the shard's buffer, and
+ * on the placements. The fingerprint does not depend on the sizes and properties of the tensor, on
+ * replicas or on partial axes. The result of `shardspec_metadata_hash` also depends on the sizes,
+ * the properties, the replicas and the partial axes. Equal layouts have equal fingerprints in all
+ * processes that use the same version of the library.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -1161,8 +1165,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_fill_shard(
 /**
  * Writes to `*out` a view of shard `index` inside of `full`, without a copy of the data. The
  * function writes the view's shape and strides into `shape` and `strides`. The two arrays have
- * room for `capacity` numbers each. `capacity` must be at least the number of dimensions. For an
- * empty shard, `out->data` becomes NULL.
+ * room for `capacity` numbers each. `capacity` must be at least the number of dimensions of the
+ * tensor. For an empty shard, `out->data` becomes NULL.
  *
  * Ownership: `out->shape` and `out->strides` point to the caller's two arrays. `out->data` points
  * into the memory of `full`.
@@ -1501,7 +1505,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_loca
 /**
  * Writes to `*out` a view of local shard `local`. The function writes the view's shape and strides
  * into `shape` and `strides`. The two arrays have room for `capacity` numbers each. `capacity`
- * must be at least the number of dimensions. For an empty shard, `out->data` becomes NULL.
+ * must be at least the number of dimensions of the view. For an empty shard, `out->data` becomes
+ * NULL.
  *
  * Ownership: `out->shape` and `out->strides` point to the caller's two arrays. The memory at
  * `out->data` belongs to the sharded tensor. The caller may read and write this memory until the
@@ -1633,9 +1638,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_sh
 
 /**
  * Writes the position of shard `index` inside of a tensor. The position consists of the distance
- * from the start of the tensor, and of the shape and the strides of the shard. This function only
- * computes numbers, so the tensor need not exist. The function `shardspec_metadata_view_shard`
- * writes a `shardspec_tensor_view` instead of numbers.
+ * from the start of the tensor, and of the shape and the strides of the shard. This function
+ * computes only numbers, so the tensor need not exist. The function
+ * `shardspec_metadata_view_shard` writes a `shardspec_tensor_view` instead of numbers.
  *
  * `*byte_offset` becomes the distance in bytes from the tensor's element at index 0 to the shard's
  * element at index 0. For an empty shard, `*byte_offset` becomes 0. `shape` and `strides` receive
@@ -2293,9 +2298,9 @@ struct shardspec_error {
   /** The bound for the refused value, or 0. */
   int64_t limit;
   /**
-   * For an error in an array argument: the position in the array, such as 3 for `placements[3]`.
-   * For an error in a layout as text or as bytes: the number of the wrong byte, counted from 0.
-   * For all other errors: -1.
+   * For an error in an array argument, the number is the position in the array, such as 3 for
+   * `placements[3]`. For an error in a layout as text or as bytes, the number is the position of
+   * the wrong byte, counted from 0. For all other errors, the number is -1.
    */
   int64_t index;
   /**
@@ -2759,7 +2764,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_hash(
  * Source: DTensor's placements, `jax.sharding.NamedSharding`, MPI's darray.
  */
 
-/** Equal pieces (torch: `torch.chunk`). The last pieces may be shorter or empty. */
+/** Pieces of equal size (torch: `torch.chunk`). Only the last pieces may be shorter or empty. */
 #define SHARDSPEC_RULE_CHUNK 1
 /** Pieces with sizes that differ by at most one (NumPy: `numpy.array_split`). */
 #define SHARDSPEC_RULE_BALANCED 2
@@ -2773,11 +2778,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_hash(
  */
 #define SHARDSPEC_RULE_CYCLIC 5
 /**
- * A value of the field `repeat`. When the library cuts a dimension, it chooses the repeat from the
- * number of units. With the rule CYCLIC, a unit is a block. With all other rules, a unit is a
- * granule. If there are at least as many units as coordinates, the repeat is 1. If there are fewer
- * units than coordinates, the repeat is the number of coordinates divided by the number of units.
- * The division must have no remainder.
+ * A value of the field `repeat`. When the library cuts a dimension, the library computes `repeat`
+ * from the number of units. With the rule CYCLIC, a unit is a block. With all other rules, a unit
+ * is a granule. If there are at least as many units as coordinates, the repeat is 1. If there are
+ * fewer units than coordinates, the repeat is the number of coordinates divided by the number of
+ * units. The division must have no remainder.
  */
 #define SHARDSPEC_REPEAT_AS_NEEDED (-1)
 /** The sum of the values. */
@@ -2820,8 +2825,8 @@ struct shardspec_segment {
    */
   int32_t even;
   /**
-   * Number of consecutive positions that always belong to one piece. 0 means the value of
-   * `granule` in the cut.
+   * Number of positions of a granule. All positions of a granule belong to the same piece. 0
+   * means the value of `granule` in the cut.
    */
   int64_t granule;
   /**
@@ -2877,9 +2882,9 @@ struct shardspec_cut {
    */
   int32_t even;
   /**
-   * Number of consecutive positions that always belong to one piece. 0 means 1. The last granule
-   * of a dimension may be shorter. With SIZES, each piece must start at a multiple of the
-   * granule. CYCLIC ignores this field.
+   * Number of positions of a granule. All positions of a granule belong to the same piece. 0
+   * means 1. The last granule of a dimension may be shorter. With SIZES, each piece must start
+   * at a multiple of the granule. CYCLIC ignores this field.
    */
   int64_t granule;
   /**
@@ -2975,8 +2980,8 @@ typedef struct shardspec_mesh_layout shardspec_mesh_layout;
 /**
  * Describes how a tensor is laid out over a mesh. The library first flattens dimensions, then pads
  * dimensions, and then cuts dimensions. Initialise the struct with `SHARDSPEC_MESH_LAYOUT_INIT`,
- * or set all fields to zero before you set `struct_size`. The initial layout replicates the
- * tensor.
+ * or set all fields to zero before you set `struct_size`. If no other field is set, the layout
+ * replicates the tensor on all devices.
  */
 struct shardspec_mesh_layout {
   /** `sizeof(shardspec_mesh_layout)`. */
@@ -3073,9 +3078,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_cut_check(
  * cuts are legal for degree k, `forbidding[k - 1]` becomes -1. `forbidding` has room for
  * `max_degree` numbers. `shardspec_cut_check` returns the reason for an illegal cut.
  *
- * A cut with a list of sizes or weights is legal for one degree only. A cut with `repeat` =
- * `SHARDSPEC_REPEAT_AS_NEEDED` may have fewer heads than coordinates. With fewer heads than
- * coordinates, neighbouring coordinates have the same head. An example:
+ * A cut with a list of sizes or weights is legal for only one degree. A cut with `repeat` =
+ * `SHARDSPEC_REPEAT_AS_NEEDED` may have fewer positions than coordinates. For example, with 8
+ * heads on 16 coordinates, two neighbouring coordinates have the same head. An example of a call:
  *
  *   shardspec_cut cuts[] = {SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT};
  *   const int64_t lengths[] = {32, 8, 4096};     // heads, key and value heads, hidden size
@@ -3166,7 +3171,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_coordi
     size_t *needed, shardspec_error *err);
 
 /**
- * Writes the name of a dimension into `buffer`. The name comes from the `dim_names` that the
+ * Writes the name of dimension `dim` into `buffer`. The name comes from the `dim_names` that the
  * metadata was created with.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
@@ -3231,12 +3236,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial(
  *   XLA       {devices=[2,2]<=[2,2]T(1,0) last_tile_dim_replicate}   {devices=[2]1,0}   {replicated}
  *   SHARDY    sharding<@mesh, [{"x"}, {}], replicated={"y"}>
  *
- * `shardspec_spec_parse` can read a text that `shardspec_spec_format` wrote from a spec. The old
- * spec and the new spec give equal layouts. One of the two specs may refuse a tensor that the
- * other spec accepts. The reason is the field `even` of cuts, which texts do not contain. A cut
- * with `even` 1 refuses pieces of different sizes. A cut from a text of JAX has `even` 1, and a
- * cut from a text of DTensor has `even` 0. If a text of XLA or Shardy cuts a dimension several
- * times, these cuts have `even` 1.
+ * If `shardspec_spec_format` writes a spec as a text, `shardspec_spec_parse` can create a new spec
+ * from this text. The old spec and the new spec give equal layouts. One of the two specs may
+ * refuse a tensor that the other spec accepts. The reason is the field `even` of cuts, which texts
+ * do not contain. A cut with `even` 1 refuses pieces of different sizes. A cut from a text of JAX
+ * has `even` 1, and a cut from a text of DTensor has `even` 0. If a text of XLA or Shardy cuts a
+ * dimension several times, these cuts have `even` 1.
  *
  *   shardspec_spec_parse(SHARDSPEC_NOTATION_DTENSOR, "RS(1)", mesh, &spec, &err);
  *   shardspec_spec_format(spec, SHARDSPEC_NOTATION_JAX, 2, text, sizeof text, NULL, &err);
@@ -3327,10 +3332,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_format(
  * before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT if an entry is wrong (the message has its name, value and number, and
- * the error's `index` is its position), if `entry_count` is not 9, or if the mesh does not have 2
- * axes; INDEX_OUT_OF_RANGE if the mesh does not have the device; INVALID_HANDLE, NULL_ARGUMENT,
- * OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if an entry is wrong (the message has its name, its value and its
+ * number from 1 to 9, and the error's `index` is its position from 0 to 8), if `entry_count` is
+ * not 9, or if the mesh does not have 2 axes; INDEX_OUT_OF_RANGE if the mesh does not have the
+ * device; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Source: `DESCINIT` of ScaLAPACK.
  * Since: ABI 0.
@@ -3341,12 +3346,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_scalapack(
 
 /**
  * Writes a descriptor of ScaLAPACK into `descriptor`. The descriptor describes a matrix with
- * `rows` rows and `columns` columns. The mesh of the spec has 2 axes. The descriptor belongs to
- * the process on device `device` of this mesh. A cyclic cut of dimension 0 over the first axis
+ * `rows` rows and `columns` columns. The mesh of the spec must have 2 axes. The descriptor belongs
+ * to the process on device `device` of this mesh. A cyclic cut of dimension 0 over the first axis
  * gives MB and RSRC. A cyclic cut of dimension 1 over the second axis gives NB and CSRC. A cut by
  * the rule CHUNK gives blocks of the size of a chunk. CTXT becomes `context`. LLD becomes the
- * number of rows of the process, or 1 if the process has no rows. If the local matrix has more
- * rows in memory, the program must increase LLD.
+ * number of rows of the process, or 1 if the process has no rows. If the starts of neighbouring
+ * columns are more than LLD elements apart in memory, the program must increase LLD.
  *
  * `descriptor` has `capacity` elements. `*needed` becomes 9. `needed` may be NULL. With capacity
  * 0, only `*needed` is written, and `descriptor` may be NULL.
@@ -3389,10 +3394,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_numroc(
  * Layouts as JSON and as bytes.
  *
  * A program can store layouts in files, or send layouts to another program, as a JSON text or as
- * bytes. Each form contains the whole value. If a program writes a spec or metadata and reads it
- * again, the result is equal to the original. Two equal values with equal meshes and equal names
- * of dimensions have equal texts and equal bytes. Another version of the library may write a
- * different text for the same value.
+ * bytes. Each of the two forms contains the whole layout. If a program writes a spec or metadata
+ * and reads it again, the result is equal to the original. Two equal layouts with equal meshes and
+ * equal names of dimensions have equal texts and equal bytes. Another version of the library may
+ * write a different text for the same layout.
  *
  *   char text[1024];
  *   size_t needed;    // With the NUL; unchanged if the call fails.
@@ -3409,8 +3414,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_numroc(
  *
  * The functions that read a layout check the whole text or all bytes. Input from an unknown source
  * is therefore safe to read. The functions also make all checks of a new layout, and refuse a
- * field that this version of the library does not know. The error's `index` is the position of the
- * wrong byte, counted from 0. The error's message names an unknown field.
+ * field that this version of the library does not know. If one of these functions refuses a
+ * layout, the error's `index` is the position of the wrong byte, counted from 0. The error's
+ * message names an unknown field.
  *
  * Custom specs and custom placements contain functions of the caller, and functions can't be
  * stored. The functions that write a layout therefore refuse custom specs and custom placements.
@@ -3578,7 +3584,7 @@ typedef struct shardspec_plan shardspec_plan;
  * and elements of the plan. A message is all data that moves from one owner to another. The
  * summary also has the number of elements that move between each pair of owners. If the plan's
  * layouts state an element type, the summary also has the numbers of bytes. The summary is for
- * people, and for programs that show a plan. No function reads a summary.
+ * people, and for programs that show a plan. No function of the library reads a summary.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
  * its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
@@ -3635,10 +3641,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_dim_size(
     int64_t dim_size, int64_t split_size, int64_t index, int64_t *out, shardspec_error *err);
 
 /**
- * Writes the offset and the size of the chunk that a chunk spec gives to the rank `rank`. The spec
- * cuts a dimension of `dim_size` elements for `world_size` workers. Chunk i belongs to the spec's
- * placement i. The offset of an empty chunk is `dim_size`. In the metadata of the spec, the offset
- * of an empty chunk may be larger.
+ * Writes the offset and the size of the chunk that a chunk spec gives to the rank `rank`. The
+ * dimension of the spec has `dim_size` elements and is cut into `world_size` chunks. Chunk i
+ * belongs to the spec's placement i. The offset of an empty chunk is `dim_size`. In metadata that
+ * the spec builds, the offset of an empty chunk may be larger than `dim_size`.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3668,10 +3674,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_sharding_para
  * order. For a box of one element, the result is the list of all shards that own the element. The
  * first of these shards is the primary owner of the element.
  *
- * `offsets` and `sizes` hold `ndim` numbers >= 0. The box may reach past the end of the tensor.
- * For an empty box, the list of shards is empty. `indices` has room for `capacity` numbers.
- * `*needed` becomes the number of shards. `needed` may be NULL. With capacity 0, only `*needed` is
- * written, and `indices` may be NULL.
+ * `offsets` and `sizes` hold `ndim` numbers >= 0 each. The box may reach past the end of the
+ * tensor. For an empty box, the list of shards is empty. `indices` has room for `capacity`
+ * numbers. `*needed` becomes the number of shards. `needed` may be NULL. With capacity 0, only
+ * `*needed` is written, and `indices` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3708,9 +3714,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_at(
  * Writes the replica number of a shard to `*number`. Two shards count as equal if they have the
  * same elements at the same places of their buffers. The replica number is the number of equal
  * shards with a lower index. `*primary` becomes the lowest index among this shard and all shards
- * that are equal to it. A program that writes or reads each element once uses only primary owners.
- * For a shard without elements, the replica number is 0, and `*primary` becomes the index of the
- * shard itself. `number` and `primary` may be NULL.
+ * that are equal to it. A program that writes or reads each element once uses only shards with
+ * replica number 0. For a shard without elements, the replica number is 0, and `*primary` becomes
+ * the index of the shard itself. `number` and `primary` may be NULL.
  *
  * Time: n * log(n) for n shards in the first call, if the metadata has replicas. The metadata
  * keeps the result for later calls.
@@ -3727,7 +3733,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_replica(
 
 /**
  * For each of `element_count` elements, writes the index of the shard that owns the element, and
- * the element's index in the buffer of that shard.
+ * the element's index in the buffer of that shard. For an element of several replicas, the shard
+ * is the primary owner: the replica with the lowest index.
  *
  * `elements` holds one row for each element, with one number for each dimension of the tensor.
  * `shards` has room for `element_count` numbers. `local_indices` has room for `element_count`
@@ -3760,9 +3767,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_locate(
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE if a shard does not exist or an index is outside of the shard's
- * buffer (the error has the dimension, the index, the limit and the position in the array);
- * NOT_FOUND if an index is inside of a hole, because a hole has no elements; INVALID_HANDLE,
- * NULL_ARGUMENT, OUT_OF_MEMORY.
+ * buffer (the error has the dimension, the index, the limit and the element's position in
+ * `shards`); NOT_FOUND if an index is inside of a hole, because a hole has no elements;
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3895,8 +3902,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new_with_dim
  * Blocks: no.
  * Errors: INVALID_DIM if the tensor does not have these dimensions; INVALID_ARGUMENT if
  * `dim_count` is below 2, a size is negative or the shards are flattened already; NDIM_MISMATCH if
- * the shards have another number of dimensions; OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
- * OUT_OF_MEMORY.
+ * the shards do not have `ndim - dim_count + 1` dimensions; OVERFLOW, INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3935,9 +3942,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_from_s
  * the shard's buffer. An interval of indices is one stretch with one block. If the shard is empty
  * in this dimension, there is no stretch.
  *
- * `stretches` has room for `capacity` elements, one for each stretch. `*needed` becomes the number
- * of stretches. `needed` may be NULL. With capacity 0, only `*needed` is written, and `stretches`
- * may be NULL.
+ * `stretches` has `capacity` elements, one for each stretch. `*needed` becomes the number of
+ * stretches. `needed` may be NULL. With capacity 0, only `*needed` is written, and `stretches` may
+ * be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3955,9 +3962,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_get_stretche
  * in the order of the shard's buffer. An interval of indices is one stretch with one block. If the
  * shard is empty in this dimension, there is no stretch.
  *
- * `stretches` has room for `capacity` elements, one for each stretch. `*needed` becomes the number
- * of stretches. `needed` may be NULL. With capacity 0, only `*needed` is written, and `stretches`
- * may be NULL.
+ * `stretches` has `capacity` elements, one for each stretch. `*needed` becomes the number of
+ * stretches. `needed` may be NULL. With capacity 0, only `*needed` is written, and `stretches` may
+ * be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4136,11 +4143,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_digest(
  * digests if their values are equal.
  *
  * `shards[i]` is shard `indices[i]` of the metadata. With `indices` NULL, `shards[i]` is shard i.
- * `digests` has room for `shard_count` numbers. `digests[i]` becomes the CRC-64/NVME of the bytes
- * of `shards[i]` in row-major order. The function does not read holes, and holes count as zeros.
- * Two shards with equal values at the same places have equal digests, also on different ranks and
- * with different strides. The digest of a shard without holes is equal to the CRC-64/NVME of a
- * file that holds the shard's bytes in row-major order.
+ * `digests` has `shard_count` elements, one for each shard. `digests[i]` becomes the CRC-64/NVME
+ * of the bytes of `shards[i]` in row-major order. The function does not read holes, and holes
+ * count as zeros. Two shards with equal values at the same places have equal digests, also on
+ * different ranks and with different strides. The digest of a shard without holes is equal to the
+ * CRC-64/NVME of a file that holds the shard's bytes in row-major order.
  *
  * `options->max_threads` limits the number of threads. `options` may be NULL.
  *
@@ -4247,10 +4254,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new_for_destin
  * the destination shard, the plan reads the element from this shard. For all other elements with
  * several source shards, the plan chooses an owner. All owners supply about equally many of these
  * elements. A group is a set of elements that the same source shards hold. The plan assigns the
- * largest groups first, each to the owner with the fewest elements so far. The plan divides a
- * group that is too large for one owner. If source shards overlap in very many ways, the plan uses
- * fewer and larger groups. Equal lists always make equal plans. `shardspec_plan_new_on_nodes`
- * makes a plan that prefers sources on the same node.
+ * largest groups first. Among the owners that hold a group, the owner with the fewest elements so
+ * far gets the group. The plan divides a group that is too large for one owner. If source shards
+ * overlap in very many ways, the plan uses fewer and larger groups. Equal lists always make equal
+ * plans. `shardspec_plan_new_on_nodes` makes a plan that prefers sources on the same node.
  *
  * Ownership: the caller frees `*out`. The caller may free both lists before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4258,9 +4265,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new_for_destin
  * Blocks: no.
  * Errors: GAP if some elements of a destination shard are in no source shard (the error's
  * `first_shard` is the index of this shard, and the message names a box of missing elements);
- * UNSUPPORTED if source shards overlap in too many ways; OVERFLOW if the number of elements of a
- * destination shard does not fit in 64 bits; NDIM_MISMATCH, INVALID_HANDLE, NULL_ARGUMENT,
- * OUT_OF_MEMORY.
+ * UNSUPPORTED if source shards overlap in too many ways, even for larger groups; OVERFLOW if the
+ * number of elements of a destination shard does not fit in 64 bits; NDIM_MISMATCH,
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4438,8 +4445,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_is_identity(
  * `nodes` has `node_count` numbers. Ranks on the same node have equal numbers. A negative number
  * means that the node of the rank is unknown. Ranks from `node_count` on also have an unknown
  * node. An owner with an unknown node counts as the only owner on its node. The index r in
- * `nodes[r]` is the placement rank. `shardspec_comm_node` returns the nodes of a communicator's
- * ranks.
+ * `nodes[r]` is the rank of a placement. `shardspec_comm_node` returns the nodes of a
+ * communicator's ranks.
  *
  * If ranks move a tensor by a plan from this function (`shardspec_comm_tensor`), all ranks must
  * pass plans that read the same sources. If the plans differ, all ranks return DISAGREEMENT.
@@ -4473,11 +4480,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new_on_nodes(
  * Errors: NOT_FOUND if the caller does not pass a source that a destination needs, or if the plan
  * does not include a destination; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or
  * UNSUPPORTED_DEVICE if a view does not fit its shard (the error's `first_shard` is the index of
- * the shard, and `index` is its position in the array); ALIASED if a destination shares memory
- * with a source or with another destination; UNSUPPORTED if so many source elements have equal
- * addresses that the check for ALIASED would take longer than the copy; INVALID_ARGUMENT if a
- * shard is passed twice or `options` are invalid; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE,
- * NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+ * the shard, and `index` is its position in `sources` or `destinations`); ALIASED if a destination
+ * shares memory with a source or with another destination; UNSUPPORTED if so many source elements
+ * have equal addresses that the check for ALIASED would take longer than the copy;
+ * INVALID_ARGUMENT if a shard is passed twice or `options` are invalid; INDEX_OUT_OF_RANGE,
+ * OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
  * Threads: any. During the call, no other thread may write the sources or use the destinations.
  * Since: ABI 0.
  */
@@ -4490,9 +4497,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_execute(
 /**
  * Copies elements from the local shards of `source` to the local shards of `destination`. The plan
  * defines which elements the function copies. `source` must have the source layout of the plan,
- * and `destination` must have the destination layout. The function compares the whole layouts. A
- * comparison of shapes is not enough: shards of a fused QKV weight may have equal shapes and
- * different rows. `options` may be NULL.
+ * and `destination` must have the destination layout. The function compares whole layouts, and not
+ * only shapes. Shards of a fused QKV weight may have equal shapes and different rows. `options`
+ * may be NULL.
  *
  * The function writes all elements of every local shard of `destination`. All source shards that
  * these destination shards need must be local shards of `source`.
@@ -4517,10 +4524,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_execute_sharde
 
 /**
  * Writes the fingerprints of the two layouts of the plan. A fingerprint is a hash of 64 bits. A
- * fingerprint depends on the indices of the elements in each shard, on their order in the buffer,
- * and on the placements. Equal layouts have equal fingerprints in all processes that use the same
- * version of the library. Before you execute a stored plan, compare these fingerprints with the
- * fingerprints of the metadata (`shardspec_metadata_fingerprint`).
+ * fingerprint depends on the indices of each shard's elements, on the order of these elements in
+ * the shard's buffer, and on the placements. Equal layouts have equal fingerprints in all
+ * processes that use the same version of the library. Before the execution of a stored plan,
+ * compare these fingerprints with the fingerprints of the two metadata objects
+ * (`shardspec_metadata_fingerprint`).
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4537,11 +4545,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_fingerprints(
  *
  * These functions assume that the buffer of every shard is row-major and contiguous. A run is a
  * list of blocks of bytes. The blocks have equal lengths, and are at equal distances. The runs
- * from a source to a destination describe all bytes that move between the two. The bytes are in
- * the same order on both sides. A sender packs all blocks of its runs in their order. The receiver
- * unpacks the blocks of the same runs in the same order. Runs suit `preadv`, MPI's
- * `MPI_Type_create_hvector` and RDMA. Reads (`shardspec_read`) suit sources in files. If needed
- * bytes are near each other, one read gets these bytes and the gaps between them.
+ * from a source to a destination describe all bytes that move between the two. Block k of a run at
+ * the source moves to block k of the run at the destination. A sender packs all blocks of the
+ * first run, then all blocks of the second run, and so on. The receiver unpacks the blocks of the
+ * same runs in the same order. Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA. Reads
+ * (`shardspec_read`) suit sources in files. If needed bytes are near each other, one read gets
+ * these bytes and the gaps between them.
  *
  * Ranks in the functions of this section are ranks of placements. Rank -1 stands for all
  * placements without a rank.
@@ -4687,11 +4696,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_runs(
  *
  * `placement_indices` receives one number for each of the destination's different placements, in
  * the order of `shardspec_metadata_placement_text`. Number i is the index of the suggested new
- * placement for all shards with placement i. `shardspec_metadata_relabel` accepts this array.
- * `*needed` becomes the number of placements. `needed` may be NULL. With capacity 0,
- * `placement_indices` may be NULL. `*moved_before` becomes the number of elements that change
- * owners without the suggestion. `*moved_after` becomes the number of elements that change owners
- * with the suggestion. `moved_before` and `moved_after` may be NULL.
+ * placement for all shards with placement i. `shardspec_metadata_relabel` accepts this array. The
+ * array has room for `capacity` numbers. `*needed` becomes the number of placements. `needed` may
+ * be NULL. With capacity 0, `placement_indices` may be NULL. `*moved_before` becomes the number of
+ * elements that change owners without the suggestion. `*moved_after` becomes the number of
+ * elements that change owners with the suggestion. `moved_before` and `moved_after` may be NULL.
  *
  * Time: at worst p * (e + p) * log(p) for p placements. The number e counts the pairs of a
  * destination placement and a source owner that have elements in common.
@@ -4711,9 +4720,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_suggest_placem
 
 /**
  * Creates a copy of `metadata` with other placements. In the copy, shards with placement i get
- * placement `placement_indices[i]` of the same metadata. Placements are numbered from 0, in the
- * order of their first appearance in the list of shards. `placement_count` is the number of
- * placements.
+ * placement `placement_indices[i]` of `metadata`. Placements are numbered from 0, in the order of
+ * their first appearance in the list of shards. `placement_count` is the number of placements.
  *
  * Ownership: the caller frees `*out`. The caller may free `metadata` before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4781,10 +4789,11 @@ struct shardspec_read {
  * gets these bytes.
  *
  * `reads` receives the reads, ordered by their offsets. `runs` receives the runs of all reads, in
- * the order of the reads. The `source_offset` of a run is the distance from the first byte of its
- * read. The function divides a long run between several reads. With `options` NULL, the function
- * uses the defaults. `itemsize` is the number of bytes of an element. With `itemsize` 0, the
- * function uses the element type that the plan's layouts state.
+ * the order of the reads. The `source_offset` of a run counts from the first byte of the run's
+ * read, and not from the start of the source shard's buffer. If the options do not allow one read
+ * for a whole run, the function divides the run between several reads. With `options` NULL, the
+ * function uses the defaults. `itemsize` is the number of bytes of an element. With `itemsize` 0,
+ * the function uses the element type that the plan's layouts state.
  *
  * `*needed_reads` becomes the number of reads, and `*needed_runs` becomes the number of runs.
  * `needed_reads` and `needed_runs` may be NULL. `reads` and `runs` may be NULL. The function
@@ -4815,8 +4824,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_reads(
  * these bytes.
  *
  * `reads` receives the reads, ordered by source shard, then by their offsets. `runs` receives the
- * runs of all reads, in the order of the reads. The `source_offset` of a run is the distance from
- * the first byte of its read. The function divides a long run between several reads. With
+ * runs of all reads, in the order of the reads. The `source_offset` of a run counts from the first
+ * byte of the run's read, and not from the start of the source shard's buffer. If the options do
+ * not allow one read for a whole run, the function divides the run between several reads. With
  * `options` NULL, the function uses the defaults. `itemsize` is the number of bytes of an element.
  * With `itemsize` 0, the function uses the element type that the plan's layouts state.
  *
@@ -4857,9 +4867,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_reads(
  * its elements. An SVG shows the same areas, numbers and owners. In an SVG, each owner also has a
  * colour and a hatching. The hatching helps readers who can't distinguish colours.
  *
- * A picture of a tensor with too many shards has two parts. In the first part, a cell of the
- * picture stands for several shards. The second part shows the beginning of the tensor with one
- * shard in each cell. No picture has more than `SHARDSPEC_MAX_PICTURE_SIZE` bytes.
+ * If a tensor has too many shards for one picture, the picture has two parts. In the first
+ * part, a cell of the picture stands for several shards. The second part shows the beginning of
+ * the tensor with one shard in each cell. No picture has more than `SHARDSPEC_MAX_PICTURE_SIZE`
+ * bytes.
  *
  * The library reads no environment variables to draw a picture. The caller must check whether the
  * terminal has colours, for example with `isatty` and the variable `NO_COLOR`.
@@ -4970,8 +4981,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_draw(
 /**
  * Draws the owners of a tensor's elements, for any list of shards. `sizes` holds the `ndim` sizes
  * of the tensor. The shards need not cover the tensor, and may overlap. The picture marks gaps,
- * overlaps and elements outside of the tensor. The marks show why the library refuses to create
- * metadata from a list of shards. The function writes the picture to `buffer`, NUL-terminated and
+ * overlaps and elements outside of the tensor. If the library refuses to create metadata from the
+ * list, the marks show the reason. The function writes the picture to `buffer`, NUL-terminated and
  * in UTF-8. With `options` NULL, the picture is a text of 80 columns without colours.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the picture,
@@ -5158,8 +5169,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_n
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: NOT_FOUND if no file has the tensor (if an index file lists the tensor, the message
- * names the file from the index); INVALID_ARGUMENT if the name is not UTF-8; INVALID_HANDLE,
- * NULL_ARGUMENT.
+ * names the file that should have the tensor); INVALID_ARGUMENT if the name is not UTF-8;
+ * INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -5167,13 +5178,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_find_ten
     const shardspec_checkpoint *checkpoint, const char *name, size_t *out, shardspec_error *err);
 
 /**
- * Writes the element type and the sizes of tensor `tensor`. `sizes` has room for `capacity`
- * numbers. `*ndim` becomes the number of dimensions. The pointers `dtype`, `sizes` and `ndim` may
- * be NULL.
+ * Writes the element type and the sizes of tensor `tensor`. `sizes` has `capacity` elements, one
+ * for each dimension. `*ndim` becomes the number of dimensions. The pointers `dtype`, `sizes` and
+ * `ndim` may be NULL.
  *
  * torch's distributed checkpoint does not store the sizes of a tensor in its safetensors files.
- * For a tensor without stored sizes, each size is the end of the last chunk in this dimension. If
- * the metadata for a read has larger sizes, the read reports the missing elements.
+ * For a tensor without stored sizes, the size in each dimension is the end of the last chunk in
+ * this dimension. A layout for a read may have larger sizes. A read of elements that are in no
+ * chunk fails with GAP.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -5204,8 +5216,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_c
 
 /**
  * Creates metadata that describes how tensor `tensor` is stored. The shards are the chunks of the
- * tensor, and the placements are files. If several files hold the same chunk, the chunk has
- * replicas. The metadata states the element type.
+ * tensor, and the placements are files. If several files hold the same chunk, the metadata has one
+ * shard for each file, and these shards are replicas. The metadata states the element type.
  *
  * Ownership: the caller frees `*out`. The caller may free the checkpoint before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -5232,7 +5244,10 @@ typedef shardspec_status (*shardspec_progress_fn)(
 
 typedef struct shardspec_checkpoint_read_options shardspec_checkpoint_read_options;
 
-/** Options of a read. A field that is 0 has its default value. No option changes the result. */
+/**
+ * Options of a read. A field that is 0 has its default value. No option changes the elements that
+ * a successful read writes.
+ */
 struct shardspec_checkpoint_read_options {
   /** `sizeof(shardspec_checkpoint_read_options)`. */
   uint64_t struct_size;
@@ -5249,14 +5264,14 @@ struct shardspec_checkpoint_read_options {
    */
   uint64_t max_gap;
   /**
-   * A read also includes a larger gap if the read is not much longer than its needed bytes. The
-   * read may have at most `over_read` times the number of needed bytes. 0 means 2.0. With 1.0, a
-   * read includes only gaps of at most `max_gap` bytes.
+   * A read also includes a larger gap if the whole read has at most `over_read` times the number
+   * of its needed bytes. 0 means 2.0. With 1.0, a read includes only gaps of at most `max_gap`
+   * bytes.
    */
   double over_read;
   /**
-   * Maximum number of bytes of a read through a buffer. 0 means 2 MiB. The bytes of a read through
-   * a buffer belong to several places in memory. Each thread allocates one buffer.
+   * Maximum number of bytes of a read through a buffer. 0 means 2 MiB. A read needs a buffer if
+   * its bytes belong to several places in memory. Each thread allocates one buffer.
    */
   uint64_t max_read;
   /** The callback that receives the progress, or NULL. */
@@ -5293,7 +5308,10 @@ struct shardspec_checkpoint_item {
    * tensor.
    */
   const shardspec_metadata *metadata;
-  /** The indices of the shards. NULL means shards 0 to `shard_count - 1`. */
+  /**
+   * The indices of the shards. NULL means shards 0 to `shard_count - 1`. In
+   * `shardspec_checkpoint_read_collective`, NULL means all shards of the calling rank.
+   */
   const size_t *indices;
   /**
    * Views of the memory for the shards, with any strides. `shardspec_checkpoint_check` ignores
@@ -5344,9 +5362,9 @@ struct shardspec_checkpoint_read_report {
  * `*problem_count` becomes the number of problems. The function stops counting at
  * `SHARDSPEC_CHECKPOINT_MAX_PROBLEMS`, or at `capacity` if `capacity` is larger. `problems` has
  * `capacity` elements, one for each problem. `problems` receives the first problems, in the order
- * of the items. Each problem has a status and a message. In each problem, `index` is the position
- * of the item. The caller sets each `struct_size` to `sizeof(shardspec_error)`. With `capacity` 0,
- * `problems` may be NULL.
+ * of the items. Each problem has a status and a message. If `item_count` is not 0, `index` of each
+ * problem is the position of the item in `items`. The caller sets each `struct_size` to
+ * `sizeof(shardspec_error)`. With `capacity` 0, `problems` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -5376,7 +5394,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_check(
  * incomplete items are undefined.
  *
  * The function can read packed elements only if each part of a shard starts and ends at a byte
- * boundary of the file. The function may write the unused bits behind the last element of a shard.
+ * boundary of the file. As an exception, a part may end inside of a byte if the chunk and the
+ * row-major shard also end there. The function may then write the unused bits behind the last
+ * element of the shard.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `progress`; `equal` and `hash` of custom placements; `destroy`, if another thread
@@ -5386,11 +5406,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_check(
  * names tensor, box and file); OVERLAP if chunks contradict each other; SHAPE_MISMATCH,
  * NDIM_MISMATCH or DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if the elements of a
  * layout are pending a reduction; ALIASED if destinations share memory; UNSUPPORTED if a part of a
- * shard starts or ends inside of a byte; UNSUPPORTED_DEVICE, INVALID_ARGUMENT, INDEX_OUT_OF_RANGE,
- * OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these errors, nothing was
- * written. During the read: FILE_FAILED or INVALID_FILE if a file can't be read or has changed
- * since the checkpoint was opened (the message names file, byte and reason). If `progress` cancels
- * the read, the function returns the status of `progress`.
+ * shard starts or ends inside of a byte and the exception above does not apply;
+ * UNSUPPORTED_DEVICE, INVALID_ARGUMENT, INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY. After one of these errors, nothing was written. During the read:
+ * FILE_FAILED or INVALID_FILE if a file can't be read or has changed since the checkpoint was
+ * opened (the message names file, byte and reason). If `progress` cancels the read, the function
+ * returns the status of `progress`.
  * Threads: any. No other thread may use the destinations during the call.
  * Since: ABI 0.
  */
@@ -5436,27 +5457,27 @@ typedef struct shardspec_comm_options shardspec_comm_options;
  * Reads tensors of a checkpoint on all ranks of a communicator together. The result is equal to
  * the result of `shardspec_checkpoint_read` on each rank. If several shards have the same
  * elements, one rank reads the elements and sends the elements to the ranks of the other shards.
- * For these layouts, `shardspec_checkpoint_choose_readers` returns the readers that this function
- * chooses. All ranks read about equally many bytes.
+ * For the layouts of the items, `shardspec_checkpoint_choose_readers` returns the readers that
+ * this function chooses. All ranks read about equally many bytes.
  *
  * All ranks pass the same names and layouts in the same order. Each rank passes all of its own
- * shards. If `indices` of an item is NULL, `shards` holds all shards of this rank, in the order of
- * the shards' indices. If `metadata` and `tensor` of an item are NULL, every rank reads the whole
- * tensor. Each rank opens the checkpoint itself.
+ * shards. For this function, `indices` NULL in an item means all shards of this rank, in the order
+ * of the shards' indices. If `metadata` and `tensor` of an item are NULL, every rank receives the
+ * whole tensor. Each rank opens the checkpoint itself.
  *
  * The ranks agree on the tensors before the first read. In each step, the ranks read a group of
- * tensors with a total size of about 1 GiB. The ranks send these tensors to each other. Each rank
- * reads shards into their destinations, and sends messages directly from these destinations.
- * `options` limits the memory for reads, and `comm_options` limits the memory for messages. Reads
- * also include small gaps between needed parts. Another rank that needs the bytes of a gap may
- * also read these bytes.
+ * tensors with a total size of about 1 GiB. After these reads, each rank sends the elements that
+ * other ranks need. Each rank reads shards into their destinations, and sends messages directly
+ * from these destinations. `options` limits the memory for reads, and `comm_options` limits the
+ * memory for messages. A read also includes small gaps between needed parts, so several ranks may
+ * read the bytes of a gap.
  *
  * `options` and `comm_options` may be NULL, and may differ between ranks. `progress` receives the
- * number of bytes that this rank has read or received. `whole` has room for `item_count` numbers,
- * one for each item, and may be NULL. `whole[i]` becomes 1 if item i is complete on this rank,
- * else 0. `report` may be NULL. `report` counts the reads of this rank and the bytes that the
- * destinations of this rank need. After a failure during the read, the function also writes
- * `whole` and `report`.
+ * number of bytes that this rank has read or received. `whole` has `item_count` elements, one for
+ * each item, and may be NULL. `whole[i]` becomes 1 if item i is complete on this rank, else 0.
+ * `report` may be NULL. `report` counts the reads of this rank and the bytes that the destinations
+ * of this rank need. After a failure during the read, the function also writes `whole` and
+ * `report`.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `progress`; `exchange`, `node` and `abort` of a custom transport; `equal` and `hash`
@@ -5474,7 +5495,7 @@ typedef struct shardspec_comm_options shardspec_comm_options;
  * rank can't read a file (the message names file, byte and reason); OUT_OF_MEMORY; the status of
  * `progress` if `progress` cancels the read. If a rank fails during the read, all other ranks
  * return DISAGREEMENT with the rank, its status and its message. If `progress` cancels the read on
- * a rank after all bytes of this rank have arrived, only this rank returns the status of
+ * a rank after all bytes of this rank have arrived, only this rank fails, with the status of
  * `progress`. TRANSPORT_FAILED, or the status of a custom transport, if the transport fails.
  * Threads: any, but only one thread at a time may use the communicator. During the call, no other
  * thread may use the destinations.
@@ -5594,8 +5615,8 @@ struct shardspec_checkpoint_rule {
  * all ranks write into one file with whole tensors. The file must be on a file system that all
  * ranks share. If several owners have replicas of a shard, only one owner writes its replica. All
  * owners write about equally many bytes. If a view is not row-major, the function writes runs of
- * at least 1 KiB directly from the view. The function first copies shorter runs, at most 8 MiB at
- * a time.
+ * at least 1 KiB directly from the view. The function copies shorter runs into a buffer of at most
+ * 8 MiB before the write.
  *
  * The function writes the files into a temporary directory. The name of this directory is the path
  * with the ending `.saving`. The function flushes the files to the disk. The path itself does not
@@ -5643,8 +5664,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_write(
  * a checkpoint is at the path; FILE_FAILED, OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE,
  * NULL_ARGUMENT, OUT_OF_MEMORY. After an error, the path has the old checkpoint. There is one
  * exception: if only the flush of the directory above the path failed, the path has the new
- * checkpoint. If the function can't remove an old checkpoint, the old checkpoint stays in the
- * directory with the ending `.saving`.
+ * checkpoint. If the function can't remove the old checkpoint, the function returns OK, and the
+ * old checkpoint stays in the directory with the ending `.saving`.
  * Threads: any. No rank may write to the same path during the call.
  * Since: ABI 0.
  */
@@ -5849,9 +5870,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_expo
  * tensor exactly once, on any thread. If the call fails, the library calls the deleters before the
  * call returns. After a successful call, the library calls the deleter of a shard when the sharded
  * tensor and all exports of this shard have been freed. An export is a managed tensor made from
- * the shard. For an element of `shards` that is NULL, the library calls no deleter. The library
- * calls no deleter if `shards` is NULL, misaligned or larger than memory. The library also calls
- * no deleter if an element of `shards` is misaligned.
+ * the shard. There are exceptions. An element of `shards` that is NULL has no deleter. If `shards`
+ * is NULL, misaligned or larger than memory, the library calls no deleter. If an element of
+ * `shards` is misaligned, the library also calls no deleter.
  * Calls back: `deleter` of each shard, if the call fails; `destroy`, if another thread frees a
  * handle during the call.
  * Blocks: no.
@@ -5977,8 +5998,8 @@ struct shardspec_comm_vtable {
   /** Exchanges messages. NULL is not allowed. */
   shardspec_exchange_fn exchange;
   /**
-   * The status that `exchange` returns on success: 0, `SHARDSPEC_CALLBACK_OK` or
-   * `SHARDSPEC_CALLBACK_OK_IN_ERR`.
+   * The status that `exchange`, `start`, `test` and `wait` return on success: 0,
+   * `SHARDSPEC_CALLBACK_OK` or `SHARDSPEC_CALLBACK_OK_IN_ERR`.
    */
   shardspec_status success_status;
   /** This field must be 0. */
@@ -6033,8 +6054,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new(
  * has `size` elements, one for each rank. `comms[r]` becomes the handle of rank `r`. Only one
  * thread at a time may use a handle. The receiver of a message copies the message once.
  *
- * If a rank frees its communicator during an exchange with other ranks, all later exchanges of the
- * group fail with TRANSPORT_FAILED. Exchanges also fail if two ranks pass different lengths for a
+ * If a rank frees its communicator during an exchange with other ranks, all later exchanges of all
+ * ranks fail with TRANSPORT_FAILED. Exchanges also fail if two ranks pass different lengths for a
  * message. If a message can't arrive, the rank that waits for the message returns with an error.
  * In a child process after fork, the library refuses exchanges.
  *
@@ -6112,9 +6133,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_size(
  * Exchanges messages between ranks. The functions of a custom transport may call this function,
  * but only with another communicator.
  *
- * If a rank sends messages to itself, the library itself copies the i-th send to the i-th receive.
- * The library ignores empty messages. The library does not call the transport for empty messages
- * and for messages of a rank to itself. Ranks without messages may omit the call.
+ * The library itself copies the messages of a rank to itself: the i-th send to itself goes to the
+ * i-th receive from itself. The library ignores empty messages. The transport receives only
+ * messages with data between two different ranks. Ranks without messages may omit the call.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange` of a custom transport; `destroy`, if another thread frees a handle during
@@ -6171,9 +6192,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_abort(
  * ranks, their collectives return DISAGREEMENT.
  *
  * The new communicator sends its messages through `comm`, so calls with the two communicators need
- * one common order. On each rank, only one call at a time may use one of the two communicators.
- * All members must make these calls in the same order. An abort of one communicator also aborts
- * the other communicator.
+ * one common order. On each rank, a call with one of the two communicators must end before the
+ * next call with either communicator begins. All members must make these calls in the same order.
+ * An abort of one communicator also aborts the other communicator.
  *
  * Ownership: the caller keeps the lists and frees `*out`. The caller may free `comm` before
  * `*out`. The library frees the transport when the program has freed all communicators that use
@@ -6258,9 +6279,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_node(
  *
  * The agreement requires that a transport delivers each message unchanged, exactly once and in
  * order. Each message of the agreement has a checksum. If a message of the agreement is damaged,
- * the receiving rank returns DISAGREEMENT and calls `abort`. The reason is that other ranks may
- * have agreed already. Without an `abort`, ranks that have agreed keep waiting. Messages with data
- * have no checksum.
+ * the receiving rank returns DISAGREEMENT and calls `abort`. The rank calls `abort` because other
+ * ranks may have agreed already and may wait for data. Without an `abort`, ranks that have agreed
+ * keep waiting. Messages with data have no checksum.
  */
 
 /** A value of `destination_rank`: all ranks receive the tensor. */
@@ -6357,7 +6378,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_gather(
  * `source_shards` holds this rank's `source_shard_count` shards of the layout `source`.
  * `destination_shards` holds the destinations of this rank's `destination_shard_count` shards of
  * the layout `destination`. Every element moves directly from its owner to the ranks that need
- * this element. A rank holds only its own shards of the tensor. `options` may be NULL.
+ * this element. Apart from its own shards, a rank holds elements only in the memory for packing.
+ * `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
@@ -6383,10 +6405,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_reshard(
 
 /**
  * Cuts a tensor on rank `source_rank` into shards. On each rank, the function creates a sharded
- * tensor with the shards of that rank. On `source_rank`, `full` is this tensor. On other ranks,
- * the function ignores `full`. The metadata must state the element type. The sharded tensor stores
- * its communicator. An op refuses sharded tensors with different communicators. `options` may be
- * NULL.
+ * tensor with the shards of that rank. On `source_rank`, `full` is the tensor that the function
+ * cuts. On other ranks, the function ignores `full`. The metadata must state the element type.
+ * Each sharded tensor stores the communicator `comm`. An op refuses sharded tensors with different
+ * communicators. `options` may be NULL.
  *
  * Ownership: the caller frees `*out`. The caller may free the metadata and `full` before `*out`.
  * The caller keeps the communicator.
@@ -6471,9 +6493,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline(
  *
  * `shardspec_comm_transfer` moves a batch once. To move a batch many times, call
  * `shardspec_transfer_prepare` once and `shardspec_transfer_run` each time. In the preparation,
- * the ranks agree on the batch, plan the messages and allocate memory. In a run, each rank first
- * sends only one small message in each of ceil(log2 n) rounds for n ranks. After these rounds, the
- * ranks move the data.
+ * the ranks agree on the batch, plan the messages and allocate memory. In a run on n ranks, there
+ * are first ceil(log2 n) rounds. In each round, each rank sends one small message. After these
+ * rounds, the ranks move the data.
  *
  * `shardspec_comm_transfer_start`, `shardspec_transfer_prepare_start` and
  * `shardspec_transfer_start` do not wait for other ranks. These functions create requests, which
@@ -6510,8 +6532,8 @@ struct shardspec_comm_tensor {
   size_t destination_shard_count;
   /**
    * The element type. If all its fields are 0, the element type comes from the layouts or from
-   * the shards. In a batch of several tensors, a rank may have no shard of this tensor. A rank
-   * without a shard must set `dtype`, except if the layouts state the element type.
+   * the shards. In a batch of several tensors, a rank without a shard of this tensor must set
+   * `dtype`, except if the layouts state the element type.
    */
   shardspec_dtype dtype;
   /** This field must be 0. */
@@ -6587,8 +6609,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare(
  * buffers, pass all tensors of the preparation again in `tensors`, in the same order. Each shard
  * must have the shape, strides and element type that the shard had in the preparation. The run
  * uses the shards of `tensors`, compares the tags, and ignores all other fields. Each `tag` must
- * be NULL or be equal to the tag of the preparation. The first run with other buffers takes a
- * little longer than the next runs with these buffers.
+ * be NULL or be equal to the tag of the preparation. The first run with new buffers takes a little
+ * longer than the next runs with the same buffers.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
@@ -6671,7 +6693,7 @@ SHARDSPEC_API shardspec_status shardspec_transfer_free(
  *   program may use the buffers again. If the transport can't abort (MPI), the function completes
  *   the request instead.
  * - `shardspec_request_wait` may copy with a second thread, which ends before the function
- *   returns. `shardspec_request_test` copies a few MiB at most before it checks the messages
+ *   returns. `shardspec_request_test` copies at most a few MiB before it checks the messages
  *   again.
  * - If a transport has no `start`, a request makes progress only inside of
  *   `shardspec_request_wait`. Without `start`, `shardspec_request_test` writes 0 until the program
@@ -6771,8 +6793,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange_start
  * ended.
  * Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
  * `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
- * Blocks: on other ranks, only if `out` is NULL or memory runs out. If there is no request, the
- * function itself sends the error to the other ranks.
+ * Blocks: on other ranks, only if `out` is NULL or memory runs out. In these cases, there is no
+ * request, and the function itself sends the error to the other ranks.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
  * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
  * request returns all other errors of `shardspec_comm_transfer`.
@@ -6798,8 +6820,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer_start
  * ended.
  * Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
  * `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
- * Blocks: on other ranks, only if `out` is NULL or memory runs out. If there is no request, the
- * function itself sends the error to the other ranks.
+ * Blocks: on other ranks, only if `out` is NULL or memory runs out. In these cases, there is no
+ * request, and the function itself sends the error to the other ranks.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
  * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
  * request returns all other errors of `shardspec_comm_scatter`.
@@ -6827,8 +6849,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_scatter_start(
  * ended.
  * Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
  * `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
- * Blocks: on other ranks, only if `out` is NULL or memory runs out. If there is no request, the
- * function itself sends the error to the other ranks.
+ * Blocks: on other ranks, only if `out` is NULL or memory runs out. In these cases, there is no
+ * request, and the function itself sends the error to the other ranks.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
  * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
  * request returns all other errors of `shardspec_comm_gather`.
@@ -6856,8 +6878,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_gather_start(
  * returns. The memory of the shards belongs to the request until the request has ended.
  * Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
  * `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
- * Blocks: on other ranks, only if `out` is NULL or memory runs out. If there is no request, the
- * function itself sends the error to the other ranks.
+ * Blocks: on other ranks, only if `out` is NULL or memory runs out. In these cases, there is no
+ * request, and the function itself sends the error to the other ranks.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
  * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
  * request returns all other errors of `shardspec_comm_reshard`.
@@ -6890,8 +6912,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_reshard_start(
  * shards. The request does not use the memory of the shards.
  * Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
  * `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
- * Blocks: on other ranks, only if `transfer` or `out` is NULL or memory runs out. If there is no
- * request, the function itself sends the error to the other ranks.
+ * Blocks: on other ranks, only if `transfer` or `out` is NULL or memory runs out. In these cases,
+ * there is no request, and the function itself sends the error to the other ranks.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
  * `comm` is not a valid handle; NULL_ARGUMENT if `comm`, `transfer` or `out` is NULL;
  * OUT_OF_MEMORY. The request returns all other errors of `shardspec_transfer_prepare`.
@@ -6909,17 +6931,18 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare_st
  *
  * With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
  * OK. If no run has returned OK yet, the run uses the buffers of the preparation. A transfer can
- * have only one run at a time. Two prepared transfers of the same tensors have two sets of
- * buffers. To run two transfers at the same time, use two communicators. If an argument is
- * invalid, the request fails. `shardspec_request_test` or `shardspec_request_wait` returns the
- * error after the other ranks have received the error.
+ * have only one run at a time. Each prepared transfer stores its own buffers, even if another
+ * transfer moves the same tensors. To run two transfers at the same time, prepare each transfer
+ * with its own communicator. If an argument is invalid, the request fails.
+ * `shardspec_request_test` or `shardspec_request_wait` returns the error after the other ranks
+ * have received the error.
  *
  * Ownership: the caller frees `*out`. The caller may free the arrays and `transfer` when the
  * function returns. The memory of the shards belongs to the request until the request has ended.
  * Calls back: `exchange`, `start`, `test` and `abort` of a custom transport; `destroy`, if another
  * thread frees a handle during the call.
- * Blocks: on other ranks, only if `out` is NULL or memory runs out. If there is no request, the
- * function itself sends the error to the other ranks.
+ * Blocks: on other ranks, only if `out` is NULL or memory runs out. In these cases, there is no
+ * request, and the function itself sends the error to the other ranks.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
  * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
  * request returns all other errors of `shardspec_transfer_run`, including the errors about the
@@ -6948,8 +6971,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_start(
  * Ownership: the caller frees `*out`. The caller may free `message` when the function returns.
  * Calls back: `exchange`, `start`, `test` and `abort` of a custom transport; `destroy`, if another
  * thread frees a handle during the call.
- * Blocks: on other ranks, only if `out` is NULL or memory runs out. If there is no request, the
- * function itself sends the error to the other ranks.
+ * Blocks: on other ranks, only if `out` is NULL or memory runs out. In these cases, there is no
+ * request, and the function itself sends the error to the other ranks.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
  * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
  * request returns INVALID_ARGUMENT if `status` is below 1 or `message` is not UTF-8; NULL_ARGUMENT
@@ -6974,11 +6997,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline_start(
  * callback `destroy` frees `ctx`. These rules apply to all callbacks:
  *
  * - A callback with the return type `shardspec_status` returns a status: its status of success, or
- *   the status of a failure. The library returns the status of a failure to its caller unchanged.
- *   The library also returns the message and the numbers in the callback's `err`. `err` is never
- *   NULL in a callback. The callback need not set the `status` of `err`. The callback may pass
- *   `err` to the functions that it calls. A message ends at its first NUL. The library replaces
- *   bytes that are not UTF-8 by U+FFFD. A callback may use all statuses from
+ *   the status of a failure. The library function that called the callback returns the status of a
+ *   failure unchanged. The same function also copies the message and the numbers from the
+ *   callback's `err` into the `err` of its caller. `err` is never NULL in a callback. The callback
+ *   need not set the `status` of `err`, except with `SHARDSPEC_CALLBACK_OK_IN_ERR`. The callback
+ *   may pass `err` to the functions that it calls. A message ends at its first NUL. The library
+ *   replaces bytes that are not UTF-8 by U+FFFD. A callback may use all statuses from
  *   `SHARDSPEC_USER_STATUS` on for its own failures.
  * - The status of success is SHARDSPEC_OK (0) by default. `success_status` in the table, or in the
  *   options of an op, may set another status of success. For callbacks in languages with
@@ -7013,14 +7037,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline_start(
  *   and AArch64. On other systems, unwinding into the library ends the process.
  * - A callback must return or unwind. A jump without unwinding, such as longjmp, is forbidden. The
  *   library can't detect such a jump. After such a jump, the library would never free the objects
- *   of the call. An op would stay BUSY, and `shardspec_op_unregister` on another thread would
- *   never return. Threads that copy data for the call would continue to use the caller's memory.
- *   Asynchronous cancellation of a thread inside of the library also has undefined behaviour.
+ *   of the call. If the callback belongs to an op, this op would stay BUSY, and
+ *   `shardspec_op_unregister` on another thread would never return. Threads that copy data for the
+ *   call would continue to use the caller's memory. Asynchronous cancellation of a thread inside
+ *   of the library also has undefined behaviour.
  * - `destroy(ctx)` runs exactly once. Before `destroy` runs, all calls of callbacks with this
  *   `ctx` have returned. After `destroy` has begun, no callback receives this `ctx` again.
  *   `destroy` runs on the thread that ends the last use of `ctx`. `destroy` also runs if the
  *   function that received `ctx` fails. `destroy` may be NULL. The library calls the `destroy` of
- *   a table only if `struct_size` is at least 16.
+ *   a table only if the table's `struct_size` is at least 16. The field `destroy` ends at byte 16.
  */
 
 /** The first status that callbacks may define. Statuses of the library are lower. */
@@ -7126,7 +7151,8 @@ struct shardspec_placement_vtable {
   /**
    * Returns a nonzero value if two placements with this type name and equal ranks are equal,
    * else 0. With NULL, two placements with this type name and equal ranks are equal if their
-   * texts are equal. Metadata keeps only the first of several equal placements.
+   * texts are equal. If placements in metadata are equal, the metadata keeps only the first
+   * one.
    */
   shardspec_equal_fn equal;
   /**
@@ -7323,10 +7349,11 @@ struct shardspec_spec_vtable {
  * name, the library calls `equal` with the `ctx` of each spec.
  *
  * The library checks the shards that `build_metadata` adds. The library refuses shards outside of
- * the tensor, overlaps, gaps and wrong numbers of dimensions. The error's message has the type's
- * name. The shards of a custom spec depend on the tensor. For a custom spec,
- * `shardspec_spec_shard_count` and `shardspec_spec_placement` therefore fail with WRONG_SPEC_TYPE.
- * Use `shardspec_metadata_shard_count` and `shardspec_metadata_shard_placement` instead.
+ * the tensor, overlaps, gaps and wrong numbers of dimensions. The message of each such error has
+ * the name of the spec's type. The shards of a custom spec depend on the tensor. For a custom
+ * spec, `shardspec_spec_shard_count` and `shardspec_spec_placement` therefore fail with
+ * WRONG_SPEC_TYPE. Use `shardspec_metadata_shard_count` and `shardspec_metadata_shard_placement`
+ * instead.
  *
  * Ownership: the library copies the name and the table. The library owns `ctx` from the call on,
  * also if the call fails. The library calls `destroy(ctx)` when the spec has been freed and no
@@ -7378,13 +7405,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_custom_ctx(
  * - An op may call any function of this header, and may call itself. An op may register,
  *   unregister and dispatch other ops. An op may free the handles that it received as arguments.
  * - When `shardspec_op_unregister` returns SHARDSPEC_OK, all calls of the op have ended, no
- *   further call can begin, and the op's `destroy` has returned. `shardspec_op_unregister` waits
- *   for calls of the op on other threads.
+ *   further call can begin, and the op's `destroy` has returned. Outside of all ops,
+ *   `shardspec_op_unregister` waits for calls of the op on other threads.
  * - Inside of an op, `shardspec_op_unregister` does not wait. If an op unregisters itself, the
  *   function fails with SHARDSPEC_BUSY and changes nothing. If an op unregisters another op, and
- *   calls of the other op are still running, the function also fails with SHARDSPEC_BUSY. Two ops that unregister each other on two threads
- *   therefore do not deadlock. After SHARDSPEC_BUSY, call `shardspec_op_unregister` again later,
- *   or outside of all ops.
+ *   calls of the other op are still running on other threads, the function also fails with
+ *   SHARDSPEC_BUSY. Two ops that unregister each other on two threads therefore do not deadlock.
+ *   After SHARDSPEC_BUSY, call `shardspec_op_unregister` again later, or outside of all ops.
  * - An op may itself wait for another thread, for example with a join. The library can't detect
  *   such a wait. The thread that the op waits for must not unregister the op.
  * - While a program replaces an op, one of the two ops is always registered under the name. New
@@ -7453,7 +7480,10 @@ struct shardspec_op_arguments {
   const shardspec_value *kwargs;
   /** Number of named arguments. With 0, `kwarg_names` and `kwargs` may be NULL. */
   size_t kwarg_count;
-  /** The communicator for the op's collectives, or NULL. The library ignores this field. */
+  /**
+   * The communicator for the op's collectives, or NULL. The library passes this field to the op,
+   * and does not use the communicator itself.
+   */
   shardspec_comm *comm;
 };
 
@@ -7476,9 +7506,9 @@ typedef struct shardspec_op shardspec_op;
  * no results, `result_count` is 0.
  *
  * Arguments are valid during the call only. The caller frees sharded tensors among the results.
- * The authors of the op and of its callers decide who owns the memory at other pointers. If an op
- * fails, the caller of the op receives no results. A failed op must free all objects that it has
- * created.
+ * The library does not manage the memory of other pointers. The authors of the op and of its
+ * callers decide who owns this memory. If an op fails, the caller of the op receives no results. A
+ * failed op must free all objects that it has created.
  */
 typedef shardspec_status (*shardspec_op_fn)(
     void *ctx, const shardspec_spec *spec, const shardspec_op_arguments *arguments,
@@ -7551,7 +7581,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_unregister(
     shardspec_op *op, shardspec_error *err);
 
 /**
- * Writes 1 to `*out` if an op is registered under these names, else 0.
+ * Writes 1 to `*out` if an op is registered under the names `spec_type` and `op_name`, else 0.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
@@ -7565,8 +7595,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_is_registered(
     const char *spec_type, const char *op_name, int32_t *out, shardspec_error *err);
 
 /**
- * Writes to `*out` the handle of the op that is registered under these names. Calls by handle are
- * faster than calls by name.
+ * Writes to `*out` the handle of the op that is registered under the names `spec_type` and
+ * `op_name`. Calls by handle are faster than calls by name.
  *
  * Ownership: there is nothing to free.
  * Calls back: no.
@@ -7604,11 +7634,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_list(
  * Ownership: the caller keeps all arguments and frees sharded tensors among the results.
  * Calls back: the op's `function`; `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: NOT_FOUND if no op is registered under these names; INVALID_HANDLE if the spec or a
- * sharded tensor among the arguments is not a valid handle; INVALID_ARGUMENT if a value does not
- * match its kind or two arguments have the same name; NO_ARGUMENTS, NO_SHARDED_TENSOR,
- * COMMUNICATOR_MISMATCH, NULL_ARGUMENT, OUT_OF_MEMORY. If the op fails, the function returns the
- * op's status and message. After an error, no result was written.
+ * Errors: NOT_FOUND if no op is registered as `op_name` for the type of `spec`; INVALID_HANDLE if
+ * the spec or a sharded tensor among the arguments is not a valid handle; INVALID_ARGUMENT if a
+ * value does not match its kind or two arguments have the same name; NO_ARGUMENTS,
+ * NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH, NULL_ARGUMENT, OUT_OF_MEMORY. If the op fails, the
+ * function returns the op's status and message. After an error, no result was written.
  * Threads: any.
  * Source: `_dispatch_custom_op` of torch.
  * Since: ABI 0.

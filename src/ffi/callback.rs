@@ -53,8 +53,7 @@
 //!   `ctx` have returned. After `destroy` has begun, no callback receives this `ctx` again.
 //!   `destroy` runs on the thread that ends the last use of `ctx`. `destroy` also runs if the
 //!   function that received `ctx` fails. `destroy` may be NULL. The library calls the `destroy` of
-//!   a table only if the table's `struct_size` is at least 16, because the field `destroy` ends at
-//!   byte 16.
+//!   a table only if the table's `struct_size` is at least 16. The field `destroy` ends at byte 16.
 
 use std::ffi::c_void;
 

@@ -34,8 +34,8 @@ pub struct shardspec_placement_vtable {
     pub destroy: shardspec_destroy_fn,
     /// Returns a nonzero value if two placements with this type name and equal ranks are equal,
     /// else 0. With NULL, two placements with this type name and equal ranks are equal if their
-    /// texts are equal. If several placements in metadata are equal, the metadata keeps only the
-    /// first of them.
+    /// texts are equal. If placements in metadata are equal, the metadata keeps only the first
+    /// one.
     pub equal: shardspec_equal_fn,
     /// Returns a hash of a placement. Equal placements must have equal hashes. The library uses
     /// `hash` only if `equal` is set. With `hash` NULL, the library hashes the name of the type and

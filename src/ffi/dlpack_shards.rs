@@ -235,8 +235,8 @@ unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostV
 /// call returns. After a successful call, the library calls the deleter of a shard when the sharded
 /// tensor and all exports of this shard have been freed. An export is a managed tensor made from
 /// the shard. There are exceptions. An element of `shards` that is NULL has no deleter. If `shards`
-/// is NULL, misaligned or larger than memory, the library calls no deleter at all. If an element of
-/// `shards` is misaligned, the library also calls no deleter at all.
+/// is NULL, misaligned or larger than memory, the library calls no deleter. If an element of
+/// `shards` is misaligned, the library also calls no deleter.
 /// Calls back: `deleter` of each shard, if the call fails; `destroy`, if another thread frees a
 /// handle during the call.
 /// Blocks: no.

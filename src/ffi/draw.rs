@@ -12,7 +12,7 @@
 //! its elements. An SVG shows the same areas, numbers and owners. In an SVG, each owner also has a
 //! colour and a hatching. The hatching helps readers who can't distinguish colours.
 //!
-//! If a tensor has too many shards to draw each of them, the picture has two parts. In the first
+//! If a tensor has too many shards for one picture, the picture has two parts. In the first
 //! part, a cell of the picture stands for several shards. The second part shows the beginning of
 //! the tensor with one shard in each cell. No picture has more than `SHARDSPEC_MAX_PICTURE_SIZE`
 //! bytes.

@@ -75,7 +75,7 @@ static OPS: Registry<Function> = Registry::new();
 /// no results, `result_count` is 0.
 ///
 /// Arguments are valid during the call only. The caller frees sharded tensors among the results.
-/// The library does not manage the memory at all other pointers. The authors of the op and of its
+/// The library does not manage the memory of other pointers. The authors of the op and of its
 /// callers decide who owns this memory. If an op fails, the caller of the op receives no results. A
 /// failed op must free all objects that it has created.
 pub type shardspec_op_fn = Option<
