@@ -5394,9 +5394,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_check(
  * incomplete items are undefined.
  *
  * The function can read packed elements only if each part of a shard starts and ends at a byte
- * boundary of the file. As an exception, a part may end inside of a byte if the chunk and the
- * row-major shard also end there. The function may then write the unused bits behind the last
- * element of the shard.
+ * boundary of the file. A part may end inside of a byte only where the chunk and the row-major
+ * shard end. The function may write the unused bits behind the last element of such a shard.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `progress`; `equal` and `hash` of custom placements; `destroy`, if another thread
@@ -6931,8 +6930,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare_st
  *
  * With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
  * OK. If no run has returned OK yet, the run uses the buffers of the preparation. A transfer can
- * have only one run at a time. Each prepared transfer stores its own buffers, even if another
- * transfer moves the same tensors. To run two transfers at the same time, prepare each transfer
+ * have only one run at a time. Two prepared transfers of the same tensors store their buffers
+ * separately. To run two transfers at the same time, prepare each transfer
  * with its own communicator. If an argument is invalid, the request fails.
  * `shardspec_request_test` or `shardspec_request_wait` returns the error after the other ranks
  * have received the error.

@@ -150,9 +150,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_check(
 /// incomplete items are undefined.
 ///
 /// The function can read packed elements only if each part of a shard starts and ends at a byte
-/// boundary of the file. As an exception, a part may end inside of a byte if the chunk and the
-/// row-major shard also end there. The function may then write the unused bits behind the last
-/// element of the shard.
+/// boundary of the file. A part may end inside of a byte only where the chunk and the row-major
+/// shard end. The function may write the unused bits behind the last element of such a shard.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `progress`; `equal` and `hash` of custom placements; `destroy`, if another thread

@@ -264,8 +264,8 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare_start(
 ///
 /// With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
 /// OK. If no run has returned OK yet, the run uses the buffers of the preparation. A transfer can
-/// have only one run at a time. Each prepared transfer stores its own buffers, even if another
-/// transfer moves the same tensors. To run two transfers at the same time, prepare each transfer
+/// have only one run at a time. Two prepared transfers of the same tensors store their buffers
+/// separately. To run two transfers at the same time, prepare each transfer
 /// with its own communicator. If an argument is invalid, the request fails.
 /// `shardspec_request_test` or `shardspec_request_wait` returns the error after the other ranks
 /// have received the error.
