@@ -2234,7 +2234,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
  */
 #define SHARDSPEC_CALLBACK_FAILED 40
 /**
- * A cut is impossible for this number of positions. For example, the positions can't be divided
+ * A cut is impossible for the length of a dimension. For example, the length can't be divided
  * equally, the sizes have a wrong sum, or a piece would start inside of a granule.
  */
 #define SHARDSPEC_ILLEGAL_CUT 41
@@ -2397,8 +2397,8 @@ SHARDSPEC_API const char * shardspec_error_message(const shardspec_error *err);
  */
 
 /**
- * Writes to `*out` the size in bytes of the struct called `name`, in the version of the library.
- * If the program's own struct is larger, the program was compiled with a newer header.
+ * Writes to `*out` the size in bytes that the struct called `name` has in the loaded library. If
+ * the program's own struct is larger, the program was compiled with a newer header.
  *
  * Ownership: the caller keeps `name`.
  * Calls back: no.
@@ -4366,9 +4366,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_ndims(
  * the piece. If index k of the piece grows by 1, the index in the matching dimension of the buffer
  * grows by this step.
  *
- * Element `(i[0], i[1], ...)` of a piece has an index in dimension d of the source's buffer. The
- * index is the source offset of the piece in d, plus `i[k] * source_steps[k]` for each k with
- * `source_dims[k] == d`. In this formula, `source_steps` is the row of the piece. The formula for
+ * Let `i[k]` be the index of an element in dimension k of a piece. In the source's buffer, the
+ * element also has an index in each dimension d. This index is the source offset of the piece in
+ * d, plus `i[k] * source_steps[k]` for each k with `source_dims[k] == d`. In this formula, `source_steps` is the row of the piece. The formula for
  * the destination's buffer has `destination_steps` and `destination_dims`. If all shards are
  * boxes, dimension k of a piece belongs to dimension k of both buffers, and every step is 1. Each
  * of the four arrays may be NULL.
@@ -4386,7 +4386,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_piece_steps(
     shardspec_error *err);
 
 /**
- * Writes which pieces the destination shard `destination` has. `*first_piece` becomes the index of
+ * Finds the pieces of the destination shard `destination`. `*first_piece` becomes the index of
  * the shard's first piece. `*piece_count` becomes the number of the shard's pieces. The pieces of
  * a destination shard are consecutive.
  *
@@ -5941,8 +5941,8 @@ typedef shardspec_status (*shardspec_exchange_fn)(
  * `*exchange`. The rules of `shardspec_exchange_fn` apply. The arrays of messages are valid during
  * this call only. The memory of the messages is valid until the exchange has ended. An exchange
  * ends when `test` writes 1 to `*done` or fails, or when `wait` returns. After the end, the
- * transport must not use the memory. The library does not use `*exchange` after the end. A rank
- * has at most one exchange at a time. A call that fails must start no message.
+ * transport must not use the memory. The library does not use `*exchange` after the end. The
+ * library starts at most one exchange at a time on a rank. A call that fails must start no message.
  */
 typedef shardspec_status (*shardspec_exchange_start_fn)(
     void *ctx, const shardspec_message *sends, size_t send_count, const shardspec_message *receives,
@@ -6668,8 +6668,8 @@ SHARDSPEC_API shardspec_status shardspec_transfer_free(
  *
  * The library has no thread of its own. A request makes progress only inside of
  * `shardspec_request_test` and `shardspec_request_wait`. A rank that never tests its request
- * delays the other ranks. Some ranks may start a request while other ranks call the function of
- * the same name without `_start`.
+ * delays the other ranks. In one collective, some ranks may call the function with `_start`,
+ * and the other ranks may call the function without `_start`.
  *
  * - The buffers of a request must exist until the request has ended. Until the end of the request,
  *   the program may read source buffers but must not write them. Until the end of the request, the

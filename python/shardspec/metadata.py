@@ -98,7 +98,7 @@ class ShardedTensorMetadata(Handle):
 
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview) -> ShardedTensorMetadata:
-        """Returns the metadata of bytes that `to_bytes` returned. Damaged bytes raise an error."""
+        """Makes metadata from bytes that `to_bytes` made. Damaged bytes raise an error."""
         from .interchange import from_bytes
 
         return ShardedTensorMetadata._of(from_bytes(lib.metadata_new_from_bytes, data))

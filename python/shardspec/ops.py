@@ -32,9 +32,9 @@ BUILT_IN = {ChunkShardingSpec: "chunk", EnumerableShardingSpec: "enumerable",
 
 def custom_sharding_spec_op(sharding_spec_class: type[ShardingSpec], func: Any, *,
                             replace: bool = False) -> Callable[[Function], Function]:
-    """Registers a function as the op `func` of a class of specs.
+    """Returns a decorator that registers a function as an op of a class of specs.
 
-    `func` is a name, or a function such as `torch.nn.functional.linear`. If `func` is a function,
+    `func` names the op: a text, or a function such as `torch.nn.functional.linear`. If `func` is a function,
     the name of the function is the name of the op. The op is called with torch's arguments: (types,
     args, kwargs, process_group). By default, the function refuses a second op with the same name.
     With `replace`, the second op replaces the first op.

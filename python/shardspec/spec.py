@@ -126,7 +126,7 @@ class ShardingSpec(abc.ABC):
 
     @staticmethod
     def from_bytes(data: bytes | bytearray | memoryview) -> BuiltInSpec:
-        """Returns the spec of bytes that `to_bytes` returned. Damaged bytes raise an error."""
+        """Makes a spec from bytes that `to_bytes` made. Damaged bytes raise an error."""
         from .interchange import from_bytes, spec_of
 
         return spec_of(from_bytes(lib.spec_new_from_bytes, data))

@@ -72,7 +72,7 @@ pub const SHARDSPEC_READ_ONLY: i32 = 39;
 /// A callback returned a negative number, or returned 0 with a different status of success in
 /// `success_status`. The callback probably threw an exception. `got` is the returned number.
 pub const SHARDSPEC_CALLBACK_FAILED: i32 = 40;
-/// A cut is impossible for this number of positions. For example, the positions can't be divided
+/// A cut is impossible for the length of a dimension. For example, the length can't be divided
 /// equally, the sizes have a wrong sum, or a piece would start inside of a granule.
 pub const SHARDSPEC_ILLEGAL_CUT: i32 = 41;
 /// The elements of the tensor are pending a reduction and can't be moved.

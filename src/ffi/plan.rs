@@ -275,9 +275,9 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndims(
 /// the piece. If index k of the piece grows by 1, the index in the matching dimension of the buffer
 /// grows by this step.
 ///
-/// Element `(i[0], i[1], ...)` of a piece has an index in dimension d of the source's buffer. The
-/// index is the source offset of the piece in d, plus `i[k] * source_steps[k]` for each k with
-/// `source_dims[k] == d`. In this formula, `source_steps` is the row of the piece. The formula for
+/// Let `i[k]` be the index of an element in dimension k of a piece. In the source's buffer, the
+/// element also has an index in each dimension d. This index is the source offset of the piece in
+/// d, plus `i[k] * source_steps[k]` for each k with `source_dims[k] == d`. In this formula, `source_steps` is the row of the piece. The formula for
 /// the destination's buffer has `destination_steps` and `destination_dims`. If all shards are
 /// boxes, dimension k of a piece belongs to dimension k of both buffers, and every step is 1. Each
 /// of the four arrays may be NULL.
@@ -320,7 +320,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_piece_steps(
     })
 }
 
-/// Writes which pieces the destination shard `destination` has. `*first_piece` becomes the index of
+/// Finds the pieces of the destination shard `destination`. `*first_piece` becomes the index of
 /// the shard's first piece. `*piece_count` becomes the number of the shard's pieces. The pieces of
 /// a destination shard are consecutive.
 ///

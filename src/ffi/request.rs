@@ -7,8 +7,8 @@
 //!
 //! The library has no thread of its own. A request makes progress only inside of
 //! `shardspec_request_test` and `shardspec_request_wait`. A rank that never tests its request
-//! delays the other ranks. Some ranks may start a request while other ranks call the function of
-//! the same name without `_start`.
+//! delays the other ranks. In one collective, some ranks may call the function with `_start`,
+//! and the other ranks may call the function without `_start`.
 //!
 //! - The buffers of a request must exist until the request has ended. Until the end of the request,
 //!   the program may read source buffers but must not write them. Until the end of the request, the

@@ -147,8 +147,8 @@ const STRUCTS: &[Known] = &[
 
 const ERROR: &str = "shardspec_error";
 
-/// Writes to `*out` the size in bytes of the struct called `name`, in the version of the library.
-/// If the program's own struct is larger, the program was compiled with a newer header.
+/// Writes to `*out` the size in bytes that the struct called `name` has in the loaded library. If
+/// the program's own struct is larger, the program was compiled with a newer header.
 ///
 /// Ownership: the caller keeps `name`.
 /// Calls back: no.

@@ -61,8 +61,8 @@ pub type shardspec_exchange_fn = Option<
 /// `*exchange`. The rules of `shardspec_exchange_fn` apply. The arrays of messages are valid during
 /// this call only. The memory of the messages is valid until the exchange has ended. An exchange
 /// ends when `test` writes 1 to `*done` or fails, or when `wait` returns. After the end, the
-/// transport must not use the memory. The library does not use `*exchange` after the end. A rank
-/// has at most one exchange at a time. A call that fails must start no message.
+/// transport must not use the memory. The library does not use `*exchange` after the end. The
+/// library starts at most one exchange at a time on a rank. A call that fails must start no message.
 pub type shardspec_exchange_start_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
