@@ -4368,10 +4368,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_ndims(
  *
  * Let `i[k]` be the index of an element in dimension k of a piece. In the source's buffer, the
  * element also has an index in each dimension d. The index in d is the source offset of the piece
- * in d, plus `i[k] * source_steps[k]` for each k with `source_dims[k] == d`. In this formula, `source_steps` is the row of the piece. The formula for
- * the destination's buffer has `destination_steps` and `destination_dims`. If all shards are
- * boxes, dimension k of a piece belongs to dimension k of both buffers, and every step is 1. Each
- * of the four arrays may be NULL.
+ * in d, plus `i[k] * source_steps[k]` for each k with `source_dims[k] == d`. In this formula,
+ * `source_steps` is the row of the piece. The formula for the destination's buffer has
+ * `destination_steps` and `destination_dims`. If all shards are boxes, dimension k of a piece
+ * belongs to dimension k of both buffers, and every step is 1. Each of the four arrays may be
+ * NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
