@@ -26,6 +26,16 @@ pub(crate) struct StridedCopy {
     loops: Range<usize>,
 }
 
+impl StridedCopy {
+    /// Where it starts in the full tensor.
+    fn full_place(&self, side: FullSide) -> usize {
+        match side {
+            FullSide::Source => self.source.addr(),
+            FullSide::Destination => self.destination.addr(),
+        }
+    }
+}
+
 /// The bytes of an element, or its bits where elements are no whole bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Units {
@@ -113,11 +123,7 @@ impl CopyList {
 
     /// Where a piece starts in the full tensor.
     pub(crate) fn full_place(&self, index: usize) -> usize {
-        let piece = &self.copies[index];
-        match self.side {
-            FullSide::Source => piece.source.addr(),
-            FullSide::Destination => piece.destination.addr(),
-        }
+        self.copies[index].full_place(self.side)
     }
 
     /// Puts pieces into the order of their places in the full tensor: then neighbours follow each
@@ -125,10 +131,7 @@ impl CopyList {
     /// first, then the second of each, and so on, so that each of these parts has its neighbours.
     pub(crate) fn sort(&mut self) {
         let side = self.side;
-        let place = |piece: &StridedCopy| match side {
-            FullSide::Source => piece.source.addr(),
-            FullSide::Destination => piece.destination.addr(),
-        };
+        let place = |piece: &StridedCopy| piece.full_place(side);
         if self.copies.is_sorted_by(|one, next| place(one) < place(next)) {
             return;
         }

@@ -91,7 +91,9 @@ pub(super) const POPULATED: usize = 2 << 20;
 /// replicas on one thread of an Intel Xeon, GB/s of the tensor, one after the other and in turn: rows 5.3
 /// and 6.8. Chunks of 64 KiB gave 6.2, of 256 KiB 6.6, of 1 MiB 6.8.
 pub(super) const REPLICA_CHUNK: usize = 512 << 10;
-/// The same where runs of many shards are side by side: bytes for each shard. 1024 shards of 32 bytes a
+/// Bytes of a trial in a chunk: some 25 us.
+pub(super) const REPLICA_TRIAL_BYTES: usize = REPLICA_CHUNK / 2;
+/// Bytes of a chunk for each shard, where runs of many shards are side by side. 1024 shards of 32 bytes a
 /// row: 3.9 with chunks of 512 KiB, 4.2 with 1 MiB.
 pub(super) const REPLICA_CHUNK_PER_SHARD: usize = 1 << 10;
 /// Chunks above this are not worth it: the cache does not hold them.

@@ -20,6 +20,7 @@ use crate::memory::prefetch_slice;
 pub(crate) const MAX_SEARCHES: usize = 16;
 /// Others to visit that a search remembers. Few boxes overlap.
 const MAX_OPEN: usize = 16;
+
 /// What is visited in a search for a point.
 #[derive(Clone, Copy)]
 struct PointSearch {

@@ -10,14 +10,14 @@ mod task;
 
 use std::ops::Range;
 
-use task::{CopyTask, TaskKind, Trials, grain, in_order_of_places};
+use task::{CopyTask, TaskKind, grain, in_order_of_places};
 
 use super::copy_list::{CopyList, StridedCopy};
 use super::kernels::lanes::LaneRows;
 use super::kernels::tiles::TileMemory;
 use super::kernels::{bits, rows};
 use super::stream::StoreMode;
-use super::tuning::{MAX_TRANSPOSED_ITEM, MIN_LONG_RUN};
+use super::tuning::{MAX_TRANSPOSED_ITEM, MIN_LONG_RUN, TRIAL_BYTES};
 use super::ways::{TaskClass, WayChoice};
 use crate::geometry::{Loop, offsets_of_turn, turns};
 
@@ -101,7 +101,7 @@ impl<'a> Tasks<'a> {
             grain,
             start: 0,
             place,
-            trials: Trials::Parts,
+            trial_bytes: TRIAL_BYTES,
         }
     }
 
@@ -297,13 +297,21 @@ mod tests {
         assert!(tasks.iter().all(|task| task.pieces.len() == 8), "a column is copied alone");
         for (at, replicas) in tasks.chunks(3).enumerate() {
             let [first, others @ ..] = replicas else { panic!("a chunk of no replica") };
-            assert_eq!((first.trials, first.units.start), (Trials::Whole, at * first.units.len()));
-            assert!(others.iter().all(|task| task.trials == Trials::None));
+            assert_eq!(first.units.start, at * first.units.len());
+            assert!(first.units_of_a_trial() <= first.units.len());
+            assert!(others.iter().all(|task| task.units_of_a_trial() > task.units.len()));
             assert!(replicas.iter().all(|task| task.units == first.units));
             let pieces: Vec<_> = replicas.iter().map(|task| task.pieces.start).collect();
             assert_eq!(pieces, [0, 8, 16]);
         }
         assert_eq!(tasks.len(), 3 * 128, "chunks of 512 KiB");
+    }
+
+    #[test]
+    fn small_replicas_are_too_short_for_trials() {
+        let tasks = plan([3, 50, 40], [2, 2], 2, false);
+        let tasks = Tasks::new(&tasks).unwrap().tasks;
+        assert!(tasks.iter().all(|task| task.units_of_a_trial() > task.units.len()));
     }
 
     proptest! {

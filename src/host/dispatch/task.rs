@@ -11,7 +11,7 @@ use std::ops::Range;
 use crate::host::cpu::LINE;
 use crate::host::tuning::{
     MAX_LANES, MAX_REPLICA_CHUNK, MIN_DIVIDED, PARTS_OF_TRANSPOSED, REPLICA_CHUNK,
-    REPLICA_CHUNK_PER_SHARD, TRIAL_BYTES,
+    REPLICA_CHUNK_PER_SHARD, REPLICA_TRIAL_BYTES, TRIAL_BYTES,
 };
 
 /// How a task is done.
@@ -42,18 +42,9 @@ pub(super) struct CopyTask {
     pub(super) start: usize,
     /// Where it starts in the full tensor.
     pub(super) place: usize,
-    pub(super) trials: Trials,
-}
-
-/// Which parts of a task may be trials of ways.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trials {
-    /// Some of its bytes.
-    Parts,
-    /// All of it.
-    Whole,
-    /// None. What it reads was read just before, so that its time says nothing about others.
-    None,
+    /// Bytes of a trial of a way, at least. A replica that is read from a cache has no trials: its time says
+    /// nothing about others.
+    pub(super) trial_bytes: usize,
 }
 
 impl CopyTask {
@@ -72,12 +63,8 @@ impl CopyTask {
 
     /// Units of a trial.
     pub(super) fn units_of_a_trial(&self) -> usize {
-        let units = TRIAL_BYTES.div_ceil(self.unit_bytes.max(1));
-        match self.trials {
-            Trials::Parts => units.next_multiple_of(self.grain),
-            Trials::Whole => self.units.len(),
-            Trials::None => usize::MAX,
-        }
+        let units = self.trial_bytes.div_ceil(self.unit_bytes.max(1));
+        units.checked_next_multiple_of(self.grain).unwrap_or(usize::MAX)
     }
 
     /// Whether a task reads what this one reads, unit by unit, for another shard.
@@ -110,12 +97,12 @@ pub(super) fn in_order_of_places(mut tasks: Vec<CopyTask>) -> Option<Vec<CopyTas
         for units in chunks(replicas) {
             in_turn.try_reserve(replicas.len()).ok()?;
             for (number, task) in replicas.iter().enumerate() {
-                let trials = match (replicas.len(), number) {
-                    (1, _) => Trials::Parts,
-                    (_, 0) => Trials::Whole,
-                    _ => Trials::None,
+                let trial_bytes = match (replicas.len(), number) {
+                    (1, _) => TRIAL_BYTES,
+                    (_, 0) => REPLICA_TRIAL_BYTES,
+                    _ => usize::MAX,
                 };
-                in_turn.push(CopyTask { units: units.clone(), trials, ..task.clone() });
+                in_turn.push(CopyTask { units: units.clone(), trial_bytes, ..task.clone() });
             }
         }
     }
