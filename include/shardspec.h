@@ -5928,8 +5928,9 @@ struct shardspec_message {
  * The peer of a message is never the calling rank. A message is never empty. Sender and receiver
  * pass the same number of bytes for a message. Messages from one rank to another must arrive in
  * the order of their sends, within one exchange and across exchanges. The library calls the
- * function only on ranks with messages. The transport should start receives before sends. A
- * receive must not wait for a send. A send must not wait for a receive.
+ * function only on ranks with messages. The transport should start receives before sends. All
+ * messages of one call must be in progress at the same time. If a transport first completes all
+ * sends of a call, or first completes all receives, two ranks can wait for each other for ever.
  */
 typedef shardspec_status (*shardspec_exchange_fn)(
     void *ctx, const shardspec_message *sends, size_t send_count, const shardspec_message *receives,

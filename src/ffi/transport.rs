@@ -42,8 +42,9 @@ const _: () = {
 /// The peer of a message is never the calling rank. A message is never empty. Sender and receiver
 /// pass the same number of bytes for a message. Messages from one rank to another must arrive in
 /// the order of their sends, within one exchange and across exchanges. The library calls the
-/// function only on ranks with messages. The transport should start receives before sends. A
-/// receive must not wait for a send. A send must not wait for a receive.
+/// function only on ranks with messages. The transport should start receives before sends. All
+/// messages of one call must be in progress at the same time. If a transport first completes all
+/// sends of a call, or first completes all receives, two ranks can wait for each other for ever.
 pub type shardspec_exchange_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
