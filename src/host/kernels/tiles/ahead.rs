@@ -12,6 +12,7 @@ use crate::host::prefetch::prefetch;
 /// The strips that the next tile reads, line by line: those of the present tile, some bytes further
 /// on. The lines are prefetched one by one between the stores of a tile. All at once, they would
 /// keep other loads waiting: then copies were half as fast on one processor.
+#[derive(Clone, Copy)]
 pub(in crate::host::kernels) struct TileAhead<'a> {
     /// The strips of the present tile that are left.
     sources: &'a [*const u8],
@@ -57,7 +58,7 @@ impl<'a> TileAhead<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn go_to_next_strip(&mut self) -> bool {
         let Some((&first, rest)) = self.sources.split_first() else {
             return false;
