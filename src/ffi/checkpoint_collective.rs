@@ -23,8 +23,9 @@ use crate::memory::{Shared, try_collect, try_to_vec};
 /// Reads tensors of a checkpoint on all ranks of a communicator together. The result is equal to
 /// the result of `shardspec_checkpoint_read` on each rank. If several shards have the same
 /// elements, one rank reads the elements and sends the elements to the ranks of the other shards.
-/// For the layouts of the items, `shardspec_checkpoint_choose_readers` returns the readers that
-/// this function chooses. All ranks read about equally many bytes.
+/// The shard of this one rank is the reader of the elements. For the layouts of the items,
+/// `shardspec_checkpoint_choose_readers` returns the readers that this function chooses. All ranks
+/// read about equally many bytes.
 ///
 /// All ranks pass the same names and layouts in the same order. Each rank passes all of its own
 /// shards. For this function, `indices` NULL in an item means all shards of this rank, in the order
@@ -32,18 +33,18 @@ use crate::memory::{Shared, try_collect, try_to_vec};
 /// whole tensor. Each rank opens the checkpoint itself.
 ///
 /// The ranks agree on the tensors before the first read. In each step, the ranks read a group of
-/// tensors with a total size of about 1 GiB. After these reads, each rank sends the elements that
-/// other ranks need. Each rank reads shards into their destinations, and sends messages directly
-/// from these destinations. `options` limits the memory for reads, and `comm_options` limits the
-/// memory for messages. A read also includes small gaps between needed parts, so several ranks may
-/// read the bytes of a gap.
+/// tensors. A group ends with the tensor that brings the size of the group to 1 GiB or more. After
+/// the reads of a group, each rank sends the elements that other ranks need. Each rank reads shards
+/// into their destinations, and sends messages directly from these destinations. `options` limits
+/// the memory for reads, and `comm_options` limits the memory for messages. A read also includes
+/// small gaps between needed parts, so several ranks may read the bytes of a gap.
 ///
-/// `options` and `comm_options` may be NULL, and may differ between ranks. `progress` receives the
-/// number of bytes that this rank has read or received. `whole` has `item_count` elements, one for
-/// each item, and may be NULL. `whole[i]` becomes 1 if item i is complete on this rank, else 0.
-/// `report` may be NULL. `report` counts the reads of this rank and the bytes that the destinations
-/// of this rank need. After a failure during the read, the function also writes `whole` and
-/// `report`.
+/// `options` and `comm_options` may be NULL, and may differ between ranks. The callback `progress`
+/// of `options` receives the number of bytes that this rank has read or received. `whole` has
+/// `item_count` elements, one for each item, and may be NULL. `whole[i]` becomes 1 if item i is
+/// complete on this rank, else 0. `report` may be NULL. `report` counts the reads of this rank and
+/// the bytes that the destinations of this rank need. After a failure during the read, the function
+/// also writes `whole` and `report`.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `progress`; `exchange`, `node` and `abort` of a custom transport; `equal` and `hash`

@@ -42,9 +42,9 @@ unsafe fn start_collective(
 /// ranks may call `shardspec_comm_transfer` instead of this function. `options` may be NULL.
 ///
 /// The function checks the arguments and plans the messages. After the start, the request compares
-/// the calls of all ranks and moves the tensors. If an argument is invalid, the request fails.
-/// `shardspec_request_test` or `shardspec_request_wait` returns the error after the other ranks
-/// have received the error.
+/// the calls of all ranks and moves the tensors. If an argument is invalid, the function returns OK
+/// and the request fails. The line "Errors" has the exceptions. `shardspec_request_test` or
+/// `shardspec_request_wait` returns the error after the other ranks have received the error.
 ///
 /// Ownership: the caller frees `*out`. The caller may free arrays, metadata, plans and tags when
 /// the function returns. The memory of the shards belongs to the request until the request has
@@ -79,8 +79,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_transfer_start(
 /// `shardspec_comm_scatter` instead of this function.
 ///
 /// The function checks the arguments. After the start, the request compares the calls of all ranks
-/// and moves the data. If an argument is invalid, the request fails. `shardspec_request_test` or
-/// `shardspec_request_wait` returns the error after the other ranks have received the error.
+/// and moves the data. If an argument is invalid, the function returns OK and the request fails.
+/// The line "Errors" has the exceptions. `shardspec_request_test` or `shardspec_request_wait`
+/// returns the error after the other ranks have received the error.
 ///
 /// Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
 /// returns. The memory of `full` and of the shards belongs to the request until the request has
@@ -125,8 +126,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter_start(
 /// `shardspec_comm_gather` instead of this function.
 ///
 /// The function checks the arguments. After the start, the request compares the calls of all ranks
-/// and moves the data. If an argument is invalid, the request fails. `shardspec_request_test` or
-/// `shardspec_request_wait` returns the error after the other ranks have received the error.
+/// and moves the data. If an argument is invalid, the function returns OK and the request fails.
+/// The line "Errors" has the exceptions. `shardspec_request_test` or `shardspec_request_wait`
+/// returns the error after the other ranks have received the error.
 ///
 /// Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
 /// returns. The memory of `full` and of the shards belongs to the request until the request has
@@ -164,9 +166,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather_start(
 /// `shardspec_comm_reshard` instead of this function.
 ///
 /// The function checks the arguments and plans the messages. After the start, the request compares
-/// the calls of all ranks and moves the data. If an argument is invalid, the request fails.
-/// `shardspec_request_test` or `shardspec_request_wait` returns the error after the other ranks
-/// have received the error.
+/// the calls of all ranks and moves the data. If an argument is invalid, the function returns OK
+/// and the request fails. The line "Errors" has the exceptions. `shardspec_request_test` or
+/// `shardspec_request_wait` returns the error after the other ranks have received the error.
 ///
 /// Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
 /// returns. The memory of the shards belongs to the request until the request has ended.
@@ -211,12 +213,12 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard_start(
 ///
 /// The function checks the arguments, plans the messages and allocates memory for packing. After
 /// the start, the request compares the calls of all ranks. The transfer can run when the request
-/// has ended with OK. Before the end of the request, and after an error of the request, a run
-/// returns INVALID_ARGUMENT on all ranks.
+/// has ended with OK. Before the end of the request, and after an error of the request, a run of
+/// this transfer returns INVALID_ARGUMENT.
 ///
-/// If an argument is invalid, `*transfer` becomes NULL, and the request fails.
-/// `shardspec_request_test` or `shardspec_request_wait` returns the error after the other ranks
-/// have received the error.
+/// If an argument is invalid, the function returns OK with `*transfer` NULL, and the request fails.
+/// The line "Errors" has the exceptions. `shardspec_request_test` or `shardspec_request_wait`
+/// returns the error after the other ranks have received the error.
 ///
 /// Ownership: the caller frees `*out` and `*transfer`, in any order. The caller may free arrays,
 /// metadata, plans and tags when the function returns. The transfer keeps the addresses of the
@@ -264,11 +266,11 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare_start(
 ///
 /// With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
 /// OK. If no run has returned OK yet, the run uses the buffers of the preparation. A transfer can
-/// have only one run at a time. Two prepared transfers of the same tensors store their buffers
-/// separately. To run two transfers at the same time, prepare each transfer
-/// with its own communicator. If an argument is invalid, the request fails.
-/// `shardspec_request_test` or `shardspec_request_wait` returns the error after the other ranks
-/// have received the error.
+/// have only one run at a time. Each prepared transfer remembers the buffers of its own runs, also
+/// if another transfer has the same tensors. To run two transfers at the same time, prepare each
+/// transfer with its own communicator. If an argument is invalid, the function returns OK and the
+/// request fails. The line "Errors" has the exceptions. `shardspec_request_test` or
+/// `shardspec_request_wait` returns the error after the other ranks have received the error.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the arrays and `transfer` when the
 /// function returns. The memory of the shards belongs to the request until the request has ended.

@@ -2,7 +2,8 @@
 //!
 //! A type of spec consists of a name and a table of functions. A custom spec has the name and the
 //! table of its type, and a `ctx`. The `ctx` holds the parameters of the spec, and the functions
-//! receive the `ctx`. Functions that accept a built-in spec also accept a custom spec.
+//! receive the `ctx`. Functions that accept built-in specs of all types usually also accept a
+//! custom spec. The line "Errors" of a function says whether the function refuses custom specs.
 //!
 //! Source: torch's abstract class `ShardingSpec` with its methods `build_metadata` and `shard`.
 
@@ -254,16 +255,16 @@ impl Sharder for CustomSpec {
     }
 }
 
-/// Creates a spec of the custom type with the name `type_name`. Later versions will not use names
-/// with a dot, such as "acme.grid", for built-in types. To compare two specs with the same type
-/// name, the library calls `equal` with the `ctx` of each spec.
+/// Creates a spec of the custom type with the name `type_name`. Choose a name with a dot, such as
+/// "acme.grid". Later versions will not use names with a dot for built-in types. To compare two
+/// specs with the same type name, the library calls `equal` with the `ctx` of each spec.
 ///
 /// The library checks the shards that `build_metadata` adds. The library refuses shards outside of
 /// the tensor, overlaps, gaps and wrong numbers of dimensions. The message of each such error has
-/// the name of the spec's type. The shards of a custom spec depend on the tensor. For a custom
-/// spec, `shardspec_spec_shard_count` and `shardspec_spec_placement` therefore fail with
-/// WRONG_SPEC_TYPE. Use `shardspec_metadata_shard_count` and `shardspec_metadata_shard_placement`
-/// instead.
+/// the name of the spec's type. The shards of a custom spec depend on the tensor.
+/// `shardspec_spec_shard_count` and `shardspec_spec_placement` receive no tensor, and therefore
+/// fail with WRONG_SPEC_TYPE for a custom spec. Use `shardspec_metadata_shard_count` and
+/// `shardspec_metadata_shard_placement` instead.
 ///
 /// Ownership: the library copies the name and the table. The library owns `ctx` from the call on,
 /// also if the call fails. The library calls `destroy(ctx)` when the spec has been freed and no

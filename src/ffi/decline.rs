@@ -15,7 +15,8 @@ use crate::model::Error;
 
 /// Takes part in the collective of the other ranks, and reports an error of this rank. If the
 /// program can't pass valid arguments, call this function instead of the collective. For example,
-/// call this function if a file is missing, or if a binding refuses an object before the call.
+/// call this function if a file is missing, or if a binding refuses an object before the start of
+/// the collective.
 ///
 /// `status` is a status of the library, or a status that the program defines (at least
 /// `SHARDSPEC_USER_STATUS`). `status` must be at least 1. `message` is the text of the error. The
@@ -29,10 +30,10 @@ use crate::model::Error;
 /// handle during the call.
 /// Blocks: on other ranks.
 /// Errors: INVALID_ARGUMENT if `status` is below 1 or `message` is not UTF-8; NULL_ARGUMENT if
-/// `message` is NULL. After these errors, the other ranks also return DISAGREEMENT. INVALID_HANDLE
-/// or NULL_ARGUMENT if `comm` is not a communicator; TRANSPORT_FAILED, or the status of a custom
-/// transport, if the transport fails. After an error of `comm` or of the transport, other ranks may
-/// wait without end.
+/// `message` is NULL. This function also sends these errors to the other ranks, which return
+/// DISAGREEMENT. INVALID_HANDLE or NULL_ARGUMENT if `comm` is not a communicator; TRANSPORT_FAILED,
+/// or the status of a custom transport, if the transport fails. After an error of `comm` or of the
+/// transport, other ranks may wait without end.
 /// Threads: any, but only one thread at a time may use the communicator.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

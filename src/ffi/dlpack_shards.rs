@@ -82,8 +82,8 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_export_local_legacy(
     })
 }
 
-/// A managed tensor that the library owns. When this value is dropped, the deleter is called, so
-/// exactly once.
+/// A managed tensor that the library owns. The deleter is called exactly once: when this value is
+/// dropped.
 struct OwnedManagedTensor(*mut shardspec_managed_tensor);
 
 // SAFETY: an `OwnedManagedTensor` is only passed to its deleter, which the header asks to work on
@@ -234,9 +234,9 @@ unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostV
 /// tensor exactly once, on any thread. If the call fails, the library calls the deleters before the
 /// call returns. After a successful call, the library calls the deleter of a shard when the sharded
 /// tensor and all exports of this shard have been freed. An export is a managed tensor made from
-/// the shard. There are exceptions. An element of `shards` that is NULL has no deleter. If `shards`
-/// is NULL, misaligned or larger than memory, the library calls no deleter. If an element of
-/// `shards` is misaligned, the library also calls no deleter.
+/// the shard. In three cases, the library calls fewer deleters. An element of `shards` that is NULL
+/// has no deleter. If `shards` is NULL, misaligned or larger than memory, the library calls no
+/// deleter. If one element of `shards` is misaligned, the library calls the deleter of no element.
 /// Calls back: `deleter` of each shard, if the call fails; `destroy`, if another thread frees a
 /// handle during the call.
 /// Blocks: no.

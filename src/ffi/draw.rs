@@ -12,10 +12,9 @@
 //! its elements. An SVG shows the same areas, numbers and owners. In an SVG, each owner also has a
 //! colour and a hatching. The hatching helps readers who can't distinguish colours.
 //!
-//! If a tensor has too many shards for one picture, the picture has two parts. In the first
-//! part, a cell of the picture stands for several shards. The second part shows the beginning of
-//! the tensor with one shard in each cell. No picture has more than `SHARDSPEC_MAX_PICTURE_SIZE`
-//! bytes.
+//! If the picture has no room to show each shard in its own cell, the picture has two parts. In the
+//! first part, a cell stands for several shards. The second part shows the beginning of the tensor
+//! with one shard in each cell. No picture has more than `SHARDSPEC_MAX_PICTURE_SIZE` bytes.
 //!
 //! The library reads no environment variables to draw a picture. The caller must check whether the
 //! terminal has colours, for example with `isatty` and the variable `NO_COLOR`.
@@ -77,7 +76,8 @@ pub struct shardspec_draw_options {
     /// and the two dimensions must differ. Pictures of plans ignore this field.
     pub axes: *const usize,
     /// Number of dimensions in `axes`: 1 or 2. With 0, the library ignores `axes`, and the picture
-    /// shows the last two dimensions that are cut.
+    /// shows the last two dimensions that are cut. If fewer than two dimensions are cut, the
+    /// picture also shows the last dimensions that are not cut.
     pub axis_count: usize,
     /// One number for each dimension: the first index of the part of the tensor that the picture
     /// shows. Pictures of plans ignore this field.

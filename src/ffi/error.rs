@@ -27,9 +27,9 @@ pub const SHARDSPEC_ERROR_SHORT_SIZE: usize = 56;
 ///
 /// A whole error has 1024 bytes. A caller may pass a shorter error of at least
 /// `SHARDSPEC_ERROR_SHORT_SIZE` (56) bytes. In a shorter error, the message occupies the bytes from
-/// offset 56 up to `struct_size`. An error of 56 bytes has no message. Short errors are for
-/// bindings that convert every struct in each call. A message that does not fit is cut and ends in
-/// "...".
+/// offset 56 up to `struct_size`. An error of 56 bytes has no message. Some bindings convert every
+/// struct in each call. For these bindings, the conversion of a short error takes less time than
+/// the conversion of a whole error. A message that does not fit is cut and ends in "...".
 #[repr(C)]
 pub struct shardspec_error {
     /// The caller sets this field to the number of bytes of its error: `sizeof(shardspec_error)`

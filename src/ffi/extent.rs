@@ -24,8 +24,9 @@ use crate::geometry::{DimMap, Stretch};
 use crate::memory::{Shared, text, try_with_capacity};
 use crate::model::{Error, ModelError, ShardedTensorMetadata, Shards};
 
-/// A value in `map_numbers`: the shard has an interval instead of a dim map in this dimension. An
-/// interval is one block of indices without holes.
+/// A value in the argument `map_numbers` of `shardspec_shards_new_with_dim_maps`. With this value,
+/// the shard has an interval instead of a dim map in the dimension. An interval is one block of
+/// indices without holes.
 pub const SHARDSPEC_INTERVAL: u32 = u32::MAX;
 
 /// A stretch: `count` blocks of `length` neighbouring indices of one dimension. Block `i` starts at
@@ -128,8 +129,9 @@ fn dim_maps(
 /// `i` consists of the stretches `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1`.
 /// Two stretches of one dim map must not share an index or a place in the buffer. The sizes in
 /// `shards` are the lengths of the buffers, holes included. All dimensions that use one dim map
-/// must have the same size in `shards`. Any offsets in `shards` are allowed, and the copy has the
-/// same offsets.
+/// must have the same size in `shards`. In a dimension with a dim map, only the dim map says which
+/// indices the shard has. Any offset in `shards` is allowed in this dimension, and the copy has the
+/// same offset.
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`. The caller may free
 /// `shards` before `*out`.

@@ -88,9 +88,9 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_view(
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: NOT_LOCAL if a shard is not local (the error's `first_shard` is the first such shard);
-/// UNSUPPORTED if so many source elements have equal addresses that the check for ALIASED would
-/// take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED,
+/// Errors: NOT_LOCAL if a shard with elements is not local (the error's `first_shard` is the first
+/// such shard); UNSUPPORTED if so many source elements have equal addresses that the check for
+/// ALIASED would take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED,
 /// INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// After an error, nothing was written.
 /// Threads: any. During the call, no other thread may write the shards or use `full`.

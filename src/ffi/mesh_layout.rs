@@ -119,8 +119,9 @@ pub struct shardspec_cut {
     pub values: *const i64,
     /// Number of values. With 0, `values` may be NULL.
     pub value_count: usize,
-    /// Array of `segment_count` segments. NULL means `segment_count` segments of equal size. The
-    /// last of these equal segments may be shorter.
+    /// Array of `segment_count` segments. NULL means that the library divides n positions into
+    /// segments of ceil(n / `segment_count`) positions. The last of these segments may be shorter
+    /// or empty.
     pub segments: *const shardspec_segment,
     /// Number of segments. 0 means that the library cuts the dimension as a whole.
     pub segment_count: usize,
@@ -161,10 +162,10 @@ unsafe impl Grows for shardspec_pad {
     const FIRST_SIZE: usize = 40;
 }
 
-/// An axis that is pending a reduction. The value of an element is the reduction of its values on
-/// all devices along the axis. The library stores, prints and compares partial axes. The library
-/// never computes a reduction. Initialise the struct with `SHARDSPEC_PARTIAL_INIT`, or set all
-/// fields to zero before you set `struct_size`.
+/// A partial axis: an axis that is pending a reduction. The final value of an element is the
+/// reduction of its values on all devices along the axis. The library stores, prints and compares
+/// partial axes. The library never computes a reduction. Initialise the struct with
+/// `SHARDSPEC_PARTIAL_INIT`, or set all fields to zero before you set `struct_size`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_partial {

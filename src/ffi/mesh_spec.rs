@@ -1,10 +1,10 @@
 //! Specs over a mesh.
 //!
 //! A cut divides the indices of one dimension among the coordinates of one axis of a mesh. The
-//! indices of a dimension are also called positions. A layout has a list of cuts, which the library
-//! applies in order. A second cut of a dimension cuts the pieces of the first cut. Each axis has at
-//! most one cut. The tensor is replicated over an axis that no cut uses: the devices along that
-//! axis have the same elements.
+//! indices of one coordinate form a piece. The indices of a dimension are also called positions. A
+//! layout has a list of cuts, which the library applies in order. A second cut of a dimension cuts
+//! the pieces of the first cut. Each axis has at most one cut. The tensor is replicated over an
+//! axis that no cut uses: the devices along that axis have the same elements.
 //!
 //! The rule of a cut defines which positions each piece has. The list shows how each rule cuts n
 //! positions into k pieces:
@@ -147,9 +147,10 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_cut(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: ILLEGAL_CUT if the positions or coordinates can't be divided equally, the sizes do not
-/// add up to `length`, or a piece starts inside of a granule; INVALID_ARGUMENT if a number or a
-/// list is not allowed in a cut; NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: ILLEGAL_CUT if `repeat` does not fit `count`, the sizes do not add up to `length`, a
+/// piece starts inside of a granule, or if `even` is 1 and the positions do not divide into equal
+/// pieces of whole granules; INVALID_ARGUMENT if a number or a list is not allowed in a cut;
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -169,9 +170,10 @@ pub unsafe extern "C-unwind" fn shardspec_cut_check(
 /// cuts are legal for degree k, `forbidding[k - 1]` becomes -1. `forbidding` has room for
 /// `max_degree` numbers. `shardspec_cut_check` returns the reason for an illegal cut.
 ///
-/// A cut with a list of sizes or weights is legal for only one degree. A cut with `repeat` =
-/// `SHARDSPEC_REPEAT_AS_NEEDED` may have fewer positions than coordinates. For example, with 8
-/// heads on 16 coordinates, two neighbouring coordinates have the same head. An example of a call:
+/// A cut with a list of sizes or weights can be legal for only one degree: the number of listed
+/// values times `repeat`. A cut with `repeat` = `SHARDSPEC_REPEAT_AS_NEEDED` may have fewer
+/// positions than coordinates. For example, with 8 heads on 16 coordinates, two neighbouring
+/// coordinates have the same head. An example of a call:
 ///
 ///   shardspec_cut cuts[] = {SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT};
 ///   const int64_t lengths[] = {32, 8, 4096};     // heads, key and value heads, hidden size

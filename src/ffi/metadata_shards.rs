@@ -100,8 +100,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_placement_text(
 /// `offsets` and `sizes` have room for `shard_count` rows, one for each shard. A row has one number
 /// for each dimension of the shards' buffers (`shardspec_metadata_buffer_ndim`).
 /// `placement_indices` has room for `shard_count` numbers, one for each shard. Each number is the
-/// index of the shard's placement, which `shardspec_metadata_placement_text` accepts. Each of the
-/// three arrays may be NULL.
+/// index of the shard's placement. `shardspec_metadata_placement_text` accepts this index. Each of
+/// the three arrays may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

@@ -9,9 +9,9 @@
 //! pointer that is not NULL points to memory of its type. The length or the `struct_size` says how
 //! much memory. During the call, no other code changes the memory of an input or uses the memory of
 //! an output. Exports pass each pointer to a function of `border`. The `# Safety` section of that
-//! function is the contract for one kind of argument. Calls of these functions therefore need no
-//! safety argument of their own. Code that itself dereferences a pointer has its own safety
-//! argument.
+//! function is the contract for one kind of argument. The contract of the exports contains these
+//! contracts. For this reason, a call of such a function has no `SAFETY` comment. Code that itself
+//! dereferences a pointer has a `SAFETY` comment.
 
 #![allow(
     non_camel_case_types,

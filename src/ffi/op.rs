@@ -25,9 +25,10 @@
 //!   SHARDSPEC_BUSY. Two ops that unregister each other on two threads therefore do not deadlock.
 //!   After SHARDSPEC_BUSY, call `shardspec_op_unregister` again later, or outside of all ops.
 //! - An op may itself wait for another thread, for example with a join. The library can't detect
-//!   such a wait. The thread that the op waits for must not unregister the op.
-//! - While a program replaces an op, one of the two ops is always registered under the name. New
-//!   calls use the new op while the last calls of the old op finish.
+//!   such a wait. The thread that the op waits for must not unregister the op. Otherwise, both
+//!   threads wait without end.
+//! - While a program replaces an op, one of the two ops is always registered under the two names.
+//!   New calls use the new op while the last calls of the old op finish.
 //! - In a child process after fork, only the calls of the thread that called fork are still
 //!   running.
 
@@ -74,10 +75,10 @@ static OPS: Registry<Function> = Registry::new();
 /// results have the kind `SHARDSPEC_VALUE_NONE` before the call. If the caller of the op asks for
 /// no results, `result_count` is 0.
 ///
-/// Arguments are valid during the call only. The caller frees sharded tensors among the results.
-/// The library does not manage the memory of other pointers. The authors of the op and of its
-/// callers decide who owns this memory. If an op fails, the caller of the op receives no results. A
-/// failed op must free all objects that it has created.
+/// Arguments are valid during the call only. The caller of the op frees sharded tensors among the
+/// results. The library does not manage the memory of other pointers among the results. The authors
+/// of the op and of its callers decide who owns this memory. If an op fails, the caller of the op
+/// receives no results. A failed op must free all objects that it has created.
 pub type shardspec_op_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -148,8 +149,8 @@ unsafe fn options_argument(options: *const shardspec_op_options) -> Outcome<(boo
 /// the op's handle. `out` may be NULL.
 ///
 /// Ownership: the library copies the names. The library owns `ctx` from the call on, also if the
-/// call fails. The library calls `destroy(ctx)` when the registration ends, or before a failed call
-/// returns.
+/// call fails. The library calls `destroy(ctx)` when the registration ends. If this function fails,
+/// the library calls `destroy(ctx)` before the return.
 /// Calls back: `destroy`, if the call fails; `destroy` of the op that is replaced.
 /// Blocks: on other threads, until all their calls of the replaced op have returned.
 /// Errors: BUSY if the op to replace can't be unregistered now; INVALID_ARGUMENT if a name is empty
@@ -190,9 +191,9 @@ pub unsafe extern "C-unwind" fn shardspec_op_register(
 /// Blocks: on other threads, until their calls of the op have returned.
 /// Errors: BUSY if the call is made inside of the op, or inside of another op while calls of this
 /// op run; OUT_OF_MEMORY if the calling thread uses the library for the first time and the system
-/// has no memory left; INVALID_HANDLE if the registration has ended already, although calls of the
-/// op may still run on other threads; NULL_ARGUMENT. After BUSY and OUT_OF_MEMORY, the op is still
-/// registered.
+/// has no memory left; INVALID_HANDLE if the registration has ended already; NULL_ARGUMENT. After
+/// BUSY and OUT_OF_MEMORY, the op is still registered. After INVALID_HANDLE, calls of the op may
+/// still run on other threads.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

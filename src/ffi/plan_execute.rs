@@ -68,9 +68,9 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute(
 
 /// Copies elements from the local shards of `source` to the local shards of `destination`. The plan
 /// defines which elements the function copies. `source` must have the source layout of the plan,
-/// and `destination` must have the destination layout. The function compares whole layouts, and not
-/// only shapes. Shards of a fused QKV weight may have equal shapes and different rows. `options`
-/// may be NULL.
+/// and `destination` must have the destination layout. The function compares whole layouts, because
+/// shards with equal shapes may have different elements. For example, two shards of a fused QKV
+/// weight may have equal shapes and different rows. `options` may be NULL.
 ///
 /// The function writes all elements of every local shard of `destination`. All source shards that
 /// these destination shards need must be local shards of `source`.

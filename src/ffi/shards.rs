@@ -170,8 +170,9 @@ pub unsafe extern "C-unwind" fn shardspec_shards_count(
 }
 
 /// Writes the pairs of shards that share elements. Pairs are ordered by the index of the first
-/// shard, then by the index of the second shard. The function also writes the box that the two
-/// shards of a pair share.
+/// shard, then by the index of the second shard. For each pair, the function also writes a box that
+/// the two shards share. Two shards that are not boxes may share several boxes. The function then
+/// writes one of these boxes.
 ///
 /// `first_shards` and `second_shards` receive the indices of the shards. `offsets` and `sizes`
 /// receive the shared boxes. `first_shards` and `second_shards` have room for `capacity` numbers,
@@ -223,7 +224,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_overlaps(
 /// NULL.
 ///
 /// Time: about n * log(n) for n shards without overlaps, plus the number of boxes. With overlaps,
-/// the time depends on the number of boxes in the result.
+/// there is no such bound. The time grows with the number of boxes that the function writes.
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.

@@ -19,8 +19,8 @@ use crate::model::{InferredSpec, infer_compat_spec, infer_sharding_spec};
 /// the placement of shard i. For all other lists, the devices are in row-major order of the cut
 /// dimensions. `shardspec_spec_infer_compat` creates the spec that torch would infer.
 ///
-/// Time: n * log(n) for n shards. An enumerable spec in d dimensions takes at worst n *
-/// log(n)^(d-1).
+/// Time: n * log(n) for n shards. If the result is an enumerable spec in d dimensions, the time is
+/// at worst n * log(n)^(d-1).
 /// Ownership: the caller frees `*out`. The caller may free the list before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.

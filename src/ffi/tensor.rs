@@ -4,8 +4,8 @@
 //! checks come before the first write. A call that fails has written nothing. Elements are copied
 //! bit for bit. A destination must not share memory with a source or with another destination. Two
 //! elements of a destination must not share memory. Buffers may interleave if no byte belongs to
-//! two buffers. Buffers of packed elements may interleave if no bit belongs to two buffers. Bits of
-//! a byte that belong to no element stay unchanged.
+//! two buffers. Buffers of packed elements may interleave if no bit belongs to two buffers. If some
+//! bits of a written byte belong to no element, these bits stay unchanged.
 
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle;
@@ -38,12 +38,12 @@ pub const SHARDSPEC_COPY_HINT_PORTABLE: u32 = 4;
 /// by the size of the copy and by the machine. The library also chooses each option that is 0. No
 /// option changes the result.
 ///
-/// Without hints, the library tries several kinds of stores and prefetch distances in the first
-/// large copies of a process. Each trial copies a few megabytes. Later copies use the fastest kind
-/// of store and prefetch distance. A hint turns these trials off for the copy that receives the
-/// hint. The environment variable `SHARDSPEC_COPY_WAY` turns all trials off for the whole process.
-/// The value `default` selects the kind of store and the prefetch distance that the library uses
-/// before the trials.
+/// Without hints, the library tries several vector sizes and prefetch distances in the first large
+/// copies of a process. A trial copies at most about 1 MiB. Later copies use the fastest vector
+/// size and prefetch distance. A hint turns these trials off for the copy that receives the hint.
+/// The environment variable `SHARDSPEC_COPY_WAY` turns all trials off for the whole process. The
+/// value `default` of this variable selects the vector size and the prefetch distance that the
+/// library uses before the trials.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_copy_options {

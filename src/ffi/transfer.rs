@@ -7,21 +7,22 @@
 //! shards of one rank overlap, the rank receives each element once. The rank copies a shared
 //! element to every shard that holds the element.
 //!
-//! All ranks pass the same tensors, with the same tags, in the same order. The ranks make one
-//! agreement for the whole batch. Small pieces of different tensors travel in one message. If the
-//! tensors of two ranks differ, all ranks return DISAGREEMENT. The error's message has the tags and
-//! the layouts of the first tensor that differs. If a rank passes an invalid tensor, the error's
-//! message has the tag of the tensor, and `index` is the tensor's position.
+//! All ranks pass the same tensors, with the same tags, in the same order. The ranks compare the
+//! whole batch once, and not each tensor separately. Small pieces of different tensors travel in
+//! one message. If the tensors of two ranks differ, all ranks return DISAGREEMENT. The error's
+//! message has the tags and the layouts of the first tensor that differs. If a rank passes an
+//! invalid tensor, the error's message has the tag of the tensor, and `index` is the tensor's
+//! position.
 //!
 //! `shardspec_comm_transfer` moves a batch once. To move a batch many times, call
 //! `shardspec_transfer_prepare` once and `shardspec_transfer_run` each time. In the preparation,
-//! the ranks agree on the batch, plan the messages and allocate memory. In a run on n ranks, there
-//! are first ceil(log2 n) rounds. In each round, each rank sends one small message. After these
-//! rounds, the ranks move the data.
+//! the ranks agree on the batch, plan the messages and allocate memory. In a run on n ranks, the
+//! ranks first agree that all of them run this transfer. The agreement takes ceil(log2 n) rounds.
+//! In each round, each rank sends one small message. After these rounds, the ranks move the data.
 //!
 //! `shardspec_comm_transfer_start`, `shardspec_transfer_prepare_start` and
-//! `shardspec_transfer_start` do not wait for other ranks. These functions create requests, which
-//! make progress while the program does other work.
+//! `shardspec_transfer_start` do not wait for other ranks. These functions create requests. Between
+//! two tests of a request, the program may do other work.
 
 use crate::comm::{self, BatchTensor, Communicator, Options, PreparedTransfer};
 use crate::ffi::border::batch::{run_argument, tensors_argument};
@@ -52,7 +53,8 @@ impl Handle for shardspec_transfer {
     }
 }
 
-/// A transfer that is not agreed on yet, and its handle: afterwards no memory is needed.
+/// A transfer that the ranks have not agreed on yet, and its handle. The handle is created before
+/// the agreement, because an allocation after the agreement could fail on one rank alone.
 fn prepared(
     comm: &dyn Communicator, tensors: &[BatchTensor], options: Options,
 ) -> Outcome<(Shared<PreparedTransfer>, *mut shardspec_transfer)> {

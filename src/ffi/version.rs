@@ -1,8 +1,8 @@
 //! Version.
 //!
 //! The constants of this section are the version of the header at compile time. The functions
-//! return the version of the library at run time. A program works with every library of the same
-//! ABI version.
+//! return the version of the library at run time. A program works with the library of its header,
+//! and with every newer library of the same ABI version.
 
 use std::ffi::c_char;
 
