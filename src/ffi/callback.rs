@@ -14,9 +14,9 @@
 //!   `SHARDSPEC_USER_STATUS` on for its own failures.
 //! - The status of success is SHARDSPEC_OK (0) by default. `success_status` in the table, or in the
 //!   options of an op, may set another status of success. For callbacks in languages with
-//!   exceptions, set `success_status` to `SHARDSPEC_CALLBACK_OK`. The reason is that JNA, cffi and
-//!   koffi return 0 if a callback throws. With `SHARDSPEC_CALLBACK_OK`, a callback that returns 0
-//!   fails with SHARDSPEC_CALLBACK_FAILED.
+//!   exceptions, set `success_status` to `SHARDSPEC_CALLBACK_OK`. If a callback throws, JNA, cffi
+//!   and koffi return 0, and by default 0 means success. With `SHARDSPEC_CALLBACK_OK`, a callback
+//!   that returns 0 fails with SHARDSPEC_CALLBACK_FAILED.
 //! - If a callback throws, CPython's ctypes returns an arbitrary number, often the status of
 //!   success of an earlier call. For ctypes, set `success_status` to
 //!   `SHARDSPEC_CALLBACK_OK_IN_ERR`. With this setting, the callback writes its status into
@@ -39,21 +39,22 @@
 //!   header.
 //! - A callback may run on any thread that calls the library, and on several threads at once.
 //! - A callback may unwind: by an exception of C++, by pthread_exit, or by cancellation of its
-//!   thread. If a callback unwinds, the library frees all objects of the interrupted calls. The
-//!   unwinding continues in the caller of the library, without a status. Outputs are in the same
-//!   state as after a failed call. Unwinding is supported on Linux, Android and FreeBSD, on x86-64
-//!   and AArch64. On other systems, unwinding into the library ends the process.
+//!   thread. If a callback unwinds, the library frees all objects that the interrupted calls
+//!   created. The unwinding continues in the caller of the library, without a status. Outputs are
+//!   in the same state as after a failed call. Unwinding is supported on Linux, Android and
+//!   FreeBSD, on x86-64 and AArch64. On other systems, unwinding into the library ends the process.
 //! - A callback must return or unwind. A jump without unwinding, such as longjmp, is forbidden. The
 //!   library can't detect such a jump. After such a jump, the library would never free the objects
-//!   of the call. If the callback belongs to an op, this op would stay BUSY, and
+//!   that the call created. If the callback belongs to an op, this op would stay BUSY, and
 //!   `shardspec_op_unregister` on another thread would never return. Threads that copy data for the
 //!   call would continue to use the caller's memory. Asynchronous cancellation of a thread inside
-//!   of the library also has undefined behaviour.
+//!   of the library is also forbidden, because its behaviour is undefined.
 //! - `destroy(ctx)` runs exactly once. Before `destroy` runs, all calls of callbacks with this
 //!   `ctx` have returned. After `destroy` has begun, no callback receives this `ctx` again.
 //!   `destroy` runs on the thread that ends the last use of `ctx`. `destroy` also runs if the
 //!   function that received `ctx` fails. `destroy` may be NULL. The library calls the `destroy` of
-//!   a table only if the table's `struct_size` is at least 16. The field `destroy` ends at byte 16.
+//!   a table only if the table's `struct_size` is at least 16. A smaller table does not contain the
+//!   whole field `destroy`, which ends at byte 16.
 
 use std::ffi::c_void;
 
@@ -125,7 +126,7 @@ unsafe impl Grows for shardspec_runtime_ctx {
 ///
 /// For example, a binding for Python passes `PyGILState_Ensure`, `Py_DecRef` and
 /// `PyGILState_Release`. With these functions, the library releases a Python object at once, on any
-/// thread. `Py_DecRef` can run the destructor of a Python class.
+/// thread. `Py_DecRef` can run the destructor of a Python class on this thread.
 ///
 /// Ownership: `destroy` of the struct frees the caller's objects, and may also free the struct
 /// itself.

@@ -1,9 +1,10 @@
 //! Checkpoints: tensors in files.
 //!
 //! A checkpoint is a file or a directory. The library reads `.npy` files and safetensors files. The
-//! library also reads the safetensors files of torch's distributed checkpoint. A directory of
-//! safetensors files may have a `model.safetensors.index.json`. The library recognises the format
-//! by the names and the first bytes of files.
+//! library also reads torch's distributed checkpoints, which consist of safetensors files or of
+//! `.metadata` and `.distcp` files. A directory of safetensors files may have a
+//! `model.safetensors.index.json`. The library recognises the format by the names and the first
+//! bytes of files.
 //!
 //! A tensor is stored in chunks. A chunk is a shard with a file as its placement. The placement of
 //! a chunk is a custom placement of the type "file". The text of the placement is the name of the
@@ -12,10 +13,11 @@
 //! `shardspec_checkpoint_check` lists all reasons why tensors can't be read.
 //! `shardspec_checkpoint_check` itself reads no element.
 //!
-//! When the library opens a checkpoint, it reads only the headers of the files. The library refuses
-//! a file that is shorter than its header states. The library reads files by `pread` and never maps
-//! files into memory. All files that an index file names must be in or below the directory of the
-//! index file. The library follows symbolic links, but reads only regular files.
+//! When the library opens a checkpoint, it reads only headers of files, an index file or
+//! `.metadata`. The library refuses a file that is shorter than its header states. The library
+//! reads files by `pread` and never maps files into memory. All files that an index file names must
+//! be in or below the directory of the index file. The library follows symbolic links, but reads
+//! only regular files.
 //!
 //! The library moves elements unchanged, and does not convert element types.
 
@@ -70,10 +72,10 @@ fn tensor_at(checkpoint: &FileSet, index: usize) -> Result<&StoredTensor> {
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: on the disk.
 /// Errors: FILE_FAILED if the system refuses to open, list or read a file; INVALID_FILE if a file
-/// does not follow its format, is shorter than its header states, or has a header or an index of
-/// more than 100,000,000 bytes; UNSUPPORTED if an element type has no equivalent in this library;
-/// INVALID_ARGUMENT if the file or the directory has no known format; OVERFLOW, NULL_ARGUMENT,
-/// OUT_OF_MEMORY.
+/// does not follow its format, is shorter than its header states, or has a header above the limit
+/// of its format (100,000,000 bytes for safetensors and for an index, 65,536 for `.npy`, 2^30 for
+/// `.metadata`); UNSUPPORTED if an element type has no equivalent in this library; INVALID_ARGUMENT
+/// if the file or the directory has no known format; OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -146,7 +148,7 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_tensor_name(
     })
 }
 
-/// Writes to `*out` the number of the tensor with the name `name`.
+/// Writes to `*out` the index of the tensor with the name `name`, counted from 0.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -176,8 +178,9 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_find_tensor(
 ///
 /// torch's distributed checkpoint does not store the sizes of a tensor in its safetensors files.
 /// For a tensor without stored sizes, the size in each dimension is the end of the last chunk in
-/// this dimension. A layout for a read may have larger sizes. A read of elements that are in no
-/// chunk fails with GAP.
+/// this dimension. If the files of the last chunks are missing, these sizes are too small. The
+/// layout that a program passes to a read may therefore have larger sizes. A read of elements that
+/// are in no chunk fails with GAP.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

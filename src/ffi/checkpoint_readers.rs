@@ -9,16 +9,17 @@ use crate::files;
 use crate::memory::{try_collect, try_with_capacity};
 use crate::model::ShardedTensorMetadata;
 
-/// Chooses one reader for each set of shards with the same elements. With these readers, all ranks
-/// together read each element once. `metadatas` holds the layouts of `metadata_count` tensors.
+/// Chooses one shard of each set of shards with the same elements: the reader of the set. The owner
+/// of the reader reads these elements from files. With these readers, all ranks together read each
+/// element once. `metadatas` holds the layouts of `metadata_count` tensors.
 ///
 /// `readers` receives one number for each shard of the first layout, then for each shard of the
 /// second layout, and so on. The number is an index of a shard in the same layout. If the number is
 /// the shard's own index, the shard's owner reads the shard from files. If the number is another
 /// index, the shard receives its elements from the shard with that index. The function handles the
-/// largest sets first. In each set, the function chooses the shard of the owner that has the fewest
-/// bytes to read so far. If a layout states no element type, an element counts as a byte. Equal
-/// layouts give equal readers in every process.
+/// sets with the largest shards first. In each set, the function chooses the shard of the owner
+/// that has the fewest bytes to read so far. If a layout states no element type, an element counts
+/// as a byte. Equal layouts give equal readers in every process.
 ///
 /// `capacity` is the number of elements of `readers`. `*needed` becomes the number of shards of all
 /// layouts. `needed` may be NULL. With `capacity` 0, the function writes only `*needed`.

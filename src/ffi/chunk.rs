@@ -54,8 +54,9 @@ pub unsafe extern "C-unwind" fn shardspec_chunk_dim_size(
 
 /// Writes the offset and the size of the chunk that a chunk spec gives to the rank `rank`. The
 /// dimension of the spec has `dim_size` elements and is cut into `world_size` chunks. Chunk i
-/// belongs to the spec's placement i. The offset of an empty chunk is `dim_size`. In metadata that
-/// the spec builds, the offset of an empty chunk may be larger than `dim_size`.
+/// belongs to the spec's placement i. If several placements are on `rank`, the function uses the
+/// first one. For an empty chunk, the function writes the offset `dim_size`. In metadata that the
+/// spec builds, the offset of the same chunk may be larger than `dim_size`.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

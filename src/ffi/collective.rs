@@ -7,27 +7,27 @@
 //! the shards' indices. `shardspec_metadata_shards_of_rank` returns the indices of a rank's shards
 //! in this order. A rank may have several shards or none. A rank also passes its empty shards.
 //!
-//! A collective begins with an agreement: the ranks compare their arguments. The agreement takes
-//! ceil(log2 size) rounds of one small message each. If a rank passes an invalid argument, or if
-//! ranks call different functions, all ranks return an error. After a failed agreement, all buffers
-//! are unchanged. The rank with the invalid argument returns its own error. All other ranks return
-//! DISAGREEMENT. The error on all other ranks names the rank with the invalid argument, and
-//! contains the status and the message of that rank. The agreement reports errors in all arguments
-//! except `comm` and `err`. A rank that can't call the collective must call
-//! `shardspec_comm_decline` instead, and pass its error to this function.
+//! A collective begins with an agreement: the ranks compare their arguments. The agreement of n
+//! ranks takes ceil(log2 n) rounds. In each round, every rank sends one small message. If a rank
+//! passes an invalid argument, or if ranks call different functions, all ranks return an error.
+//! After a failed agreement, all buffers are unchanged. The rank with the invalid argument returns
+//! its own error. All other ranks return DISAGREEMENT. The error on all other ranks names the rank
+//! with the invalid argument, and contains the status and the message of that rank. The agreement
+//! reports errors in all arguments except `comm` and `err`. A rank that can't call the collective
+//! must call `shardspec_comm_decline` instead, and pass its error to this function.
 //!
 //! The library sends contiguous data directly from the caller's buffers and receives contiguous
 //! data directly into these buffers. The library packs and unpacks all other data in its own
-//! memory. `memory_limit` of `shardspec_comm_options` limits this memory. If there is enough data,
-//! a second thread copies some of the data while the calling thread exchanges messages. The second
-//! thread ends before the call returns.
+//! memory. `memory_limit` of `shardspec_comm_options` limits this memory. If a rank must copy about
+//! 1 MiB or more, a second thread copies some of the data while the calling thread exchanges
+//! messages. The second thread ends before the call returns.
 //!
 //! A rank can still fail after the agreement, if the transport fails or memory runs out. The failed
 //! rank returns its error. The destinations of this rank may be partly written, but every handle
 //! stays valid. The library calls `abort` of the transport, so that the other ranks also return.
-//! Local communicators support `abort`. Without an `abort`, ranks that need data from the failed
-//! rank keep waiting. An MPI program should call MPI_Abort after such a failure. A rank that
-//! returns OK has received all of its data.
+//! Local communicators support `abort`, but `shardspec_mpi.h` has no `abort`. Without an `abort`,
+//! ranks that need data from the failed rank keep waiting. An MPI program should therefore call
+//! MPI_Abort after such a failure. A rank that returns OK has received all of its data.
 //!
 //! The agreement requires that a transport delivers each message unchanged, exactly once and in
 //! order. Each message of the agreement has a checksum. If a message of the agreement is damaged,
@@ -178,8 +178,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
 /// Cuts a tensor on rank `source_rank` into shards. On each rank, the function creates a sharded
 /// tensor with the shards of that rank. On `source_rank`, `full` is the tensor that the function
 /// cuts. On other ranks, the function ignores `full`. The metadata must state the element type.
-/// Each sharded tensor stores the communicator `comm`. An op refuses sharded tensors with different
-/// communicators. `options` may be NULL.
+/// Each sharded tensor stores the communicator `comm`. An op (`shardspec_op_register`) refuses
+/// sharded tensors with different communicators. `options` may be NULL.
 ///
 /// Ownership: the caller frees `*out`. The caller may free the metadata and `full` before `*out`.
 /// The caller keeps the communicator.

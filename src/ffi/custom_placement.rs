@@ -34,13 +34,14 @@ pub struct shardspec_placement_vtable {
     pub destroy: shardspec_destroy_fn,
     /// Returns a nonzero value if two placements with this type name and equal ranks are equal,
     /// else 0. With NULL, two placements with this type name and equal ranks are equal if their
-    /// texts are equal. If placements in metadata are equal, the metadata keeps only the first
-    /// one.
+    /// texts are equal. If several shards of metadata have equal placements, the metadata keeps
+    /// only the first of these placements for all of these shards.
     pub equal: shardspec_equal_fn,
     /// Returns a hash of a placement. Equal placements must have equal hashes. The library uses
     /// `hash` only if `equal` is set. With `hash` NULL, the library hashes the name of the type and
-    /// the rank of the placement. With `hash` NULL, it takes a long time to create a list with many
-    /// different placements.
+    /// the rank of the placement. Different placements with the same type name and rank then have
+    /// equal hashes. A list with many such placements takes a long time to create, because the
+    /// library compares these placements in pairs.
     pub hash: shardspec_hash_fn,
 }
 
@@ -109,21 +110,21 @@ impl CustomPlacement for ForeignPlacement {
 
 /// Creates a placement of a custom type, called `type_name`.
 ///
-/// Later versions will not use names with a dot, such as "acme.rack", for built-in types. `text` is
-/// the text that `shardspec_placement_text` returns. `rank` is the rank of the placement, or -1 for
-/// a placement without a rank. Collectives, plans and `shardspec_metadata_shards_of_rank` use this
-/// rank. Placements with different type names or ranks are never equal. To compare two placements
-/// with the same type name and rank, the library calls `equal` with the `ctx` of each placement.
-/// With `vtable` NULL, the library never frees `ctx`, and compares placements with the same type
-/// name and rank by their texts.
+/// Use a name with a dot, such as "acme.rack", because later versions will not use such names for
+/// built-in types. `text` is the text that `shardspec_placement_text` returns. `rank` is the rank
+/// of the placement, or -1 for a placement without a rank. Collectives, plans and
+/// `shardspec_metadata_shards_of_rank` use this rank. Placements with different type names or ranks
+/// are never equal. To compare two placements with the same type name and rank, the library calls
+/// `equal` with the `ctx` of each placement. With `vtable` NULL, the library never frees `ctx`, and
+/// compares placements with the same type name and rank by their texts.
 ///
 /// Ownership: the library copies the texts and the table. The library owns `ctx` from the beginning
 /// of the call, also if the call fails. The library calls `destroy(ctx)` when the handle has been
 /// freed and no other object uses the placement. The caller frees `*out`.
 /// Calls back: `destroy`, if the call fails.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT if `type_name` is "device", `type_name` or `text` is empty, `rank` is
-/// below -1 or `struct_size` is wrong; NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if `type_name` is "device", `type_name` or `text` is empty or has a
+/// control character, `rank` is below -1 or `struct_size` is wrong; NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. The functions of `vtable` may run on several threads at once.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -82,15 +82,17 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_stretches(
     })
 }
 
-/// Writes all dim maps of a list of shards. A dimension with an interval has no dim map. The
-/// outputs have the form that `shardspec_shards_new_with_dim_maps` accepts.
+/// Writes all dim maps of a list of shards. If the indices of a shard in a dimension form one
+/// interval, the shard has no dim map for this dimension. The outputs have the form that
+/// `shardspec_shards_new_with_dim_maps` accepts.
 ///
-/// `stretches` receives the stretches of all dim maps, and `map_ends` receives the end of each dim
-/// map in `stretches`. `map_numbers` receives one number for each dimension of each shard: the
-/// index of the dimension's dim map. For a dimension with an interval, the number is
-/// `SHARDSPEC_INTERVAL`. `*needed_stretches` becomes the number of stretches, and `*needed_maps`
-/// becomes the number of dim maps. `needed_stretches` and `needed_maps` may be NULL. `stretches`,
-/// `map_ends` and `map_numbers` may be NULL. The function ignores the capacity of a NULL array.
+/// `stretches` receives the stretches of all dim maps. `map_ends[i]` becomes the position in
+/// `stretches` after the last stretch of dim map i. `map_numbers` receives one number for each
+/// dimension of each shard: the index of the dimension's dim map. For a dimension without a dim
+/// map, the number is `SHARDSPEC_INTERVAL`. `*needed_stretches` becomes the number of stretches,
+/// and `*needed_maps` becomes the number of dim maps. `needed_stretches` and `needed_maps` may be
+/// NULL. `stretches`, `map_ends` and `map_numbers` may be NULL. The function ignores the capacity
+/// of a NULL array.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

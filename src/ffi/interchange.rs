@@ -2,9 +2,9 @@
 //!
 //! A program can store layouts in files, or send layouts to another program, as a JSON text or as
 //! bytes. Each of the two forms contains the whole layout. If a program writes a spec or metadata
-//! and reads it again, the result is equal to the original. Two equal layouts with equal meshes and
-//! equal names of dimensions have equal texts and equal bytes. Another version of the library may
-//! write a different text for the same layout.
+//! and reads it again, the result is equal to the original. Two equal layouts have equal texts and
+//! equal bytes if their meshes and their names of dimensions are also equal. Another version of the
+//! library may write a different text for the same layout.
 //!
 //!   char text[1024];
 //!   size_t needed;    // With the NUL; unchanged if the call fails.
@@ -20,10 +20,10 @@
 //! and to read than text.
 //!
 //! The functions that read a layout check the whole text or all bytes. Input from an unknown source
-//! is therefore safe to read. The functions also make all checks of a new layout, and refuse a
-//! field that this version of the library does not know. If one of these functions refuses a
-//! layout, the error's `index` is the position of the wrong byte, counted from 0. The error's
-//! message names an unknown field.
+//! is therefore safe to read. The functions also check the layout itself, as the functions that
+//! create a layout from arrays do. The functions refuse a field that this version of the library
+//! does not know. If one of these functions refuses a layout, the error's `index` is the position
+//! of the wrong byte, counted from 0. The error's message names an unknown field.
 //!
 //! Custom specs and custom placements contain functions of the caller, and functions can't be
 //! stored. The functions that write a layout therefore refuse custom specs and custom placements.
@@ -76,9 +76,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_to_json(
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if the text is not a spec in JSON, or if a value is not allowed;
 /// UNSUPPORTED if the text has a field, a rule or a version that this version of the library does
-/// not know (the message names the unknown part); INVALID_PLACEMENT if a text is not a placement;
-/// OVERLAP if shards overlap; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the
-/// position of the first byte of the wrong value in `text`.
+/// not know (the message names the unknown part); INVALID_PLACEMENT if the string of a placement is
+/// wrong; OVERLAP if shards overlap; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is
+/// the position of the first byte of the wrong value in `text`.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -127,9 +127,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_to_bytes(
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if bytes are damaged or missing, or if the bytes are not a spec;
 /// UNSUPPORTED if the bytes have a field, a rule or a version that this version of the library does
-/// not know (the message names the unknown part); INVALID_PLACEMENT if a text is not a placement;
-/// OVERLAP if shards overlap; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the
-/// position of the first byte of the wrong value.
+/// not know (the message names the unknown part); INVALID_PLACEMENT if the string of a placement is
+/// wrong; OVERLAP if shards overlap; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is
+/// the position of the first byte of the wrong value.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -180,11 +180,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_to_json(
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if the text is not metadata in JSON, or if a value is not allowed;
-/// UNSUPPORTED if the text has a field, a name or a version that this version of the library does
-/// not know (the message names the unknown part), or if a check of the shards would take too long;
-/// INVALID_PLACEMENT if a text is not a placement; OVERLAP, GAP, OUT_OF_BOUNDS or NDIM_MISMATCH if
-/// the shards do not fit the tensor; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is
-/// the position of the first byte of the wrong value in `text`.
+/// UNSUPPORTED if the text has a field, a named value or a version that this version of the library
+/// does not know (the message names the unknown part), or if a check of the shards would take too
+/// long; INVALID_PLACEMENT if the string of a placement is wrong; OVERLAP, GAP, OUT_OF_BOUNDS or
+/// NDIM_MISMATCH if the shards do not fit the tensor; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The
+/// error's `index` is the position of the first byte of the wrong value in `text`.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -231,11 +231,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_to_bytes(
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if bytes are damaged or missing, or if the bytes are not metadata;
-/// UNSUPPORTED if the bytes have a field, a name or a version that this version of the library does
-/// not know (the message names the unknown part), or if a check of the shards would take too long;
-/// INVALID_PLACEMENT if a text is not a placement; OVERLAP, GAP, OUT_OF_BOUNDS or NDIM_MISMATCH if
-/// the shards do not fit the tensor; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is
-/// the position of the first byte of the wrong value.
+/// UNSUPPORTED if the bytes have a field, a named value or a version that this version of the
+/// library does not know (the message names the unknown part), or if a check of the shards would
+/// take too long; INVALID_PLACEMENT if the string of a placement is wrong; OVERLAP, GAP,
+/// OUT_OF_BOUNDS or NDIM_MISMATCH if the shards do not fit the tensor; NULL_ARGUMENT, OVERFLOW,
+/// OUT_OF_MEMORY. The error's `index` is the position of the first byte of the wrong value.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

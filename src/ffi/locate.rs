@@ -2,9 +2,10 @@
 //!
 //! An element has two descriptions. The first description is the index of the element in the
 //! tensor, with one number for each dimension. The second description is a shard and an index in
-//! that shard. The first query of a metadata object builds a spatial index of its n shards, in
-//! about n * log(n) time. The metadata keeps that index. Each later query takes about log(n) time,
-//! plus time in proportion to the length of its answer.
+//! that shard. The first query for an element or a box builds a search tree over the n shards of
+//! the metadata, in about n * log(n) time. The metadata keeps this tree. Each later query for an
+//! element or a box takes about log(n) time, plus time in proportion to the length of its answer. A
+//! query for the shards of a rank or owner takes time in proportion to n.
 
 use std::ffi::c_char;
 

@@ -46,13 +46,14 @@ impl Handle for shardspec_metadata {
 /// Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
 /// `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_DIM if the tensor does not have the spec's dimension, or if the spec gives its
-/// dimension by name; ILLEGAL_CUT if a mesh spec can't cut a size; NDIM_MISMATCH, OUT_OF_BOUNDS or
-/// GAP if an enumerable or custom spec does not fit the tensor (for GAP, the message names a box
-/// that no shard owns); OVERLAP if shards of a custom spec overlap; INVALID_ARGUMENT if a size is
-/// negative or above the padded size of its dimension, or if `ndim` is above 32; OVERFLOW if the
-/// number of elements does not fit in 64 bits; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If
-/// `build_metadata` of a custom spec fails, the function returns the status of `build_metadata`.
+/// Errors: INVALID_DIM if the tensor does not have the dimension that the spec cuts, or if the spec
+/// gives this dimension by name; ILLEGAL_CUT if a mesh spec can't cut a size; NDIM_MISMATCH,
+/// OUT_OF_BOUNDS or GAP if an enumerable or custom spec does not fit the tensor (for GAP, the
+/// message names a box that no shard owns); OVERLAP if shards of a custom spec overlap;
+/// INVALID_ARGUMENT if a size is negative or above the length to which a mesh spec pads this
+/// dimension, or if `ndim` is above 32; OVERFLOW if the number of elements does not fit in 64 bits;
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If `build_metadata` of a custom spec fails, the
+/// function returns the status of `build_metadata`.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -82,13 +83,13 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata(
 /// Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
 /// `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_DIM if the tensor does not have the spec's dimension; ILLEGAL_CUT if a mesh spec
-/// can't cut a size; NDIM_MISMATCH, OUT_OF_BOUNDS or GAP if an enumerable or custom spec does not
-/// fit the tensor (for GAP, the message names a box that no shard owns); OVERLAP if shards of a
-/// custom spec overlap; INVALID_ARGUMENT if a size is negative or above the padded size of its
-/// dimension, or if `ndim` is above 32; OVERFLOW if the number of elements does not fit in 64 bits;
-/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If `build_metadata` of a custom spec fails, the
-/// function returns the status of `build_metadata`.
+/// Errors: INVALID_DIM if the tensor does not have the dimension that the spec cuts; ILLEGAL_CUT if
+/// a mesh spec can't cut a size; NDIM_MISMATCH, OUT_OF_BOUNDS or GAP if an enumerable or custom
+/// spec does not fit the tensor (for GAP, the message names a box that no shard owns); OVERLAP if
+/// shards of a custom spec overlap; INVALID_ARGUMENT if a size is negative or above the length to
+/// which a mesh spec pads this dimension, or if `ndim` is above 32; OVERFLOW if the number of
+/// elements does not fit in 64 bits; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If
+/// `build_metadata` of a custom spec fails, the function returns the status of `build_metadata`.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -128,14 +129,15 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_with_dim_names(
 /// Ownership: the caller frees `*out`. The caller may free `metadata` before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: ILLEGAL_CUT if a shard has only a part of a block, has a block that is not contiguous,
-/// or has padding that ends inside of a block; NDIM_MISMATCH if the tensor does not have `ndim`
-/// dimensions; UNSUPPORTED if blocks are not contiguous in flattened dimensions; INVALID_ARGUMENT
-/// if a block size is below 1; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If a shard has only a
-/// part of a block, the message names the nearest legal cuts. With ILLEGAL_CUT, the error's
-/// `first_shard` is the shard's index, `dim` is the dimension of the shard's buffer, and `limit` is
-/// the length of the block. `got` is the index of a cut inside of a block, the start of a block
-/// that is not contiguous, or the length of the padded buffer.
+/// Errors: ILLEGAL_CUT if a shard has only a part of a block, has a block in pieces or unaligned in
+/// its buffer, or has padding that ends inside of a block; NDIM_MISMATCH if the tensor does not
+/// have `ndim` dimensions; UNSUPPORTED if blocks are not contiguous in flattened dimensions;
+/// INVALID_ARGUMENT if a block size is below 1; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If a
+/// shard has only a part of a block, the message names the nearest legal cuts. With ILLEGAL_CUT,
+/// the error's `first_shard` is the shard's index, `dim` is the dimension of the shard's buffer,
+/// and `limit` is the length of the block. For a part of a block, `got` is the index of the cut.
+/// For a block in pieces or unaligned, `got` is the start of the block. For padding, `got` is the
+/// length of the padded buffer.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -328,9 +330,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_properties(
     })
 }
 
-/// Writes 1 to `*out` if two metadata objects have the same sizes, the same properties, and the
-/// same shards in the same order, else 0. The function does not compare the specs that built the
-/// two objects.
+/// Writes 1 to `*out` if two metadata objects are equal, else 0. Equal objects have the same sizes,
+/// properties and partial axes, and the same shards in the same order. Either both objects have
+/// replicas, or neither does. The function compares no specs, meshes or names of dimensions.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the

@@ -10,10 +10,11 @@ use crate::ffi::plan::{give, shardspec_plan};
 /// `nodes[r]`. The function does not change `plan`.
 ///
 /// Several source shards may hold the same element. If one of these shards has the same owner as
-/// the destination shard, the new plan reads the element from this source shard. If not, the new
-/// plan prefers a source shard on the node of the destination shard. For all other elements with
-/// several source shards, the new plan chooses an owner. All owners supply about equally many of
-/// these elements. If no source shards overlap, the new plan has the same pieces as `plan`.
+/// the destination shard, the new plan reads the element from this source shard. If not, the
+/// candidates are all of these source shards on the node of the destination shard. If none of these
+/// source shards is on this node, all of them are candidates. Among several candidates, the new
+/// plan chooses the owner that supplies the fewest elements so far. If no source shards overlap,
+/// the new plan has the same pieces as `plan`.
 ///
 /// `nodes` has `node_count` numbers. Ranks on the same node have equal numbers. A negative number
 /// means that the node of the rank is unknown. Ranks from `node_count` on also have an unknown
@@ -28,8 +29,8 @@ use crate::ffi::plan::{give, shardspec_plan};
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: UNSUPPORTED if source shards overlap in too many ways; INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY.
+/// Errors: UNSUPPORTED if source shards overlap in so many ways that the plan would take too long;
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -2,7 +2,8 @@
 //!
 //! Tensor properties have the fields of torch's `TensorProperties`. Metadata stores the properties
 //! of its tensor. If the properties state an element type, copies accept only buffers of this type.
-//! A sharded tensor requires a strided layout and contiguous memory.
+//! A sharded tensor requires the layout `torch.strided` and the memory format
+//! `torch.contiguous_format`.
 
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::sized::{Grows, sized, sized_out};
@@ -11,7 +12,7 @@ use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::memory::text;
 use crate::model::{DataType, Error, Layout, MemoryFormat, TensorProperties};
 
-/// `torch.strided`. Layouts have the numbers of torch's `c10::Layout`.
+/// `torch.strided`. The `SHARDSPEC_LAYOUT_...` constants have the numbers of torch's `c10::Layout`.
 pub const SHARDSPEC_LAYOUT_STRIDED: i32 = 0;
 /// `torch.sparse_coo`.
 pub const SHARDSPEC_LAYOUT_SPARSE_COO: i32 = 1;

@@ -317,10 +317,10 @@ pub unsafe extern "C-unwind" fn shardspec_spec_placement(
 }
 
 /// Writes 1 to `*out` if two specs have the same type and equal parameters, else 0. Equal specs cut
-/// every tensor into equal shards. Two specs that cut the dimensions -1 and 1 are not equal,
-/// although both numbers mean the last dimension of a tensor with two dimensions. Mesh specs are
-/// equal if their meshes are equal and their layouts are equal. To compare two custom specs of the
-/// same type, the library calls the `equal` function of this type.
+/// every tensor into equal shards. A spec that cuts dimension -1 is not equal to a spec that cuts
+/// dimension 1, although both cut the last dimension of a tensor with two dimensions. Mesh specs
+/// are equal if their meshes are equal and their layouts are equal. To compare two custom specs of
+/// the same type, the library calls the `equal` function of this type.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` of custom specs and placements; `destroy`, if another thread frees a handle

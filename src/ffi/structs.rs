@@ -9,7 +9,8 @@
 //! The caller must set `struct_size` in every struct that begins with this field. The library
 //! refuses a `struct_size` of 0, because it can't know the size of the caller's memory. If a
 //! program was compiled with an older header, its struct may be smaller than the library's struct.
-//! If a program was compiled with a newer header, its struct may have more fields.
+//! The library treats the missing fields as zero. If a program was compiled with a newer header,
+//! its struct may have more fields. In the additional fields, the library accepts only zeros.
 
 use std::ffi::{c_char, c_void};
 
