@@ -105,7 +105,7 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_free(
 }
 
 /// Writes to `*out` the number of tensors. Tensors are numbered from 0, in the order of their
-/// names. The number includes only tensors with at least one existing file.
+/// names. `*out` counts only tensors with at least one existing file.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

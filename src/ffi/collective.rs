@@ -8,13 +8,14 @@
 //! in this order. A rank may have several shards or none. A rank also passes its empty shards.
 //!
 //! A collective begins with an agreement: the ranks compare their arguments. The agreement of n
-//! ranks takes ceil(log2 n) rounds. In each round, every rank sends one small message. If a rank
-//! passes an invalid argument, or if ranks call different functions, all ranks return an error.
-//! After a failed agreement, all buffers are unchanged. The rank with the invalid argument returns
-//! its own error. All other ranks return DISAGREEMENT. The error on all other ranks names the rank
-//! with the invalid argument, and contains the status and the message of that rank. The agreement
-//! reports errors in all arguments except `comm` and `err`. A rank that can't call the collective
-//! must call `shardspec_comm_decline` instead, and pass its error to this function.
+//! ranks takes ceil(log2 n) rounds. In each round, every rank sends one small message. If ranks
+//! call different functions or pass different layouts, all ranks return DISAGREEMENT. If a rank
+//! passes an invalid argument, this rank returns its own error, and all other ranks return
+//! DISAGREEMENT. The error on all other ranks names the rank with the invalid argument, and
+//! contains the status and the message of that rank. After a failed agreement, all buffers are
+//! unchanged. The agreement reports errors in all arguments except `comm` and `err`. A rank that
+//! can't call the collective must call `shardspec_comm_decline` instead, and pass its error to this
+//! function.
 //!
 //! The library sends contiguous data directly from the caller's buffers and receives contiguous
 //! data directly into these buffers. The library packs and unpacks all other data in its own

@@ -11,10 +11,10 @@ use crate::ffi::plan::{give, shardspec_plan};
 ///
 /// Several source shards may hold the same element. If one of these shards has the same owner as
 /// the destination shard, the new plan reads the element from this source shard. If not, the
-/// candidates are all of these source shards on the node of the destination shard. If none of these
-/// source shards is on this node, all of them are candidates. Among several candidates, the new
-/// plan chooses the owner that supplies the fewest elements so far. If no source shards overlap,
-/// the new plan has the same pieces as `plan`.
+/// candidates are the source shards with this element on the node of the destination shard. If
+/// there are no such shards, all source shards with this element are candidates. Among several
+/// candidates, the new plan chooses the owner that supplies the fewest elements so far. If no
+/// source shards overlap, the new plan has the same pieces as `plan`.
 ///
 /// `nodes` has `node_count` numbers. Ranks on the same node have equal numbers. A negative number
 /// means that the node of the rank is unknown. Ranks from `node_count` on also have an unknown
