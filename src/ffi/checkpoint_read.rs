@@ -139,9 +139,10 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_check(
 }
 
 /// Reads tensors of a checkpoint into the memory of shards in this process. The function writes all
-/// elements of the shards, and writes zeros into holes. A few threads read the bytes in the order
-/// of the file. If needed bytes are near each other, one read gets these bytes. The function reads
-/// contiguous data directly into the shards.
+/// elements of the shards, and writes zeros into holes. By default, at most 4 threads read the
+/// bytes, in the order of the bytes in the file. If needed bytes are near each other, one read gets
+/// these bytes. If the bytes of a read are also contiguous in a shard, the function reads the bytes
+/// directly into the shard.
 ///
 /// Before the first read, the function makes all checks of `shardspec_checkpoint_check` and checks
 /// the views. `options`, `whole` and `report` may be NULL. `whole` has `item_count` elements, one
@@ -149,9 +150,11 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_check(
 /// fails, the function still writes `whole` and `report`. After a failed read, the elements of
 /// incomplete items are undefined.
 ///
-/// The function can read packed elements only if each part of a shard starts and ends at a byte
-/// boundary of the file. A part may end inside of a byte only where the chunk and the row-major
-/// shard end. The function may write the unused bits behind the last element of such a shard.
+/// For packed elements, a part is a range of elements that is contiguous in the file and in the
+/// shard's memory. Each part must start and end at a byte boundary, in the file and in memory.
+/// There is one exception: the last part of a row-major shard may end inside of a byte if the chunk
+/// also ends there. In this case, the function may write the unused bits behind the last element of
+/// the shard.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `progress`; `equal` and `hash` of custom placements; `destroy`, if another thread

@@ -8,8 +8,10 @@
 //!   MPI_Barrier(comm);
 //!   if (rank == 0) shardspec_checkpoint_commit("checkpoint", &tensor, 1, NULL, &err);
 //!
-//! The layouts alone determine the file of each shard. The header of each file holds the layout as
-//! a JSON text. The header also has the entries that torch's `HuggingFaceStorageReader` needs.
+//! The layouts alone determine the file of each shard. The header of each file describes the layout
+//! in a JSON text. For each shard in the file, this text has the sizes of the whole tensor and the
+//! offsets of the shard. The header also has the entries that torch's `HuggingFaceStorageReader`
+//! needs.
 
 use std::ffi::c_char;
 
@@ -164,9 +166,10 @@ fn tensors_to_write<'a>(given: &'a [TensorArgument<'_>]) -> Result<Vec<TensorToW
 /// each file is a safetensors file with shards of one owner. With SHARDSPEC_CHECKPOINT_FILES_ONE,
 /// all ranks write into one file with whole tensors. The file must be on a file system that all
 /// ranks share. If several owners have replicas of a shard, only one owner writes its replica. All
-/// owners write about equally many bytes. If a view is not row-major, the function writes runs of
-/// at least 1 KiB directly from the view. The function copies shorter runs into a buffer of at most
-/// 8 MiB before the write.
+/// owners write about equally many bytes. The bytes of a view that is not row-major are in several
+/// separate ranges of memory. The function writes ranges of at least 1 KiB directly from
+/// memory. The function first copies shorter ranges into a buffer of at most 8 MiB, and then writes
+/// the buffer.
 ///
 /// The function writes the files into a temporary directory. The name of this directory is the path
 /// with the ending `.saving`. The function flushes the files to the disk. The path itself does not

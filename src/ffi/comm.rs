@@ -8,8 +8,9 @@
 //! ncclGroupEnd. With torch, exchange is batch_isend_irecv. A program without a transport can run
 //! its ranks as threads, with `shardspec_comm_new_local`.
 //!
-//! A rank must make only one call at a time with a communicator. If two threads of a rank make
-//! calls at the same time, the library may refuse one call or confuse the messages.
+//! On each rank, only one thread at a time may exchange messages with a communicator. Collectives
+//! also exchange messages. If two threads of a rank exchange messages at the same time, the library
+//! may refuse one call or confuse the messages.
 
 use std::ffi::{c_char, c_void};
 
@@ -86,12 +87,15 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new(
 
 /// Creates a communicator for `size` threads of this process, one for each rank. The array `comms`
 /// has `size` elements, one for each rank. `comms[r]` becomes the handle of rank `r`. Only one
-/// thread at a time may use a handle. The receiver of a message copies the message once.
+/// thread at a time may exchange messages with a handle. The receiver of a message copies the
+/// message once.
 ///
-/// If a rank frees its communicator during an exchange with other ranks, all later exchanges of all
-/// ranks fail with TRANSPORT_FAILED. Exchanges also fail if two ranks pass different lengths for a
-/// message. If a message can't arrive, the rank that waits for the message returns with an error.
-/// In a child process after fork, the library refuses exchanges.
+/// A rank that frees its communicator sends and receives no further messages. If another rank waits
+/// for a message from this rank, all later exchanges of all ranks fail with TRANSPORT_FAILED. The
+/// same happens if another rank waits until this rank has received a message. Exchanges also fail
+/// if two ranks pass different lengths for a message. If a message can't arrive, the rank that
+/// waits for the message returns with an error. In a child process after fork, the library refuses
+/// exchanges.
 ///
 /// Ownership: the caller frees each of `comms[0]` to `comms[size - 1]`.
 /// Calls back: no.
@@ -213,9 +217,10 @@ pub unsafe extern "C-unwind" fn shardspec_comm_size(
 /// Exchanges messages between ranks. The functions of a custom transport may call this function,
 /// but only with another communicator.
 ///
-/// The library itself copies the messages of a rank to itself: the i-th send to itself goes to the
-/// i-th receive from itself. The library ignores empty messages. The transport receives only
-/// messages with data between two different ranks. Ranks without messages may omit the call.
+/// A rank may send messages to itself. The library copies these messages without the transport. The
+/// i-th send of a rank to itself goes to its i-th receive from itself. The library ignores empty
+/// messages. The transport receives only messages with data between two different ranks. Ranks
+/// without messages may omit the call.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange` of a custom transport; `destroy`, if another thread frees a handle during

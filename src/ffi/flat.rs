@@ -1,10 +1,10 @@
 //! Tensors as flat arrays.
 //!
 //! Each function with `_flat` in its name does the same work as the function without `_flat`. The
-//! functions with `_flat` take flat arrays of numbers instead of `shardspec_tensor_view`. Some
-//! languages pass a struct with pointers slowly, or forbid it (Go with cgo). The outputs hold no
-//! pointers to the caller's arrays. Tensors are in host memory. All these functions have these
-//! arguments in common:
+//! functions with `_flat` take flat arrays of numbers instead of `shardspec_tensor_view`, which is
+//! a struct with pointers. Some languages pass such structs slowly, or can't pass them (Go with
+//! cgo). The outputs hold no pointers to the caller's arrays. Tensors are in host memory. Arguments
+//! with the same name have the same meaning in all these functions:
 //!
 //! - `dtype` is the element type of all buffers. With `dtype` NULL, the buffers have the element
 //!   type of the metadata.

@@ -9,11 +9,12 @@
 //!   SHARDY    sharding<@mesh, [{"x"}, {}], replicated={"y"}>
 //!
 //! If `shardspec_spec_format` writes a spec as a text, `shardspec_spec_parse` can create a new spec
-//! from this text. The old spec and the new spec give equal layouts. One of the two specs may
-//! refuse a tensor that the other spec accepts. The reason is the field `even` of cuts, which texts
-//! do not contain. A cut with `even` 1 refuses pieces of different sizes. A cut from a text of JAX
-//! has `even` 1, and a cut from a text of DTensor has `even` 0. If a text of XLA or Shardy cuts a
-//! dimension several times, these cuts have `even` 1.
+//! from this text. For each tensor that both specs accept, the old spec and the new spec give equal
+//! layouts. However, one of the two specs may refuse a tensor that the other spec accepts. The
+//! reason is the field `even` of cuts, which texts do not contain. A cut with `even` 1 refuses
+//! pieces of different sizes. A cut from a text of JAX has `even` 1, and a cut from a text of
+//! DTensor has `even` 0. If a text of XLA or Shardy cuts a dimension several times, these cuts have
+//! `even` 1. All other cuts from texts of XLA or Shardy have `even` 0.
 //!
 //!   shardspec_spec_parse(SHARDSPEC_NOTATION_DTENSOR, "RS(1)", mesh, &spec, &err);
 //!   shardspec_spec_format(spec, SHARDSPEC_NOTATION_JAX, 2, text, sizeof text, NULL, &err);
@@ -61,8 +62,8 @@ fn notation_of(number: i32) -> Outcome<Notation> {
 }
 
 /// Creates the spec that `text` describes. `notation` is a `SHARDSPEC_NOTATION_...` constant. The
-/// spec is a mesh spec over `mesh`. "{maximal device=3}" of XLA makes a spec over one device, which
-/// is device 3 of `mesh`.
+/// spec is a mesh spec over `mesh`. There is one exception: a text such as "{maximal device=3}" of
+/// XLA makes a spec over one device, which is device 3 of `mesh`.
 ///
 /// If the text is wrong, the error's message names the wrong byte of `text` and all texts that are
 /// allowed at this place. The error's `index` is the number of this byte, counted from 0.

@@ -77,8 +77,8 @@ pub struct shardspec_op_arguments {
     pub kwargs: *const shardspec_value,
     /// Number of named arguments. With 0, `kwarg_names` and `kwargs` may be NULL.
     pub kwarg_count: usize,
-    /// The communicator for the op's collectives, or NULL. The library passes this field to the op,
-    /// and does not use the communicator itself.
+    /// The communicator for the op's collectives, or NULL. The library passes this communicator to
+    /// the op. Outside of the op, the library does not use the communicator.
     pub comm: *mut shardspec_comm,
 }
 

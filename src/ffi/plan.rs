@@ -1,9 +1,10 @@
 //! Plans: the moves from one layout of a tensor to another.
 //!
-//! A plan describes how to move a tensor from any source layout to any destination layout. A plan
-//! is a list of pieces. A piece is a box of elements that moves from one source shard to one
-//! destination shard. Pieces are ordered by destination shard, then by source shard, then by their
-//! offsets, and numbered from 0. Every element of a destination shard is in exactly one piece.
+//! A plan describes how to move a tensor from one layout, the source, to another layout, the
+//! destination. A plan is a list of pieces. A piece is a box of elements that moves from one source
+//! shard to one destination shard. Pieces are ordered by destination shard, then by source shard,
+//! then by their offsets, and numbered from 0. Every element of a destination shard is in exactly
+//! one piece.
 //!
 //! The library can execute a plan on the shards of this process. The library can also write a plan
 //! as runs of bytes (`shardspec_run`), which a custom transport can move. The creation of a plan
@@ -50,9 +51,9 @@ pub(crate) fn give(place: Out<'_, *mut shardspec_plan>, plan: ReshardPlan) -> Ou
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: SHAPE_MISMATCH or NDIM_MISMATCH if the two tensors have different sizes; DTYPE_MISMATCH
-/// if both layouts state an element type and the two types differ; PARTIAL if the elements are
-/// pending a reduction; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: SHAPE_MISMATCH or NDIM_MISMATCH if the two layouts are for tensors of different sizes;
+/// DTYPE_MISMATCH if both layouts state an element type and the two types differ; PARTIAL if the
+/// elements are pending a reduction; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -77,9 +78,9 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new(
 /// during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE if a destination index is too large; SHAPE_MISMATCH or NDIM_MISMATCH
-/// if the two tensors have different sizes; DTYPE_MISMATCH if both layouts state an element type
-/// and the two types differ; PARTIAL if the elements are pending a reduction; INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// if the two layouts are for tensors of different sizes; DTYPE_MISMATCH if both layouts state an
+/// element type and the two types differ; PARTIAL if the elements are pending a reduction;
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -103,13 +104,15 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new_for_destinations(
 /// also overlap. Each of the two lists may be empty.
 ///
 /// Several source shards may hold the same element. If one of these shards has the same owner as
-/// the destination shard, the plan reads the element from this shard. For all other elements with
-/// several source shards, the plan chooses an owner. All owners supply about equally many of these
-/// elements. A group is a set of elements that the same source shards hold. The plan assigns the
-/// largest groups first. Among the owners that hold a group, the owner with the fewest elements so
-/// far gets the group. The plan divides a group that is too large for one owner. If source shards
-/// overlap in very many ways, the plan uses fewer and larger groups. Equal lists always make equal
-/// plans. `shardspec_plan_new_on_nodes` makes a plan that prefers sources on the same node.
+/// the destination shard, the plan reads the element from this shard. For each other element with
+/// several source shards, the plan chooses an owner. The plan chooses the owners so that all owners
+/// supply about equally many elements. A group is a set of elements of one destination shard that
+/// the same source shards hold. The plan first divides each group that has more elements than one
+/// owner's equal share. After this division, the plan assigns the groups to owners, the largest
+/// groups first. Among the owners that hold a group, the plan chooses the owner that supplies the
+/// fewest elements so far. If source shards overlap in very many ways, the plan uses fewer and
+/// larger groups. Equal lists always make equal plans. `shardspec_plan_new_on_nodes` makes a plan
+/// that prefers sources on the same node.
 ///
 /// Ownership: the caller frees `*out`. The caller may free both lists before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -265,15 +268,16 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndims(
     })
 }
 
-/// Writes the steps of pieces `first_piece` to `first_piece + piece_count - 1`. A step is the
-/// distance between two neighbouring elements of a piece in a buffer.
+/// Writes the steps of pieces `first_piece` to `first_piece + piece_count - 1`. A step says how far
+/// two neighbouring elements of a piece are apart in a buffer. Steps count indices of one dimension
+/// of the buffer.
 ///
 /// `source_dims` and `destination_dims` receive one number for each dimension of the pieces. Number
-/// k is the dimension of the buffer that matches dimension k of the pieces. The matching dimensions
-/// are equal for all pieces. `source_steps` and `destination_steps` have `piece_count` rows, with
+/// k is the buffer's dimension that matches dimension k of the pieces. All pieces have the same
+/// matching dimensions. `source_steps` and `destination_steps` have `piece_count` rows each, with
 /// one number for each dimension of the pieces. Number k of a row is the step for dimension k of
-/// the piece. If index k of the piece grows by 1, the index in the matching dimension of the buffer
-/// grows by this step.
+/// the piece. If an element's index in dimension k of the piece grows by 1, the index in the
+/// matching dimension of the buffer grows by the step.
 ///
 /// Let `i[k]` be the index of an element in dimension k of a piece. In the source's buffer, the
 /// element also has an index in each dimension d. The index in d is the source offset of the piece

@@ -5,10 +5,11 @@
 //! requests. `shardspec_request_test` makes progress with a request without waiting.
 //! `shardspec_request_wait` completes a request.
 //!
-//! The library has no thread of its own. A request makes progress only inside of
-//! `shardspec_request_test` and `shardspec_request_wait`. A rank that never tests its request
-//! delays the other ranks. In one collective, some ranks may call the function with `_start`,
-//! and the other ranks may call the function without `_start`.
+//! Between the program's calls, no thread of the library runs. A request therefore makes progress
+//! only inside of `shardspec_request_test` and `shardspec_request_wait`. Other ranks wait for the
+//! messages of this request, so a rank that never tests its request delays the other ranks. In one
+//! collective, some ranks may call the function with `_start`, and the other ranks may call the
+//! function without `_start`.
 //!
 //! - The buffers of a request must exist until the request has ended. Until the end of the request,
 //!   the program may read source buffers but must not write them. Until the end of the request, the
@@ -31,8 +32,8 @@
 //!   program may use the buffers again. If the transport can't abort (MPI), the function completes
 //!   the request instead.
 //! - `shardspec_request_wait` may copy with a second thread, which ends before the function
-//!   returns. `shardspec_request_test` copies at most a few MiB before it checks the messages
-//!   again.
+//!   returns. `shardspec_request_test` copies the data that stays on this rank in parts of less
+//!   than 8 MiB. Between two parts, the function checks the messages.
 //! - If a transport has no `start`, a request makes progress only inside of
 //!   `shardspec_request_wait`. Without `start`, `shardspec_request_test` writes 0 until the program
 //!   calls `shardspec_request_wait`. Local communicators and `shardspec_mpi.h` have `start`.

@@ -1,22 +1,22 @@
 //! Sharded tensors: metadata together with the shards that are in this process.
 //!
 //! The local shards of a sharded tensor are its shards in this process. The library allocates their
-//! memory, or the caller passes their memory. Memory from the library is row-major and aligned to
-//! 64 bytes. The library uses memory of the caller until the library calls `release`. Local shards
-//! are numbered from 0 in the order of the metadata, and not in the order of the arguments.
+//! memory, or the caller passes their memory and a function `release`. Memory from the library is
+//! row-major and aligned to 64 bytes. The library uses memory of the caller until the library calls
+//! `release`. Local shards are numbered from 0, in the order of the shards in the metadata.
 //!
-//! An owner or a list of indices selects the local shards. An owner is a rank or a worker. An
-//! `owner` text without a device, such as "rank:1" or "trainer0", selects the owner's shards on all
-//! devices. A text with a device, such as "rank:1/cuda:0", selects the owner's shards on that
-//! device. With `owner` NULL, all shards are selected. If the owner has no shards, the sharded
-//! tensor has an empty list of local shards.
+//! `owner` or a list of indices selects the local shards. An owner is a rank or a worker. If
+//! `owner` has no device, such as "rank:1" or "trainer0", all shards of the owner are selected.
+//! With a device, such as "rank:1/cuda:0", the owner's shards on that device are selected. With
+//! `owner` NULL, all shards are selected. If the owner has no shards, there are no local shards.
 //!
 //! A sharded tensor is immutable, but the elements of its shards may change. The memory of local
 //! shards is the only memory of the library that callers access by a pointer. The memory of local
-//! shards stays valid until the sharded tensor and all managed tensors exported from it are freed.
-//! While a thread writes elements, no other thread may use these elements.
+//! shards stays valid until the sharded tensor and all managed tensors (DLPack) exported from it
+//! are freed. While a thread writes elements, no other thread may use these elements.
 //!
-//! Source: torch's `ShardedTensor`. Like in torch, only strided, contiguous tensors can be sharded.
+//! Source: torch's `ShardedTensor`. Like in torch, the tensor's properties must state a strided
+//! layout and a contiguous memory format. Views of the caller's memory may have any strides.
 
 use std::ffi::{c_char, c_void};
 
@@ -248,9 +248,9 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full_for_indic
 /// call.
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a view
-/// does not fit its shard (the error's `first_shard` is the shard's index, and `index` is the
-/// position in `shards`); INVALID_ARGUMENT if a shard occurs twice or the shards are not exactly
-/// the shards of `owner`; INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW,
+/// does not fit its shard (the error's `first_shard` is the shard's index in the metadata, and
+/// `index` is the position in `shards`); INVALID_ARGUMENT if a shard occurs twice or the shards are
+/// not exactly the shards of `owner`; INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW,
 /// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Source: torch's `_init_from_local_shards_and_global_metadata`.
@@ -291,12 +291,12 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local(
 /// another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a view
-/// does not fit its shard (the error's `first_shard` is the shard's index, and `index` is the
-/// position in `shards`); INVALID_ARGUMENT if a shard occurs twice, the shards are not exactly the
-/// shards of `owner`, a description has another placement than its shard, or `shard_count` is not
-/// the number of `descriptions`; NOT_FOUND if no shard of the metadata has the offsets and sizes of
-/// a description; NULL_ARGUMENT if a pointer is NULL or a description has no placement;
-/// INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE, OUT_OF_MEMORY.
+/// does not fit its shard (the error's `first_shard` is the shard's index in the metadata, and
+/// `index` is the position in `shards`); INVALID_ARGUMENT if a shard occurs twice, the shards are
+/// not exactly the shards of `owner`, a description has another placement than its shard, or
+/// `shard_count` is not the number of `descriptions`; NOT_FOUND if no shard of the metadata has the
+/// offsets and sizes of a description; NULL_ARGUMENT if a pointer is NULL or a description has no
+/// placement; INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -5,8 +5,9 @@
 //! from a source to a destination describe all bytes that move between the two. Block k of a run at
 //! the source moves to block k of the run at the destination. A sender packs all blocks of the
 //! first run, then all blocks of the second run, and so on. The receiver unpacks the blocks of the
-//! same runs in the same order. Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA. Reads
-//! (`shardspec_read`) suit sources in files. If needed bytes are near each other, one read gets
+//! same runs in the same order. Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA. For
+//! sources in files, a program can use reads (`shardspec_read`) instead of runs. A run has only
+//! needed bytes. A read may also have gaps: if needed bytes are near each other, one read gets
 //! these bytes and the gaps between them.
 //!
 //! Ranks in the functions of this section are ranks of placements. Rank -1 stands for all
@@ -128,9 +129,9 @@ pub(super) fn rank_argument(argument: &'static str, rank: i64) -> Outcome<Option
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT if `itemsize` is negative, differs from the size of the stated element
-/// type, or is 0 and no element type is stated; BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if `itemsize` is negative, is positive and differs from the size of the
+/// stated element type, or is 0 and no element type is stated; BUFFER_TOO_SMALL, OVERFLOW,
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -166,9 +167,9 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_traffic(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT if `itemsize` is negative, differs from the size of the stated element
-/// type, or is 0 and no element type is stated; BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if `itemsize` is negative, is positive and differs from the size of the
+/// stated element type, or is 0 and no element type is stated; BUFFER_TOO_SMALL, OVERFLOW,
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -242,14 +243,14 @@ impl<T: Copy> Columns<T> {
 /// bytes of an element. With `itemsize` 0, the element type of the plan's layouts determines the
 /// size.
 ///
-/// Time: proportional to the number of pieces if `capacity` is 0. With `capacity` 0, the function
-/// allocates no memory.
+/// Time: with `capacity` 0, proportional to the number of pieces between the two shards. With
+/// `capacity` 0, the function allocates no memory for runs.
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE if a shard does not exist; UNSUPPORTED if elements are packed and a
-/// run would start or end inside of a byte; INVALID_ARGUMENT if `itemsize` is negative, differs
-/// from the size of the stated element type, or is 0 and no element type is stated;
+/// run would start or end inside of a byte; INVALID_ARGUMENT if `itemsize` is negative, is positive
+/// and differs from the size of the stated element type, or is 0 and no element type is stated;
 /// BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
@@ -276,15 +277,16 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_runs(
 /// bytes of an element. With `itemsize` 0, the element type of the plan's layouts determines the
 /// size.
 ///
-/// Time: proportional to the number of pieces if `capacity` is 0. With `capacity` 0, the function
-/// allocates no memory.
+/// Time: with `capacity` 0, proportional to the number of pieces between the two ranks. With
+/// `capacity` 0, the function allocates no memory for runs. The first call for a plan also sorts
+/// all pieces of the plan by their ranks. The plan keeps the sorted list for later calls.
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if a rank is below -1; UNSUPPORTED if elements are packed and a run
-/// would start or end inside of a byte; INVALID_ARGUMENT if `itemsize` is negative, differs from
-/// the size of the stated element type, or is 0 and no element type is stated; BUFFER_TOO_SMALL,
-/// OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// would start or end inside of a byte; INVALID_ARGUMENT if `itemsize` is negative, is positive and
+/// differs from the size of the stated element type, or is 0 and no element type is stated;
+/// BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -318,8 +320,8 @@ unsafe fn answer_runs(
 }
 
 /// Suggests a permutation of the destination's placements. With this permutation, as few elements
-/// as possible move. If several permutations are equally good, the result changes the fewest
-/// placements.
+/// as possible change owners. If several permutations are equally good, the result changes the
+/// fewest placements.
 ///
 /// `placement_indices` receives one number for each of the destination's different placements, in
 /// the order of `shardspec_metadata_placement_text`. Number i is the index of the suggested new

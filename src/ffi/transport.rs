@@ -63,7 +63,8 @@ pub type shardspec_exchange_fn = Option<
 /// this call only. The memory of the messages is valid until the exchange has ended. An exchange
 /// ends when `test` writes 1 to `*done` or fails, or when `wait` returns. After the end, the
 /// transport must not use the memory. The library does not use `*exchange` after the end. The
-/// library starts at most one exchange at a time on a rank. A call that fails must start no message.
+/// library starts at most one exchange at a time on a rank. A call that fails must start no
+/// message.
 pub type shardspec_exchange_start_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -103,8 +104,9 @@ pub type shardspec_exchange_wait_fn = Option<
 ///
 /// The library calls `abort` if a collective fails on this rank and other ranks may wait for
 /// messages of this rank. `abort` makes the other ranks return. If an exception leaves `exchange`,
-/// the library calls `abort` before the exception continues. `shardspec_comm_abort` calls `abort`
-/// on any thread, also while `exchange` runs.
+/// the library calls `abort` before the exception continues. `shardspec_comm_abort` also calls
+/// `abort`. A program may call `shardspec_comm_abort` on any thread, so `abort` may run while
+/// `exchange` runs on another thread.
 pub type shardspec_abort_fn =
     Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, reason: *const c_char)>;
 

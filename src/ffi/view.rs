@@ -35,11 +35,12 @@ pub struct shardspec_device {
 /// A tensor in the caller's memory. The struct has the memory layout of DLPack's `DLTensor`.
 ///
 /// The position p of the element at index (i0, i1, ...) is the sum of i0 * strides[0], i1 *
-/// strides[1] and so on. The element is at address data + byte_offset + p * itemsize. If the size
-/// of an element is not a whole number of bytes, elements are packed. A packed element starts at
-/// bit number p * bits * lanes, counted from the least significant bit of the byte at data +
-/// byte_offset. Strides may be negative. Strides may be 0 in tensors that the library only reads.
-/// Any alignment is allowed. `data` may be NULL if the tensor has no elements.
+/// strides[1] and so on. The element is at address data + byte_offset + p * itemsize. The number
+/// itemsize is the size of an element in bytes. If the size of an element is not a whole number of
+/// bytes, elements are packed. A packed element starts at bit number p * bits * lanes, counted from
+/// the least significant bit of the byte at data + byte_offset. Strides may be negative. Strides
+/// may be 0 in tensors that the library only reads. Any alignment is allowed. `data` may be NULL if
+/// the tensor has no elements.
 ///
 /// Strides count elements, so the distance between neighbouring elements is a whole number of
 /// elements. For example, no stride describes a field of 4 bytes in records of 5 bytes. For this
