@@ -152,9 +152,9 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_check(
 ///
 /// For packed elements, a part is a range of elements that is contiguous in the file and in the
 /// shard's memory. Each part must start and end at a byte boundary, in the file and in memory.
-/// There is one exception: the last part of a row-major shard may end inside of a byte if the chunk
-/// also ends there. In this case, the function may write the unused bits behind the last element of
-/// the shard.
+/// There is one exception: the last part of a row-major shard may end inside of a byte if the part
+/// also ends the chunk. With this exception, the function may write the unused bits
+/// behind the last element of the shard.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `progress`; `equal` and `hash` of custom placements; `destroy`, if another thread

@@ -15,7 +15,7 @@ use crate::model::Error;
 /// status of success. To cancel the read, the callback returns another status. If the callback
 /// cancels the read, the reading function returns the status of the callback. The library calls the
 /// callback on the thread that called the reading function. The library calls the callback between
-/// two reads of this thread, and once at the end of the whole read.
+/// two reads from files by this thread, and once after the last read of all threads.
 pub type shardspec_progress_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,

@@ -215,12 +215,12 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_write(
 /// one rank, after a barrier. Pass the names, layouts and options that the ranks passed to
 /// `shardspec_checkpoint_write`. The function ignores `indices`, `shards` and `shard_count`.
 ///
-/// The function checks that all owners have written their shards. If there are several files with
-/// whole tensors, the function writes a `model.safetensors.index.json`. As the last step, the
-/// function renames the new directory to `path`. If `path` has an old checkpoint, the function
-/// exchanges the old and the new directory in one step and then removes the old directory. If the
-/// program ends at any point, `path` has either the complete old checkpoint or the complete new
-/// checkpoint.
+/// The function checks that all owners have written their shards. If there are several files and
+/// each tensor is whole in one file, the function also writes a `model.safetensors.index.json`. As
+/// the last step, the function renames the new directory to `path`. If `path` has an old
+/// checkpoint, the function exchanges the old and the new directory in one step and then removes
+/// the old directory. If the program ends at any point, `path` has either the complete old
+/// checkpoint or the complete new checkpoint.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle

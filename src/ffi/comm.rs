@@ -218,9 +218,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_size(
 /// but only with another communicator.
 ///
 /// A rank may send messages to itself. The library copies these messages without the transport. The
-/// i-th send of a rank to itself goes to its i-th receive from itself. The library ignores empty
-/// messages. The transport receives only messages with data between two different ranks. Ranks
-/// without messages may omit the call.
+/// i-th send of a rank to itself goes to the rank's i-th receive from itself. The library ignores
+/// empty messages. The transport receives only messages with data between two different ranks.
+/// Ranks without messages may omit the call.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange` of a custom transport; `destroy`, if another thread frees a handle during

@@ -54,7 +54,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_flattening(
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if the numbers of devices and shards differ, if the placements of a
 /// device and its shard differ, if a name in `partials` is not the name of an axis or occurs twice,
-/// or if shards differ along a partial axis; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// or if two devices with different shards differ only in their coordinate on a partial axis;
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -10,7 +10,7 @@
 //!
 //! If `shardspec_spec_format` writes a spec as a text, `shardspec_spec_parse` can create a new spec
 //! from this text. For each tensor that both specs accept, the old spec and the new spec give equal
-//! layouts. However, one of the two specs may refuse a tensor that the other spec accepts. The
+//! layouts. One of the two specs may also refuse a tensor that the other spec accepts. The
 //! reason is the field `even` of cuts, which texts do not contain. A cut with `even` 1 refuses
 //! pieces of different sizes. A cut from a text of JAX has `even` 1, and a cut from a text of
 //! DTensor has `even` 0. If a text of XLA or Shardy cuts a dimension several times, these cuts have

@@ -276,15 +276,15 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndims(
 /// k is the buffer's dimension that matches dimension k of the pieces. All pieces have the same
 /// matching dimensions. `source_steps` and `destination_steps` have `piece_count` rows each, with
 /// one number for each dimension of the pieces. Number k of a row is the step for dimension k of
-/// the piece. If an element's index in dimension k of the piece grows by 1, the index in the
-/// matching dimension of the buffer grows by the step.
+/// the piece. If an index in dimension k of the piece grows by 1, the index in the matching
+/// dimension of the buffer grows by this step.
 ///
 /// Let `i[k]` be the index of an element in dimension k of a piece. In the source's buffer, the
 /// element also has an index in each dimension d. The index in d is the source offset of the piece
 /// in d, plus `i[k] * source_steps[k]` for each k with `source_dims[k] == d`. In this formula,
 /// `source_steps` is the row of the piece. The formula for the destination's buffer has
 /// `destination_steps` and `destination_dims`. If all shards are boxes, dimension k of a piece
-/// belongs to dimension k of both buffers, and every step is 1. Each of the four arrays may be
+/// matches dimension k of both buffers, and every step is 1. Each of the four arrays may be
 /// NULL.
 ///
 /// Ownership: the caller keeps all arguments.

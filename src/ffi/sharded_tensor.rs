@@ -7,8 +7,8 @@
 //!
 //! `owner` or a list of indices selects the local shards. An owner is a rank or a worker. If
 //! `owner` has no device, such as "rank:1" or "trainer0", all shards of the owner are selected.
-//! With a device, such as "rank:1/cuda:0", the owner's shards on that device are selected. With
-//! `owner` NULL, all shards are selected. If the owner has no shards, there are no local shards.
+//! With a device, such as "rank:1/cuda:0", the owner's shards on that device are selected. NULL
+//! selects all shards. If the owner has no shards, the list of local shards is empty.
 //!
 //! A sharded tensor is immutable, but the elements of its shards may change. The memory of local
 //! shards is the only memory of the library that callers access by a pointer. The memory of local
