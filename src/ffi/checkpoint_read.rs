@@ -82,10 +82,10 @@ unsafe impl Grows for shardspec_checkpoint_read_report {
 pub const SHARDSPEC_CHECKPOINT_MAX_PROBLEMS: usize = 1024;
 
 /// Finds all reasons why `item_count` items can't be read. Possible reasons are missing tensors and
-/// files, missing elements, and chunks that contradict each other. Another possible reason is a
-/// layout with other sizes or another element type than the stored tensor. With `item_count` 0, the
-/// function checks the whole checkpoint. The function reads no element, and ignores `shards` of the
-/// items.
+/// files, missing elements, and two chunks that share only a part of their elements. Another
+/// possible reason is a layout with other sizes or another element type than the stored tensor.
+/// With `item_count` 0, the function checks the whole checkpoint. The function reads no element,
+/// and ignores `shards` of the items.
 ///
 /// `*problem_count` becomes the number of problems. The function stops counting at
 /// `SHARDSPEC_CHECKPOINT_MAX_PROBLEMS`, or at `capacity` if `capacity` is larger. `problems` has
@@ -161,11 +161,11 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_check(
 /// frees a handle during the call.
 /// Blocks: on the disk.
 /// Errors: NOT_FOUND if a tensor does not exist; GAP if some elements are in no file (the message
-/// names tensor, box and file); OVERLAP if chunks contradict each other; SHAPE_MISMATCH,
-/// NDIM_MISMATCH or DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if the elements of a
-/// layout are pending a reduction; ALIASED if destinations share memory; UNSUPPORTED if a part of a
-/// shard starts or ends inside of a byte and the exception above does not apply;
-/// UNSUPPORTED_DEVICE, INVALID_ARGUMENT, INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE,
+/// names tensor, box and file); OVERLAP if two chunks share only a part of their elements;
+/// SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if
+/// the elements of a layout are pending a reduction; ALIASED if destinations share memory;
+/// UNSUPPORTED if a part of a shard starts or ends inside of a byte and the exception above does
+/// not apply; UNSUPPORTED_DEVICE, INVALID_ARGUMENT, INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE,
 /// NULL_ARGUMENT, OUT_OF_MEMORY. After one of these errors, nothing was written. During the read:
 /// FILE_FAILED or INVALID_FILE if a file can't be read or has changed since the checkpoint was
 /// opened (the message names file, byte and reason). If `progress` cancels the read, the function

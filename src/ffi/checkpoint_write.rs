@@ -51,7 +51,7 @@ pub struct shardspec_checkpoint_tensor {
     pub indices: *const usize,
     /// Views of the shards in this process. Any strides are allowed.
     pub shards: *const shardspec_tensor_view,
-    /// Number of shards.
+    /// Number of shards in this process.
     pub shard_count: usize,
 }
 
@@ -73,8 +73,8 @@ pub struct shardspec_checkpoint_write_options {
     /// A `SHARDSPEC_CHECKPOINT_FILES_...` constant. The constant defines which tensors and shards
     /// each file holds.
     pub files: u32,
-    /// With a nonzero value, the function replaces a checkpoint at the path. With 0, the function
-    /// refuses a path that exists.
+    /// A nonzero value allows the library to replace a checkpoint that exists at the path. With 0,
+    /// the library refuses a path that exists.
     pub replace: u32,
     /// Maximum number of bytes of elements that a conversion holds in memory. 0 means 64 MiB. Other
     /// functions ignore this field.

@@ -95,8 +95,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_parse(
 
 /// Writes a mesh spec to `buffer` as a text. The notation of the text is `notation`, a
 /// `SHARDSPEC_NOTATION_...` constant. `ndim` is the number of dimensions of the tensor. With `ndim`
-/// 0, the text ends at the last dimension that is cut. With `ndim` 0, no cut may have a negative
-/// dimension.
+/// 0, the text ends at the last dimension that is cut. A cut with a negative dimension counts from
+/// the last dimension, and needs a positive `ndim`.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
 /// its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be

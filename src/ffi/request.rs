@@ -92,7 +92,7 @@ unsafe fn with_request<T>(
 /// frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if another thread uses the request; INVALID_HANDLE, NULL_ARGUMENT. If
-/// the request fails, the function returns the error of its exchange or transfer.
+/// the request fails, the function returns the error of the request's exchange or collective.
 /// Threads: any, but only one thread at a time may use the request.
 /// Source: MPI_Test.
 /// Since: ABI 0.
@@ -116,7 +116,7 @@ pub unsafe extern "C-unwind" fn shardspec_request_test(
 /// thread frees a handle during the call.
 /// Blocks: on other ranks.
 /// Errors: INVALID_ARGUMENT if another thread uses the request; INVALID_HANDLE, NULL_ARGUMENT. If
-/// the request fails, the function returns the error of its exchange or transfer.
+/// the request fails, the function returns the error of the request's exchange or collective.
 /// Threads: any, but only one thread at a time may use the request.
 /// Source: MPI_Wait.
 /// Since: ABI 0.
@@ -179,8 +179,8 @@ pub(crate) unsafe fn start(
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended;
 /// INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if the messages
 /// of the calling rank to itself differ in number or length between `sends` and `receives`;
-/// NULL_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. After one of these errors, nothing was sent. The
-/// request returns errors of the transport.
+/// NULL_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. After one of these errors, nothing was sent.
+/// `shardspec_request_test` and `shardspec_request_wait` return errors of the transport.
 /// Threads: any, but only one thread at a time may use the communicator.
 /// Source: MPI_Isend, MPI_Irecv.
 /// Since: ABI 0.

@@ -114,10 +114,10 @@ pub type shardspec_abort_fn =
 /// Numbers of nodes are >= 0. A negative number means an unknown node. The library treats a rank
 /// with an unknown node as alone on its node.
 ///
-/// The function must return at once. All calls for a rank must return the same number. The function
-/// can't fail. All ranks of a communicator must group the ranks into the same nodes. The numbers of
-/// the nodes may differ between ranks. If ranks disagree about the nodes, collectives with replicas
-/// return DISAGREEMENT.
+/// The function must return without waiting. All calls for a rank must return the same number. The
+/// function can't fail. All ranks of a communicator must group the ranks into the same nodes. The
+/// numbers of the nodes may differ between ranks. If ranks disagree about the nodes, collectives
+/// with replicas return DISAGREEMENT.
 pub type shardspec_node_fn =
     Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, rank: i64) -> i64>;
 
@@ -139,9 +139,10 @@ pub struct shardspec_comm_vtable {
     /// Makes exchanges fail on all ranks. With NULL, the library has no way to report a failure to
     /// the other ranks.
     pub abort: shardspec_abort_fn,
-    /// Returns the node of a rank. If several shards hold an element, the library prefers a source
-    /// on the same rank. If no source is on the same rank, the library prefers a source on the same
-    /// node. With NULL, the library treats all nodes as unknown.
+    /// Returns the node of a rank. If several source shards hold an element, the library prefers a
+    /// source shard on the rank of the destination. If no source shard is on this rank, the library
+    /// prefers a source shard on the node of the destination. With NULL, the library treats all
+    /// nodes as unknown.
     pub node: shardspec_node_fn,
     /// Starts an exchange, for requests. `start`, `test` and `wait` are either all set or all NULL.
     /// With NULL, a request calls `exchange` instead, inside of `shardspec_request_wait`.
