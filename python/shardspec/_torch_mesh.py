@@ -101,8 +101,8 @@ def to_placements(spec: MeshShardingSpec, ndim: int | None = None) -> tuple[Torc
 
 
 def from_dtensor_spec(spec: DTensorSpec) -> MeshShardingSpec:
-    """Returns the spec of a `DTensorSpec`. Several cuts of one dimension are applied in the spec's
-    `shard_order`."""
+    """Returns the spec of a `DTensorSpec`. If several axes cut one dimension, the cuts have the order
+    that the `DTensorSpec` states in `shard_order`."""
     needs("spec", spec, "a DTensorSpec", "mesh", "placements")
     return _spec(from_device_mesh(spec.mesh), list(spec.placements),
                  getattr(spec, "shard_order", None))

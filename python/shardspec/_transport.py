@@ -18,7 +18,7 @@ FIELDS = dict(VTable._fields_)
 
 
 class Message(NamedTuple):
-    """One message of an exchange: the rank that sends or receives it, and its bytes."""
+    """One message of an exchange: the rank at the other end, and the bytes of the message."""
 
     peer: int
     memory: memoryview

@@ -145,7 +145,7 @@ class Checkpoint(Handle, Mapping[str, StoredTensor]):
                         progress: Callable[[int, int], Any] | None = None,
                         whole: list[bool] | None = None) -> ReadReport:
         """Reads tensors on all ranks of a communicator together. The ranks share the work: for each
-        stored byte, only one rank reads the byte.
+        needed element, only one rank reads the element from a file.
 
         All ranks pass the same names and layouts in the same order. Each rank passes all of its own
         shards. If several shards have the same elements, one rank reads these elements and sends
@@ -169,8 +169,9 @@ class Checkpoint(Handle, Mapping[str, StoredTensor]):
 
     def load(self, name: str, metadata: ShardedTensorMetadata, owner: int | str | None = None, *,
              indices: Iterable[int] | None = None) -> ShardedTensor:
-        """Returns the local shards of one tensor, in new memory. The metadata need not state an
-        element type.
+        """Returns the local shards of one tensor, in new memory.
+
+        `metadata` must state the element type of the tensor.
         """
         text("name", name)
         tensor = ShardedTensor.empty(metadata, owner, indices=indices)

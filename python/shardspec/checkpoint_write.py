@@ -49,7 +49,7 @@ def commit_checkpoint(path: str | os.PathLike[str], tensors: Mapping[str, Any], 
 
 def save_checkpoint(path: str | os.PathLike[str], tensors: Mapping[str, tuple[Any, Mapping[int, Any]]], *,
                     files: Files = "of owners", replace: bool = False) -> None:
-    """Writes a checkpoint and moves it to its path, if all shards are in this process."""
+    """Writes a checkpoint and moves it to its path. All shards must be in this process."""
     write_checkpoint(path, tensors, files=files, replace=replace)
     commit_checkpoint(path, tensors, files=files, replace=replace)
 

@@ -275,8 +275,8 @@ class Communicator(Handle):
 
         On all other ranks, the method ignores `full`. Returns this rank's shards, in the order of
         the metadata: `shards`, or new tensors. If `shards` and `full` are None, the metadata must
-        state the element type of the new tensors. Packing uses at most `memory_limit` bytes; 0
-        means 64 MiB.
+        state the element type of the new tensors. The messages of a rank use at most
+        `memory_limit` bytes of additional memory; 0 means 64 MiB.
         """
         given: list[Any] = []
         together(lib.comm_scatter, self, lambda: self._for_shard(
