@@ -17,7 +17,8 @@ CutStruct = lib.header.type("cut")
 SegmentStruct = lib.header.type("segment")
 RULES = named("RULE_")
 REPEAT_AS_NEEDED: int = lib.REPEAT_AS_NEEDED
-"""As `repeat` of a cut or a segment: units that are fewer than coordinates are repeated."""
+"""A value for `repeat` of a cut or a segment. If there are fewer granules than coordinates, several
+coordinates have the same granule."""
 # The least value of each number.
 LEAST = {"granule": 1, "repeat": 1, "block": 1, "first": 0, "size": 0}
 

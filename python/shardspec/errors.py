@@ -15,23 +15,24 @@ class ShardspecError(Exception):
     """Names of the statuses that raise this class."""
 
     message: str
-    """Which argument, which value, and what to do."""
+    """A text that names the argument, the value and the remedy."""
     status: int
     """The number of the C library's status."""
     name: str
     """The name of that status, such as "OVERLAP"."""
     first_shard: int | None
-    """Index of the shard it is about, the lower one where there are two."""
+    """Index of the shard that the error is about. If the error is about two shards, the lower index."""
     second_shard: int | None
-    """Index of the second shard it is about."""
+    """Index of the second shard that the error is about."""
     dim: int | None
-    """The dimension it is about."""
+    """The dimension that the error is about."""
     got: int
-    """The value that was refused, or 0 where no single number was."""
+    """The refused value, or 0 if the refused value is not a single number."""
     limit: int
-    """The value it was measured against, or 0."""
+    """The bound for the refused value, or 0."""
     index: int | None
-    """Position of the element that it is about in a list argument, which the message names."""
+    """For an error in a list argument, the position in the list. For an error in a layout as text or as
+    bytes, the position of the wrong byte."""
 
     def __init__(self, message: str, status: int, name: str, *, first_shard: int | None = None,
                  second_shard: int | None = None, dim: int | None = None, got: int = 0,

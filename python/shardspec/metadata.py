@@ -317,8 +317,8 @@ class ShardedTensorMetadata(Handle):
         return number.value, primary.value
 
     def blocks(self, block_sizes: Iterable[int]) -> ShardedTensorMetadata:
-        """Returns metadata for a tensor with one element for each block of this tensor, such as its
-        scales.
+        """Returns metadata for a tensor with one element for each block of this tensor, such as the
+        scales of a quantised weight. `block_sizes` has the length of a block in each dimension.
         """
         sizes = integers("block_sizes", block_sizes)
         return ShardedTensorMetadata._of(lib.answer(

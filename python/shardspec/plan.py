@@ -370,8 +370,8 @@ def _again(kind: type[Plan], source: Layout, destination: Layout,
 def relabel(metadata: ShardedTensorMetadata,
             placement_indices: Iterable[int]) -> ShardedTensorMetadata:
     """Returns metadata with the same elements in each shard, and with other placements. Shards with
-    placement i get the
-    placement with the index `placement_indices[i]`. `suggest_placements` returns such a list.
+    placement i get the placement with the index `placement_indices[i]`. `suggest_placements`
+    returns such a list.
     """
     numbers = indices("placement_indices", placement_indices, ctypes.c_uint32)
     return ShardedTensorMetadata._of(

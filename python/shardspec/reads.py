@@ -15,7 +15,10 @@ Options = lib.header.type("merge_options")
 
 @dataclass(frozen=True)
 class Run:
-    """`count` blocks of `length` bytes that move together, at equal steps in both buffers."""
+    """`count` blocks of `length` bytes that move together.
+
+    The blocks have equal steps in the source buffer, and equal steps in the destination buffer.
+    """
 
     source: int
     destination: int

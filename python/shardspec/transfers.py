@@ -119,9 +119,10 @@ class Transfer(Handle):
         return request
 
     def run(self, moves: Iterable[Move] | None = None) -> None:
-        """Moves all tensors, on all ranks together. The run uses the tensors of the last run that
-        succeeded, or other tensors of the same shapes and strides. Of `moves`, the run uses only
-        the tags and the shards.
+        """Moves all tensors, on all ranks together. Without `moves`, the run uses the tensors of the
+        last run that succeeded. If no run has succeeded yet, the run uses the tensors of the
+        creation. With `moves`, the run uses the tags and the shards of `moves`. The new
+        shards must have the shapes and strides of the shards that the transfer was created with.
         """
         def run(comm: Communicator, tensors: Any, count: int) -> None:
             lib.transfer_run(self, comm, tensors, count)
