@@ -36,7 +36,7 @@ def custom_sharding_spec_op(sharding_spec_class: type[ShardingSpec], func: Any, 
 
     `func` names the op: a text, or a function such as `torch.nn.functional.linear`. If `func` is a function,
     the name of the function is the name of the op. The op is called with torch's arguments: (types,
-    args, kwargs, process_group). By default, the function refuses a second op with the same name.
+    args, kwargs, process_group). By default, the decorator refuses a second op with the same name.
     With `replace`, the second op replaces the first op.
     """
     def decorate(function: Function) -> Function:
