@@ -368,10 +368,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_placement(
 
 /**
  * Writes 1 to `*out` if two specs have the same type and equal parameters, else 0. Equal specs cut
- * every tensor into equal shards. Two specs that cut the dimensions -1 and 1 are not equal,
- * although both numbers mean the last dimension of a tensor with two dimensions. Mesh specs are
- * equal if their meshes are equal and their layouts are equal. To compare two custom specs of the
- * same type, the library calls the `equal` function of this type.
+ * every tensor into equal shards. A spec that cuts dimension -1 is not equal to a spec that cuts
+ * dimension 1. In a tensor with two dimensions, the two specs cut the same dimension. Mesh specs
+ * are equal if their meshes are equal and their layouts are equal. To compare two custom specs of
+ * the same type, the library calls the `equal` function of this type.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` of custom specs and placements; `destroy`, if another thread frees a handle
@@ -412,8 +412,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_hash(
  * the placement of shard i. For all other lists, the devices are in row-major order of the cut
  * dimensions. `shardspec_spec_infer_compat` creates the spec that torch would infer.
  *
- * Time: n * log(n) for n shards. An enumerable spec in d dimensions takes at worst n *
- * log(n)^(d-1).
+ * Time: n * log(n) for n shards. If the result is an enumerable spec in d dimensions, the time is
+ * at worst n * log(n)^(d-1).
  * Ownership: the caller frees `*out`. The caller may free the list before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
@@ -474,13 +474,14 @@ typedef struct shardspec_tensor_properties shardspec_tensor_properties;
  * Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
  * `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_DIM if the tensor does not have the spec's dimension, or if the spec gives its
- * dimension by name; ILLEGAL_CUT if a mesh spec can't cut a size; NDIM_MISMATCH, OUT_OF_BOUNDS or
- * GAP if an enumerable or custom spec does not fit the tensor (for GAP, the message names a box
- * that no shard owns); OVERLAP if shards of a custom spec overlap; INVALID_ARGUMENT if a size is
- * negative or above the padded size of its dimension, or if `ndim` is above 32; OVERFLOW if the
- * number of elements does not fit in 64 bits; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If
- * `build_metadata` of a custom spec fails, the function returns the status of `build_metadata`.
+ * Errors: INVALID_DIM if the tensor does not have the dimension that the spec cuts, or if the spec
+ * gives this dimension by name (use `shardspec_spec_build_metadata_with_dim_names`); ILLEGAL_CUT
+ * if a mesh spec can't cut a size; NDIM_MISMATCH, OUT_OF_BOUNDS or GAP if an enumerable or custom
+ * spec does not fit the tensor (for GAP, the message names a box that no shard owns); OVERLAP if
+ * shards of a custom spec overlap; INVALID_ARGUMENT if a size is negative or above the padded
+ * length of a mesh spec, or if `ndim` is above 32; OVERFLOW if the number of elements does not fit
+ * in 64 bits; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If `build_metadata` of a custom spec
+ * fails, the function returns the status of `build_metadata`.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -500,13 +501,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_build_metadata
  * Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
  * `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_DIM if the tensor does not have the spec's dimension; ILLEGAL_CUT if a mesh spec
- * can't cut a size; NDIM_MISMATCH, OUT_OF_BOUNDS or GAP if an enumerable or custom spec does not
- * fit the tensor (for GAP, the message names a box that no shard owns); OVERLAP if shards of a
- * custom spec overlap; INVALID_ARGUMENT if a size is negative or above the padded size of its
- * dimension, or if `ndim` is above 32; OVERFLOW if the number of elements does not fit in 64 bits;
- * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If `build_metadata` of a custom spec fails, the
- * function returns the status of `build_metadata`.
+ * Errors: INVALID_DIM if the tensor does not have the dimension that the spec cuts; ILLEGAL_CUT if
+ * a mesh spec can't cut a size; NDIM_MISMATCH, OUT_OF_BOUNDS or GAP if an enumerable or custom
+ * spec does not fit the tensor (for GAP, the message names a box that no shard owns); OVERLAP if
+ * shards of a custom spec overlap; INVALID_ARGUMENT if a size is negative or above the padded
+ * length of a mesh spec, or if `ndim` is above 32; OVERFLOW if the number of elements does not fit
+ * in 64 bits; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If `build_metadata` of a custom spec
+ * fails, the function returns the status of `build_metadata`.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -531,14 +532,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_build_metadata
  * Ownership: the caller frees `*out`. The caller may free `metadata` before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: ILLEGAL_CUT if a shard has only a part of a block, has a block that is not contiguous,
- * or has padding that ends inside of a block; NDIM_MISMATCH if the tensor does not have `ndim`
- * dimensions; UNSUPPORTED if blocks are not contiguous in flattened dimensions; INVALID_ARGUMENT
- * if a block size is below 1; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If a shard has only a
- * part of a block, the message names the nearest legal cuts. With ILLEGAL_CUT, the error's
- * `first_shard` is the shard's index, `dim` is the dimension of the shard's buffer, and `limit` is
- * the length of the block. `got` is the index of a cut inside of a block, the start of a block
- * that is not contiguous, or the length of the padded buffer.
+ * Errors: ILLEGAL_CUT if a shard has only a part of a block, has a block in pieces or unaligned in
+ * its buffer, or has padding that ends inside of a block; NDIM_MISMATCH if the tensor does not
+ * have `ndim` dimensions; UNSUPPORTED if blocks are not contiguous in flattened dimensions;
+ * INVALID_ARGUMENT if a block size is below 1; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If a
+ * shard has only a part of a block, the message names the nearest legal cuts. With ILLEGAL_CUT,
+ * the error's `first_shard` is the shard's index, `dim` is the dimension of the shard's buffer,
+ * and `limit` is the length of the block. For a part of a block, `got` is the index of the cut.
+ * For a block in pieces or unaligned, `got` is the start of the block. For padding, `got` is the
+ * length of the padded buffer.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -671,9 +673,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_properties
     const shardspec_metadata *metadata, shardspec_tensor_properties *out, shardspec_error *err);
 
 /**
- * Writes 1 to `*out` if two metadata objects have the same sizes, the same properties, and the
- * same shards in the same order, else 0. The function does not compare the specs that built the
- * two objects.
+ * Writes 1 to `*out` if two metadata objects are equal, else 0. Equal objects have the same sizes,
+ * properties and partial axes, and the same shards in the same order. Either both objects have
+ * replicas, or neither does. The function compares no specs, meshes or names of dimensions.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
@@ -774,8 +776,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_plac
  * `offsets` and `sizes` have room for `shard_count` rows, one for each shard. A row has one number
  * for each dimension of the shards' buffers (`shardspec_metadata_buffer_ndim`).
  * `placement_indices` has room for `shard_count` numbers, one for each shard. Each number is the
- * index of the shard's placement, which `shardspec_metadata_placement_text` accepts. Each of the
- * three arrays may be NULL.
+ * index of the shard's placement. `shardspec_metadata_placement_text` accepts this index. Each of
+ * the three arrays may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -1006,11 +1008,12 @@ typedef struct shardspec_tensor_view shardspec_tensor_view;
  * A tensor in the caller's memory. The struct has the memory layout of DLPack's `DLTensor`.
  *
  * The position p of the element at index (i0, i1, ...) is the sum of i0 * strides[0], i1 *
- * strides[1] and so on. The element is at address data + byte_offset + p * itemsize. If the size
- * of an element is not a whole number of bytes, elements are packed. A packed element starts at
- * bit number p * bits * lanes, counted from the least significant bit of the byte at data +
- * byte_offset. Strides may be negative. Strides may be 0 in tensors that the library only reads.
- * Any alignment is allowed. `data` may be NULL if the tensor has no elements.
+ * strides[1] and so on. The element is at address data + byte_offset + p * itemsize. The number
+ * itemsize is the size of an element in bytes. If the size of an element is not a whole number of
+ * bytes, elements are packed. A packed element starts at bit number p * bits * lanes, counted from
+ * the least significant bit of the byte at data + byte_offset. Strides may be negative. Strides
+ * may be 0 in tensors that the library only reads. Any alignment is allowed. `data` may be NULL if
+ * the tensor has no elements.
  *
  * Strides count elements, so the distance between neighbouring elements is a whole number of
  * elements. For example, no stride describes a field of 4 bytes in records of 5 bytes. For this
@@ -1044,8 +1047,8 @@ struct shardspec_tensor_view {
  * checks come before the first write. A call that fails has written nothing. Elements are copied
  * bit for bit. A destination must not share memory with a source or with another destination. Two
  * elements of a destination must not share memory. Buffers may interleave if no byte belongs to
- * two buffers. Buffers of packed elements may interleave if no bit belongs to two buffers. Bits of
- * a byte that belong to no element stay unchanged.
+ * two buffers. Buffers of packed elements may interleave if no bit belongs to two buffers. If some
+ * bits of a written byte belong to no element, these bits stay unchanged.
  */
 
 /**
@@ -1070,12 +1073,12 @@ typedef struct shardspec_copy_options shardspec_copy_options;
  * by the size of the copy and by the machine. The library also chooses each option that is 0. No
  * option changes the result.
  *
- * Without hints, the library tries several kinds of stores and prefetch distances in the first
- * large copies of a process. Each trial copies a few megabytes. Later copies use the fastest kind
- * of store and prefetch distance. A hint turns these trials off for the copy that receives the
- * hint. The environment variable `SHARDSPEC_COPY_WAY` turns all trials off for the whole process.
- * The value `default` selects the kind of store and the prefetch distance that the library uses
- * before the trials.
+ * Without hints, the library tries several vector sizes and prefetch distances in the first large
+ * copies of a process. A trial copies at most about 1 MiB. Later copies use the fastest vector
+ * size and prefetch distance. A hint turns these trials off for the copy that receives the hint.
+ * The environment variable `SHARDSPEC_COPY_WAY` turns all trials off for the whole process. The
+ * value `default` of this variable selects the vector size and the prefetch distance that the
+ * library uses before the trials.
  */
 struct shardspec_copy_options {
   /** `sizeof(shardspec_copy_options)`. */
@@ -1235,22 +1238,22 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather(
  * Sharded tensors: metadata together with the shards that are in this process.
  *
  * The local shards of a sharded tensor are its shards in this process. The library allocates their
- * memory, or the caller passes their memory. Memory from the library is row-major and aligned to
- * 64 bytes. The library uses memory of the caller until the library calls `release`. Local shards
- * are numbered from 0 in the order of the metadata, and not in the order of the arguments.
+ * memory, or the caller passes their memory and a function `release`. Memory from the library is
+ * row-major and aligned to 64 bytes. The library uses memory of the caller until the library calls
+ * `release`. Local shards are numbered from 0, in the order of the shards in the metadata.
  *
- * An owner or a list of indices selects the local shards. An owner is a rank or a worker. An
- * `owner` text without a device, such as "rank:1" or "trainer0", selects the owner's shards on all
- * devices. A text with a device, such as "rank:1/cuda:0", selects the owner's shards on that
- * device. With `owner` NULL, all shards are selected. If the owner has no shards, the sharded
- * tensor has an empty list of local shards.
+ * `owner` or a list of indices selects the local shards. An owner is a rank or a worker. If
+ * `owner` has no device, such as "rank:1" or "trainer0", all shards of the owner are selected.
+ * With a device, such as "rank:1/cuda:0", the owner's shards on that device are selected. NULL
+ * selects all shards. If the owner has no shards, the list of local shards is empty.
  *
  * A sharded tensor is immutable, but the elements of its shards may change. The memory of local
  * shards is the only memory of the library that callers access by a pointer. The memory of local
- * shards stays valid until the sharded tensor and all managed tensors exported from it are freed.
- * While a thread writes elements, no other thread may use these elements.
+ * shards stays valid until the sharded tensor and all managed tensors (DLPack) exported from it
+ * are freed. While a thread writes elements, no other thread may use these elements.
  *
- * Source: torch's `ShardedTensor`. Like in torch, only strided, contiguous tensors can be sharded.
+ * Source: torch's `ShardedTensor`. Like in torch, the tensor's properties must state a strided
+ * layout and a contiguous memory format. Views of the caller's memory may have any strides.
  */
 
 /**
@@ -1388,9 +1391,9 @@ typedef void (*shardspec_destroy_fn)(void *ctx);
  * call.
  * Blocks: no.
  * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a view
- * does not fit its shard (the error's `first_shard` is the shard's index, and `index` is the
- * position in `shards`); INVALID_ARGUMENT if a shard occurs twice or the shards are not exactly
- * the shards of `owner`; INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW,
+ * does not fit its shard (the error's `first_shard` is the shard's index in the metadata, and
+ * `index` is the position in `shards`); INVALID_ARGUMENT if a shard occurs twice or the shards are
+ * not exactly the shards of `owner`; INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW,
  * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Source: torch's `_init_from_local_shards_and_global_metadata`.
@@ -1419,12 +1422,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
  * another thread frees a handle during the call.
  * Blocks: no.
  * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a view
- * does not fit its shard (the error's `first_shard` is the shard's index, and `index` is the
- * position in `shards`); INVALID_ARGUMENT if a shard occurs twice, the shards are not exactly the
- * shards of `owner`, a description has another placement than its shard, or `shard_count` is not
- * the number of `descriptions`; NOT_FOUND if no shard of the metadata has the offsets and sizes of
- * a description; NULL_ARGUMENT if a pointer is NULL or a description has no placement;
- * INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE, OUT_OF_MEMORY.
+ * does not fit its shard (the error's `first_shard` is the shard's index in the metadata, and
+ * `index` is the position in `shards`); INVALID_ARGUMENT if a shard occurs twice, the shards are
+ * not exactly the shards of `owner`, a description has another placement than its shard, or
+ * `shard_count` is not the number of `descriptions`; NOT_FOUND if no shard of the metadata has the
+ * offsets and sizes of a description; NULL_ARGUMENT if a pointer is NULL or a description has no
+ * placement; INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -1529,9 +1532,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_loca
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: NOT_LOCAL if a shard is not local (the error's `first_shard` is the first such shard);
- * UNSUPPORTED if so many source elements have equal addresses that the check for ALIASED would
- * take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED,
+ * Errors: NOT_LOCAL if a shard with elements is not local (the error's `first_shard` is the first
+ * such shard); UNSUPPORTED if so many source elements have equal addresses that the check for
+ * ALIASED would take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED,
  * INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
  * After an error, nothing was written.
  * Threads: any. During the call, no other thread may write the shards or use `full`.
@@ -1545,10 +1548,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_gath
  * Tensors as flat arrays.
  *
  * Each function with `_flat` in its name does the same work as the function without `_flat`. The
- * functions with `_flat` take flat arrays of numbers instead of `shardspec_tensor_view`. Some
- * languages pass a struct with pointers slowly, or forbid it (Go with cgo). The outputs hold no
- * pointers to the caller's arrays. Tensors are in host memory. All these functions have these
- * arguments in common:
+ * functions with `_flat` take flat arrays of numbers instead of `shardspec_tensor_view`, which is
+ * a struct with pointers. Some languages pass such structs slowly, or can't pass them (Go with
+ * cgo). The outputs hold no pointers to the caller's arrays. Tensors are in host memory. Arguments
+ * with the same name have the same meaning in all these functions:
  *
  * - `dtype` is the element type of all buffers. With `dtype` NULL, the buffers have the element
  *   type of the metadata.
@@ -2027,8 +2030,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_count(
 
 /**
  * Writes the pairs of shards that share elements. Pairs are ordered by the index of the first
- * shard, then by the index of the second shard. The function also writes the box that the two
- * shards of a pair share.
+ * shard, then by the index of the second shard. For each pair, the function also writes a box that
+ * the two shards share. Two shards that are not boxes may share several boxes. If there are
+ * several boxes, the function writes one box.
  *
  * `first_shards` and `second_shards` receive the indices of the shards. `offsets` and `sizes`
  * receive the shared boxes. `first_shards` and `second_shards` have room for `capacity` numbers,
@@ -2060,7 +2064,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_overlaps(
  * NULL.
  *
  * Time: about n * log(n) for n shards without overlaps, plus the number of boxes. With overlaps,
- * the time depends on the number of boxes in the result.
+ * there is no such bound. The time grows with the number of boxes that the function writes.
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
@@ -2080,10 +2084,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_gaps(
  *
  * Tensor properties have the fields of torch's `TensorProperties`. Metadata stores the properties
  * of its tensor. If the properties state an element type, copies accept only buffers of this type.
- * A sharded tensor requires a strided layout and contiguous memory.
+ * A sharded tensor requires the layout `torch.strided` and the memory format
+ * `torch.contiguous_format`.
  */
 
-/** `torch.strided`. Layouts have the numbers of torch's `c10::Layout`. */
+/**
+ * `torch.strided`. The `SHARDSPEC_LAYOUT_...` constants have the numbers of torch's `c10::Layout`.
+ */
 #define SHARDSPEC_LAYOUT_STRIDED 0
 /** `torch.sparse_coo`. */
 #define SHARDSPEC_LAYOUT_SPARSE_COO 1
@@ -2268,9 +2275,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
  *
  * A whole error has 1024 bytes. A caller may pass a shorter error of at least
  * `SHARDSPEC_ERROR_SHORT_SIZE` (56) bytes. In a shorter error, the message occupies the bytes from
- * offset 56 up to `struct_size`. An error of 56 bytes has no message. Short errors are for
- * bindings that convert every struct in each call. A message that does not fit is cut and ends in
- * "...".
+ * offset 56 up to `struct_size`. An error of 56 bytes has no message. Some bindings convert every
+ * struct in each call. For these bindings, the conversion of a short error takes less time than
+ * the conversion of a whole error. A message that does not fit is cut and ends in "...".
  */
 struct shardspec_error {
   /**
@@ -2393,7 +2400,8 @@ SHARDSPEC_API const char * shardspec_error_message(const shardspec_error *err);
  * The caller must set `struct_size` in every struct that begins with this field. The library
  * refuses a `struct_size` of 0, because it can't know the size of the caller's memory. If a
  * program was compiled with an older header, its struct may be smaller than the library's struct.
- * If a program was compiled with a newer header, its struct may have more fields.
+ * The library treats the missing fields as zero. If a program was compiled with a newer header,
+ * its struct may have more fields. In the additional fields, the library accepts only zeros.
  */
 
 /**
@@ -2433,8 +2441,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_struct_init(
  * Version.
  *
  * The constants of this section are the version of the header at compile time. The functions
- * return the version of the library at run time. A program works with every library of the same
- * ABI version.
+ * return the version of the library at run time. A program works with the library of its header,
+ * and with every newer library of the same ABI version.
  */
 
 /** The version of this header. The library of the same release has the same version. */
@@ -2718,10 +2726,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_hash(
  * Specs over a mesh.
  *
  * A cut divides the indices of one dimension among the coordinates of one axis of a mesh. The
- * indices of a dimension are also called positions. A layout has a list of cuts, which the library
- * applies in order. A second cut of a dimension cuts the pieces of the first cut. Each axis has at
- * most one cut. The tensor is replicated over an axis that no cut uses: the devices along that
- * axis have the same elements.
+ * indices of one coordinate form a piece. The indices of a dimension are also called positions. A
+ * layout has a list of cuts, which the library applies in order. A second cut of a dimension cuts
+ * the pieces of the first cut. Each axis has at most one cut. The tensor is replicated over an
+ * axis that no cut uses: the devices along that axis have the same elements.
  *
  * The rule of a cut defines which positions each piece has. The list shows how each rule cuts n
  * positions into k pieces:
@@ -2908,8 +2916,9 @@ struct shardspec_cut {
   /** Number of values. With 0, `values` may be NULL. */
   size_t value_count;
   /**
-   * Array of `segment_count` segments. NULL means `segment_count` segments of equal size. The
-   * last of these equal segments may be shorter.
+   * Array of `segment_count` segments. NULL means that the library divides n positions into
+   * segments of ceil(n / `segment_count`) positions. The last of these segments may be shorter
+   * or empty.
    */
   const shardspec_segment *segments;
   /** Number of segments. 0 means that the library cuts the dimension as a whole. */
@@ -2954,10 +2963,10 @@ struct shardspec_pad {
 typedef struct shardspec_partial shardspec_partial;
 
 /**
- * An axis that is pending a reduction. The value of an element is the reduction of its values on
- * all devices along the axis. The library stores, prints and compares partial axes. The library
- * never computes a reduction. Initialise the struct with `SHARDSPEC_PARTIAL_INIT`, or set all
- * fields to zero before you set `struct_size`.
+ * A partial axis: an axis that is pending a reduction. The final value of an element is the
+ * reduction of its values on all devices along the axis. The library stores, prints and compares
+ * partial axes. The library never computes a reduction. Initialise the struct with
+ * `SHARDSPEC_PARTIAL_INIT`, or set all fields to zero before you set `struct_size`.
  */
 struct shardspec_partial {
   /** `sizeof(shardspec_partial)`. In an array, all structs have the same `struct_size`. */
@@ -3061,9 +3070,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_cut(
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
- * Errors: ILLEGAL_CUT if the positions or coordinates can't be divided equally, the sizes do not
- * add up to `length`, or a piece starts inside of a granule; INVALID_ARGUMENT if a number or a
- * list is not allowed in a cut; NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: ILLEGAL_CUT if `repeat` does not fit `count`, the sizes do not add up to `length`, a
+ * piece starts inside of a granule, or if `even` is 1 and the positions do not divide into equal
+ * pieces of whole granules; INVALID_ARGUMENT if a number or a list is not allowed in a cut;
+ * NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3078,9 +3088,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_cut_check(
  * cuts are legal for degree k, `forbidding[k - 1]` becomes -1. `forbidding` has room for
  * `max_degree` numbers. `shardspec_cut_check` returns the reason for an illegal cut.
  *
- * A cut with a list of sizes or weights is legal for only one degree. A cut with `repeat` =
- * `SHARDSPEC_REPEAT_AS_NEEDED` may have fewer positions than coordinates. For example, with 8
- * heads on 16 coordinates, two neighbouring coordinates have the same head. An example of a call:
+ * A cut with a list of sizes or weights can be legal for only one degree: the number of listed
+ * values times `repeat`. A cut with `repeat` = `SHARDSPEC_REPEAT_AS_NEEDED` may have fewer
+ * positions than coordinates. For example, with 8 heads on 16 coordinates, two neighbouring
+ * coordinates have the same head. An example of a call:
  *
  *   shardspec_cut cuts[] = {SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT};
  *   const int64_t lengths[] = {32, 8, 4096};     // heads, key and value heads, hidden size
@@ -3237,11 +3248,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial(
  *   SHARDY    sharding<@mesh, [{"x"}, {}], replicated={"y"}>
  *
  * If `shardspec_spec_format` writes a spec as a text, `shardspec_spec_parse` can create a new spec
- * from this text. The old spec and the new spec give equal layouts. One of the two specs may
- * refuse a tensor that the other spec accepts. The reason is the field `even` of cuts, which texts
- * do not contain. A cut with `even` 1 refuses pieces of different sizes. A cut from a text of JAX
- * has `even` 1, and a cut from a text of DTensor has `even` 0. If a text of XLA or Shardy cuts a
- * dimension several times, these cuts have `even` 1.
+ * from this text. For each tensor that both specs accept, the old spec and the new spec give equal
+ * layouts. One of the two specs may also refuse a tensor that the other spec accepts. The
+ * reason is the field `even` of cuts, which texts do not contain. A cut with `even` 1 refuses
+ * pieces of different sizes. A cut from a text of JAX has `even` 1, and a cut from a text of
+ * DTensor has `even` 0. If a text of XLA or Shardy cuts a dimension several times, these cuts have
+ * `even` 1. All other cuts from texts of XLA or Shardy have `even` 0.
  *
  *   shardspec_spec_parse(SHARDSPEC_NOTATION_DTENSOR, "RS(1)", mesh, &spec, &err);
  *   shardspec_spec_format(spec, SHARDSPEC_NOTATION_JAX, 2, text, sizeof text, NULL, &err);
@@ -3265,8 +3277,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial(
 
 /**
  * Creates the spec that `text` describes. `notation` is a `SHARDSPEC_NOTATION_...` constant. The
- * spec is a mesh spec over `mesh`. "{maximal device=3}" of XLA makes a spec over one device, which
- * is device 3 of `mesh`.
+ * spec is a mesh spec over `mesh`. There is one exception: a text such as "{maximal device=3}" of
+ * XLA makes a spec over one device, which is device 3 of `mesh`.
  *
  * If the text is wrong, the error's message names the wrong byte of `text` and all texts that are
  * allowed at this place. The error's `index` is the number of this byte, counted from 0.
@@ -3290,8 +3302,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_parse(
 /**
  * Writes a mesh spec to `buffer` as a text. The notation of the text is `notation`, a
  * `SHARDSPEC_NOTATION_...` constant. `ndim` is the number of dimensions of the tensor. With `ndim`
- * 0, the text ends at the last dimension that is cut. With `ndim` 0, no cut may have a negative
- * dimension.
+ * 0, the text ends at the last dimension that is cut. A cut with a negative dimension counts from
+ * the last dimension, and needs a positive `ndim`.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, including
  * its NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be
@@ -3395,9 +3407,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_numroc(
  *
  * A program can store layouts in files, or send layouts to another program, as a JSON text or as
  * bytes. Each of the two forms contains the whole layout. If a program writes a spec or metadata
- * and reads it again, the result is equal to the original. Two equal layouts with equal meshes and
- * equal names of dimensions have equal texts and equal bytes. Another version of the library may
- * write a different text for the same layout.
+ * and reads it again, the result is equal to the original. Two equal layouts have equal texts and
+ * equal bytes if their meshes and their names of dimensions are also equal. Another version of the
+ * library may write a different text for the same layout.
  *
  *   char text[1024];
  *   size_t needed;    // With the NUL; unchanged if the call fails.
@@ -3413,10 +3425,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_numroc(
  * and to read than text.
  *
  * The functions that read a layout check the whole text or all bytes. Input from an unknown source
- * is therefore safe to read. The functions also make all checks of a new layout, and refuse a
- * field that this version of the library does not know. If one of these functions refuses a
- * layout, the error's `index` is the position of the wrong byte, counted from 0. The error's
- * message names an unknown field.
+ * is therefore safe to read. The functions also check the layout itself, as the functions that
+ * create a layout from arrays do. The functions refuse a field that this version of the library
+ * does not know. If one of these functions refuses a layout, the error's `index` is the position
+ * of the wrong byte, counted from 0. The error's message names an unknown field.
  *
  * Custom specs and custom placements contain functions of the caller, and functions can't be
  * stored. The functions that write a layout therefore refuse custom specs and custom placements.
@@ -3452,9 +3464,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_to_json(
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if the text is not a spec in JSON, or if a value is not allowed;
  * UNSUPPORTED if the text has a field, a rule or a version that this version of the library does
- * not know (the message names the unknown part); INVALID_PLACEMENT if a text is not a placement;
- * OVERLAP if shards overlap; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the
- * position of the first byte of the wrong value in `text`.
+ * not know (the message names the unknown part); INVALID_PLACEMENT if the string of a placement is
+ * wrong; OVERLAP if shards overlap; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is
+ * the position of the first byte of the wrong value in `text`.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3488,9 +3500,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_to_bytes(
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if bytes are damaged or missing, or if the bytes are not a spec;
  * UNSUPPORTED if the bytes have a field, a rule or a version that this version of the library does
- * not know (the message names the unknown part); INVALID_PLACEMENT if a text is not a placement;
- * OVERLAP if shards overlap; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is the
- * position of the first byte of the wrong value.
+ * not know (the message names the unknown part); INVALID_PLACEMENT if the string of a placement is
+ * wrong; OVERLAP if shards overlap; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is
+ * the position of the first byte of the wrong value.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3527,11 +3539,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_to_json(
  * Calls back: no.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if the text is not metadata in JSON, or if a value is not allowed;
- * UNSUPPORTED if the text has a field, a name or a version that this version of the library does
- * not know (the message names the unknown part), or if a check of the shards would take too long;
- * INVALID_PLACEMENT if a text is not a placement; OVERLAP, GAP, OUT_OF_BOUNDS or NDIM_MISMATCH if
- * the shards do not fit the tensor; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is
- * the position of the first byte of the wrong value in `text`.
+ * UNSUPPORTED if the text has a field, a named value or a version that this version of the library
+ * does not know (the message names the unknown part), or if a check of the shards would take too
+ * long; INVALID_PLACEMENT if the string of a placement is wrong; OVERLAP, GAP, OUT_OF_BOUNDS or
+ * NDIM_MISMATCH if the shards do not fit the tensor; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The
+ * error's `index` is the position of the first byte of the wrong value in `text`.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3565,11 +3577,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_to_bytes(
  * Calls back: no.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if bytes are damaged or missing, or if the bytes are not metadata;
- * UNSUPPORTED if the bytes have a field, a name or a version that this version of the library does
- * not know (the message names the unknown part), or if a check of the shards would take too long;
- * INVALID_PLACEMENT if a text is not a placement; OVERLAP, GAP, OUT_OF_BOUNDS or NDIM_MISMATCH if
- * the shards do not fit the tensor; NULL_ARGUMENT, OVERFLOW, OUT_OF_MEMORY. The error's `index` is
- * the position of the first byte of the wrong value.
+ * UNSUPPORTED if the bytes have a field, a named value or a version that this version of the
+ * library does not know (the message names the unknown part), or if a check of the shards would
+ * take too long; INVALID_PLACEMENT if the string of a placement is wrong; OVERLAP, GAP,
+ * OUT_OF_BOUNDS or NDIM_MISMATCH if the shards do not fit the tensor; NULL_ARGUMENT, OVERFLOW,
+ * OUT_OF_MEMORY. The error's `index` is the position of the first byte of the wrong value.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3643,8 +3655,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_dim_size(
 /**
  * Writes the offset and the size of the chunk that a chunk spec gives to the rank `rank`. The
  * dimension of the spec has `dim_size` elements and is cut into `world_size` chunks. Chunk i
- * belongs to the spec's placement i. The offset of an empty chunk is `dim_size`. In metadata that
- * the spec builds, the offset of an empty chunk may be larger than `dim_size`.
+ * belongs to the spec's placement i. If several placements are on `rank`, the function uses the
+ * first one. For an empty chunk, the function writes the offset `dim_size`. In metadata that the
+ * spec builds, the offset of the same chunk may be larger than `dim_size`.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3664,9 +3677,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_sharding_para
  *
  * An element has two descriptions. The first description is the index of the element in the
  * tensor, with one number for each dimension. The second description is a shard and an index in
- * that shard. The first query of a metadata object builds a spatial index of its n shards, in
- * about n * log(n) time. The metadata keeps that index. Each later query takes about log(n) time,
- * plus time in proportion to the length of its answer.
+ * that shard. The first query for an element or a box builds a search tree over the n shards of
+ * the metadata, in about n * log(n) time. The metadata keeps this tree. Each later query for an
+ * element or a box takes about log(n) time, plus time in proportion to the length of its answer. A
+ * query for the shards of a rank or owner takes time in proportion to n.
  */
 
 /**
@@ -3834,8 +3848,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shards_of_
  */
 
 /**
- * A value in `map_numbers`: the shard has an interval instead of a dim map in this dimension. An
- * interval is one block of indices without holes.
+ * A value in the argument `map_numbers` of `shardspec_shards_new_with_dim_maps`. With this value,
+ * the shard has an interval instead of a dim map in the dimension. An interval is one block of
+ * indices without holes.
  */
 #define SHARDSPEC_INTERVAL 4294967295u
 
@@ -3871,8 +3886,9 @@ struct shardspec_stretch {
  * `i` consists of the stretches `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1`.
  * Two stretches of one dim map must not share an index or a place in the buffer. The sizes in
  * `shards` are the lengths of the buffers, holes included. All dimensions that use one dim map
- * must have the same size in `shards`. Any offsets in `shards` are allowed, and the copy has the
- * same offsets.
+ * must have the same size in `shards`. In a dimension with a dim map, only the dim map says which
+ * indices the shard has. Any offset in `shards` is allowed in this dimension, and the copy has the
+ * same offset.
  *
  * Ownership: the library copies all arguments. The caller frees `*out`. The caller may free
  * `shards` before `*out`.
@@ -3978,15 +3994,17 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_stretc
     size_t capacity, size_t *needed, shardspec_error *err);
 
 /**
- * Writes all dim maps of a list of shards. A dimension with an interval has no dim map. The
- * outputs have the form that `shardspec_shards_new_with_dim_maps` accepts.
+ * Writes all dim maps of a list of shards. If the indices of a shard in a dimension form one
+ * interval, the shard has no dim map for this dimension. The outputs have the form that
+ * `shardspec_shards_new_with_dim_maps` accepts.
  *
- * `stretches` receives the stretches of all dim maps, and `map_ends` receives the end of each dim
- * map in `stretches`. `map_numbers` receives one number for each dimension of each shard: the
- * index of the dimension's dim map. For a dimension with an interval, the number is
- * `SHARDSPEC_INTERVAL`. `*needed_stretches` becomes the number of stretches, and `*needed_maps`
- * becomes the number of dim maps. `needed_stretches` and `needed_maps` may be NULL. `stretches`,
- * `map_ends` and `map_numbers` may be NULL. The function ignores the capacity of a NULL array.
+ * `stretches` receives the stretches of all dim maps. `map_ends[i]` becomes the position in
+ * `stretches` after the last stretch of dim map i. `map_numbers` receives one number for each
+ * dimension of each shard: the index of the dimension's dim map. For a dimension without a dim
+ * map, the number is `SHARDSPEC_INTERVAL`. `*needed_stretches` becomes the number of stretches,
+ * and `*needed_maps` becomes the number of dim maps. `needed_stretches` and `needed_maps` may be
+ * NULL. `stretches`, `map_ends` and `map_numbers` may be NULL. The function ignores the capacity
+ * of a NULL array.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4057,7 +4075,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_flatte
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if the numbers of devices and shards differ, if the placements of a
  * device and its shard differ, if a name in `partials` is not the name of an axis or occurs twice,
- * or if shards differ along a partial axis; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * or if two devices with different shards differ only in their coordinate on a partial axis;
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4195,10 +4214,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_dige
 /* ================================================================================================
  * Plans: the moves from one layout of a tensor to another.
  *
- * A plan describes how to move a tensor from any source layout to any destination layout. A plan
- * is a list of pieces. A piece is a box of elements that moves from one source shard to one
- * destination shard. Pieces are ordered by destination shard, then by source shard, then by their
- * offsets, and numbered from 0. Every element of a destination shard is in exactly one piece.
+ * A plan describes how to move a tensor from one layout, the source, to another layout, the
+ * destination. A plan is a list of pieces. A piece is a box of elements that moves from one source
+ * shard to one destination shard. Pieces are ordered by destination shard, then by source shard,
+ * then by their offsets, and numbered from 0. Every element of a destination shard is in exactly
+ * one piece.
  *
  * The library can execute a plan on the shards of this process. The library can also write a plan
  * as runs of bytes (`shardspec_run`), which a custom transport can move. The creation of a plan
@@ -4214,9 +4234,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_dige
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: SHAPE_MISMATCH or NDIM_MISMATCH if the two tensors have different sizes; DTYPE_MISMATCH
- * if both layouts state an element type and the two types differ; PARTIAL if the elements are
- * pending a reduction; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: SHAPE_MISMATCH or NDIM_MISMATCH if the two layouts are for tensors of different sizes;
+ * DTYPE_MISMATCH if both layouts state an element type and the two types differ; PARTIAL if the
+ * elements are pending a reduction; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4234,9 +4254,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new(
  * during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE if a destination index is too large; SHAPE_MISMATCH or NDIM_MISMATCH
- * if the two tensors have different sizes; DTYPE_MISMATCH if both layouts state an element type
- * and the two types differ; PARTIAL if the elements are pending a reduction; INVALID_HANDLE,
- * NULL_ARGUMENT, OUT_OF_MEMORY.
+ * if the two layouts are for tensors of different sizes; DTYPE_MISMATCH if both layouts state an
+ * element type and the two types differ; PARTIAL if the elements are pending a reduction;
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4251,13 +4271,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new_for_destin
  * also overlap. Each of the two lists may be empty.
  *
  * Several source shards may hold the same element. If one of these shards has the same owner as
- * the destination shard, the plan reads the element from this shard. For all other elements with
- * several source shards, the plan chooses an owner. All owners supply about equally many of these
- * elements. A group is a set of elements that the same source shards hold. The plan assigns the
- * largest groups first. Among the owners that hold a group, the owner with the fewest elements so
- * far gets the group. The plan divides a group that is too large for one owner. If source shards
- * overlap in very many ways, the plan uses fewer and larger groups. Equal lists always make equal
- * plans. `shardspec_plan_new_on_nodes` makes a plan that prefers sources on the same node.
+ * the destination shard, the plan reads the element from this shard. For each other element with
+ * several source shards, the plan chooses an owner. The plan chooses the owners so that all owners
+ * supply about equally many elements. A group is a set of elements of one destination shard that
+ * the same source shards hold. The plan first divides each group that has more elements than one
+ * owner's equal share. After this division, the plan assigns the groups to owners, the largest
+ * groups first. Among the owners that hold a group, the plan chooses the owner that supplies the
+ * fewest elements so far. If source shards overlap in very many ways, the plan uses fewer and
+ * larger groups. Equal lists always make equal plans. `shardspec_plan_new_on_nodes` makes a plan
+ * that prefers sources on the same node.
  *
  * Ownership: the caller frees `*out`. The caller may free both lists before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4356,22 +4378,23 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_ndims(
     shardspec_error *err);
 
 /**
- * Writes the steps of pieces `first_piece` to `first_piece + piece_count - 1`. A step is the
- * distance between two neighbouring elements of a piece in a buffer.
+ * Writes the steps of pieces `first_piece` to `first_piece + piece_count - 1`. A step says how far
+ * two neighbouring elements of a piece are apart in a buffer. Steps count indices of one dimension
+ * of the buffer.
  *
  * `source_dims` and `destination_dims` receive one number for each dimension of the pieces. Number
- * k is the dimension of the buffer that matches dimension k of the pieces. The matching dimensions
- * are equal for all pieces. `source_steps` and `destination_steps` have `piece_count` rows, with
+ * k is the buffer's dimension that matches dimension k of the pieces. All pieces have the same
+ * matching dimensions. `source_steps` and `destination_steps` have `piece_count` rows each, with
  * one number for each dimension of the pieces. Number k of a row is the step for dimension k of
- * the piece. If index k of the piece grows by 1, the index in the matching dimension of the buffer
- * grows by this step.
+ * the piece. If an index in dimension k of the piece grows by 1, the index in the matching
+ * dimension of the buffer grows by this step.
  *
  * Let `i[k]` be the index of an element in dimension k of a piece. In the source's buffer, the
  * element also has an index in each dimension d. The index in d is the source offset of the piece
  * in d, plus `i[k] * source_steps[k]` for each k with `source_dims[k] == d`. In this formula,
  * `source_steps` is the row of the piece. The formula for the destination's buffer has
  * `destination_steps` and `destination_dims`. If all shards are boxes, dimension k of a piece
- * belongs to dimension k of both buffers, and every step is 1. Each of the four arrays may be
+ * matches dimension k of both buffers, and every step is 1. Each of the four arrays may be
  * NULL.
  *
  * Ownership: the caller keeps all arguments.
@@ -4438,10 +4461,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_is_identity(
  * `nodes[r]`. The function does not change `plan`.
  *
  * Several source shards may hold the same element. If one of these shards has the same owner as
- * the destination shard, the new plan reads the element from this source shard. If not, the new
- * plan prefers a source shard on the node of the destination shard. For all other elements with
- * several source shards, the new plan chooses an owner. All owners supply about equally many of
- * these elements. If no source shards overlap, the new plan has the same pieces as `plan`.
+ * the destination shard, the new plan reads the element from this source shard. If not, the
+ * candidates are the source shards with this element on the node of the destination shard. If
+ * there are no such shards, all source shards with this element are candidates. Among several
+ * candidates, the new plan chooses the owner that supplies the fewest elements so far. If no
+ * source shards overlap, the new plan has the same pieces as `plan`.
  *
  * `nodes` has `node_count` numbers. Ranks on the same node have equal numbers. A negative number
  * means that the node of the rank is unknown. Ranks from `node_count` on also have an unknown
@@ -4456,8 +4480,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_is_identity(
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: UNSUPPORTED if source shards overlap in too many ways; INVALID_HANDLE, NULL_ARGUMENT,
- * OUT_OF_MEMORY.
+ * Errors: UNSUPPORTED if source shards overlap in so many ways that the plan would take too long;
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4498,9 +4522,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_execute(
 /**
  * Copies elements from the local shards of `source` to the local shards of `destination`. The plan
  * defines which elements the function copies. `source` must have the source layout of the plan,
- * and `destination` must have the destination layout. The function compares whole layouts, and not
- * only shapes. Shards of a fused QKV weight may have equal shapes and different rows. `options`
- * may be NULL.
+ * and `destination` must have the destination layout. The function compares whole layouts, because
+ * shards with equal shapes may have different elements. For example, two shards of a fused QKV
+ * weight may have equal shapes and different rows. `options` may be NULL.
  *
  * The function writes all elements of every local shard of `destination`. All source shards that
  * these destination shards need must be local shards of `source`.
@@ -4549,8 +4573,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_fingerprints(
  * from a source to a destination describe all bytes that move between the two. Block k of a run at
  * the source moves to block k of the run at the destination. A sender packs all blocks of the
  * first run, then all blocks of the second run, and so on. The receiver unpacks the blocks of the
- * same runs in the same order. Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA. Reads
- * (`shardspec_read`) suit sources in files. If needed bytes are near each other, one read gets
+ * same runs in the same order. Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA. For
+ * sources in files, a program can use reads (`shardspec_read`) instead of runs. A run has only
+ * needed bytes. A read may also have gaps: if needed bytes are near each other, one read gets
  * these bytes and the gaps between them.
  *
  * Ranks in the functions of this section are ranks of placements. Rank -1 stands for all
@@ -4604,9 +4629,9 @@ struct shardspec_run {
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT if `itemsize` is negative, differs from the size of the stated element
- * type, or is 0 and no element type is stated; BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE,
- * NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if `itemsize` is negative, is positive and differs from the size of the
+ * stated element type, or is 0 and no element type is stated; BUFFER_TOO_SMALL, OVERFLOW,
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4629,9 +4654,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_traffic(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT if `itemsize` is negative, differs from the size of the stated element
- * type, or is 0 and no element type is stated; BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE,
- * NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if `itemsize` is negative, is positive and differs from the size of the
+ * stated element type, or is 0 and no element type is stated; BUFFER_TOO_SMALL, OVERFLOW,
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4648,14 +4673,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_traffic(
  * bytes of an element. With `itemsize` 0, the element type of the plan's layouts determines the
  * size.
  *
- * Time: proportional to the number of pieces if `capacity` is 0. With `capacity` 0, the function
- * allocates no memory.
+ * Time: with `capacity` 0, proportional to the number of pieces between the two shards. With
+ * `capacity` 0, the function allocates no memory for runs.
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE if a shard does not exist; UNSUPPORTED if elements are packed and a
- * run would start or end inside of a byte; INVALID_ARGUMENT if `itemsize` is negative, differs
- * from the size of the stated element type, or is 0 and no element type is stated;
+ * run would start or end inside of a byte; INVALID_ARGUMENT if `itemsize` is negative, is positive
+ * and differs from the size of the stated element type, or is 0 and no element type is stated;
  * BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
@@ -4674,15 +4699,16 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_runs(
  * bytes of an element. With `itemsize` 0, the element type of the plan's layouts determines the
  * size.
  *
- * Time: proportional to the number of pieces if `capacity` is 0. With `capacity` 0, the function
- * allocates no memory.
+ * Time: with `capacity` 0, proportional to the number of pieces between the two ranks. With
+ * `capacity` 0, the function allocates no memory for runs. The first call for a plan also sorts
+ * all pieces of the plan by their ranks. The plan keeps the sorted list for later calls.
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if a rank is below -1; UNSUPPORTED if elements are packed and a run
- * would start or end inside of a byte; INVALID_ARGUMENT if `itemsize` is negative, differs from
- * the size of the stated element type, or is 0 and no element type is stated; BUFFER_TOO_SMALL,
- * OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * would start or end inside of a byte; INVALID_ARGUMENT if `itemsize` is negative, is positive and
+ * differs from the size of the stated element type, or is 0 and no element type is stated;
+ * BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4692,8 +4718,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_runs(
 
 /**
  * Suggests a permutation of the destination's placements. With this permutation, as few elements
- * as possible move. If several permutations are equally good, the result changes the fewest
- * placements.
+ * as possible change owners. If several permutations are equally good, the result changes the
+ * fewest placements.
  *
  * `placement_indices` receives one number for each of the destination's different placements, in
  * the order of `shardspec_metadata_placement_text`. Number i is the index of the suggested new
@@ -4753,9 +4779,9 @@ struct shardspec_merge_options {
    */
   int64_t max_gap;
   /**
-   * A read also includes a larger gap if the read is not much longer than its needed bytes. The
-   * read may have at most `over_read` times the number of needed bytes. 0 means 2.0. With 1.0,
-   * only `max_gap` decides.
+   * A read also includes a gap above `max_gap` if the read, with the gap, has at most
+   * `over_read` times the number of its needed bytes. 0 means 2.0. With 1.0, only `max_gap`
+   * decides.
    */
   double over_read;
   /** Maximum number of bytes of a read that gets several needed parts. 0 means 2 MiB. */
@@ -4868,10 +4894,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_reads(
  * its elements. An SVG shows the same areas, numbers and owners. In an SVG, each owner also has a
  * colour and a hatching. The hatching helps readers who can't distinguish colours.
  *
- * If a tensor has too many shards for one picture, the picture has two parts. In the first
- * part, a cell of the picture stands for several shards. The second part shows the beginning of
- * the tensor with one shard in each cell. No picture has more than `SHARDSPEC_MAX_PICTURE_SIZE`
- * bytes.
+ * If the picture has no room to show each shard in its own cell, the picture has two parts. In the
+ * first part, a cell stands for several shards. The second part shows the beginning of the tensor
+ * with one shard in each cell. No picture has more than `SHARDSPEC_MAX_PICTURE_SIZE` bytes.
  *
  * The library reads no environment variables to draw a picture. The caller must check whether the
  * terminal has colours, for example with `isatty` and the variable `NO_COLOR`.
@@ -4929,7 +4954,8 @@ struct shardspec_draw_options {
   const size_t *axes;
   /**
    * Number of dimensions in `axes`: 1 or 2. With 0, the library ignores `axes`, and the picture
-   * shows the last two dimensions that are cut.
+   * shows the last two dimensions that are cut. If fewer than two dimensions are cut, the
+   * picture also shows the last dimensions that are not cut.
    */
   size_t axis_count;
   /**
@@ -5071,9 +5097,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_draw(
  * Checkpoints: tensors in files.
  *
  * A checkpoint is a file or a directory. The library reads `.npy` files and safetensors files. The
- * library also reads the safetensors files of torch's distributed checkpoint. A directory of
- * safetensors files may have a `model.safetensors.index.json`. The library recognises the format
- * by the names and the first bytes of files.
+ * library also reads torch's distributed checkpoints, which consist of safetensors files or of
+ * `.metadata` and `.distcp` files. A directory of safetensors files may have a
+ * `model.safetensors.index.json`. The library recognises the format by the names and the first
+ * bytes of files.
  *
  * A tensor is stored in chunks. A chunk is a shard with a file as its placement. The placement of
  * a chunk is a custom placement of the type "file". The text of the placement is the name of the
@@ -5082,10 +5109,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_draw(
  * `shardspec_checkpoint_check` lists all reasons why tensors can't be read.
  * `shardspec_checkpoint_check` itself reads no element.
  *
- * When the library opens a checkpoint, it reads only the headers of the files. The library refuses
- * a file that is shorter than its header states. The library reads files by `pread` and never maps
- * files into memory. All files that an index file names must be in or below the directory of the
- * index file. The library follows symbolic links, but reads only regular files.
+ * When the library opens a checkpoint, it reads only headers of files, an index file or
+ * `.metadata`. The library refuses a file that is shorter than its header states. The library
+ * reads files by `pread` and never maps files into memory. All files that an index file names must
+ * be in or below the directory of the index file. The library follows symbolic links, but reads
+ * only regular files.
  *
  * The library moves elements unchanged, and does not convert element types.
  */
@@ -5107,10 +5135,10 @@ typedef struct shardspec_checkpoint shardspec_checkpoint;
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: on the disk.
  * Errors: FILE_FAILED if the system refuses to open, list or read a file; INVALID_FILE if a file
- * does not follow its format, is shorter than its header states, or has a header or an index of
- * more than 100,000,000 bytes; UNSUPPORTED if an element type has no equivalent in this library;
- * INVALID_ARGUMENT if the file or the directory has no known format; OVERFLOW, NULL_ARGUMENT,
- * OUT_OF_MEMORY.
+ * does not follow its format, is shorter than its header states, or has a header above the limit
+ * of its format (100,000,000 bytes for safetensors and for an index, 65,536 for `.npy`, 2^30 for
+ * `.metadata`); UNSUPPORTED if an element type has no equivalent in this library; INVALID_ARGUMENT
+ * if the file or the directory has no known format; OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -5132,7 +5160,7 @@ SHARDSPEC_API shardspec_status shardspec_checkpoint_free(
 
 /**
  * Writes to `*out` the number of tensors. Tensors are numbered from 0, in the order of their
- * names. The number includes only tensors with at least one existing file.
+ * names. `*out` counts only tensors with at least one existing file.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -5164,7 +5192,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_n
     size_t *needed, shardspec_error *err);
 
 /**
- * Writes to `*out` the number of the tensor with the name `name`.
+ * Writes to `*out` the index of the tensor with the name `name`, counted from 0.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -5185,8 +5213,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_find_ten
  *
  * torch's distributed checkpoint does not store the sizes of a tensor in its safetensors files.
  * For a tensor without stored sizes, the size in each dimension is the end of the last chunk in
- * this dimension. A layout for a read may have larger sizes. A read of elements that are in no
- * chunk fails with GAP.
+ * this dimension. If the files of the last chunks are missing, these sizes are too small. The
+ * layout that a program passes to a read may therefore have larger sizes. A read of elements that
+ * are in no chunk fails with GAP.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -5238,7 +5267,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_m
  * status of success. To cancel the read, the callback returns another status. If the callback
  * cancels the read, the reading function returns the status of the callback. The library calls the
  * callback on the thread that called the reading function. The library calls the callback between
- * two reads of this thread, and once at the end of the whole read.
+ * two reads from files by this thread, and once after the last read of all threads.
  */
 typedef shardspec_status (*shardspec_progress_fn)(
     void *ctx, uint64_t bytes_done, uint64_t bytes_total, shardspec_error *err);
@@ -5355,10 +5384,10 @@ struct shardspec_checkpoint_read_report {
 
 /**
  * Finds all reasons why `item_count` items can't be read. Possible reasons are missing tensors and
- * files, missing elements, and chunks that contradict each other. Another possible reason is a
- * layout with other sizes or another element type than the stored tensor. With `item_count` 0, the
- * function checks the whole checkpoint. The function reads no element, and ignores `shards` of the
- * items.
+ * files, missing elements, and two chunks that share only a part of their elements. Another
+ * possible reason is a layout with other sizes or another element type than the stored tensor.
+ * With `item_count` 0, the function checks the whole checkpoint. The function reads no element,
+ * and ignores `shards` of the items.
  *
  * `*problem_count` becomes the number of problems. The function stops counting at
  * `SHARDSPEC_CHECKPOINT_MAX_PROBLEMS`, or at `capacity` if `capacity` is larger. `problems` has
@@ -5384,9 +5413,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_check(
 
 /**
  * Reads tensors of a checkpoint into the memory of shards in this process. The function writes all
- * elements of the shards, and writes zeros into holes. A few threads read the bytes in the order
- * of the file. If needed bytes are near each other, one read gets these bytes. The function reads
- * contiguous data directly into the shards.
+ * elements of the shards, and writes zeros into holes. By default, at most 4 threads read the
+ * bytes, in the order of the bytes in the file. If needed bytes are near each other, one read gets
+ * these bytes. If the bytes of a read are also contiguous in a shard, the function reads the bytes
+ * directly into the shard.
  *
  * Before the first read, the function makes all checks of `shardspec_checkpoint_check` and checks
  * the views. `options`, `whole` and `report` may be NULL. `whole` has `item_count` elements, one
@@ -5394,20 +5424,22 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_check(
  * fails, the function still writes `whole` and `report`. After a failed read, the elements of
  * incomplete items are undefined.
  *
- * The function can read packed elements only if each part of a shard starts and ends at a byte
- * boundary of the file. A part may end inside of a byte only where the chunk and the row-major
- * shard end. The function may write the unused bits behind the last element of such a shard.
+ * For packed elements, a part is a range of elements that is contiguous in the file and in the
+ * shard's memory. Each part must start and end at a byte boundary, in the file and in memory.
+ * There is one exception: the last part of a row-major shard may end inside of a byte if the part
+ * also ends the chunk. With this exception, the function may write the unused bits
+ * behind the last element of the shard.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `progress`; `equal` and `hash` of custom placements; `destroy`, if another thread
  * frees a handle during the call.
  * Blocks: on the disk.
  * Errors: NOT_FOUND if a tensor does not exist; GAP if some elements are in no file (the message
- * names tensor, box and file); OVERLAP if chunks contradict each other; SHAPE_MISMATCH,
- * NDIM_MISMATCH or DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if the elements of a
- * layout are pending a reduction; ALIASED if destinations share memory; UNSUPPORTED if a part of a
- * shard starts or ends inside of a byte and the exception above does not apply;
- * UNSUPPORTED_DEVICE, INVALID_ARGUMENT, INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE,
+ * names tensor, box and file); OVERLAP if two chunks share only a part of their elements;
+ * SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if
+ * the elements of a layout are pending a reduction; ALIASED if destinations share memory;
+ * UNSUPPORTED if a part of a shard starts or ends inside of a byte and the exception above does
+ * not apply; UNSUPPORTED_DEVICE, INVALID_ARGUMENT, INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE,
  * NULL_ARGUMENT, OUT_OF_MEMORY. After one of these errors, nothing was written. During the read:
  * FILE_FAILED or INVALID_FILE if a file can't be read or has changed since the checkpoint was
  * opened (the message names file, byte and reason). If `progress` cancels the read, the function
@@ -5421,16 +5453,17 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_read(
     shardspec_checkpoint_read_report *report, shardspec_error *err);
 
 /**
- * Chooses one reader for each set of shards with the same elements. With these readers, all ranks
- * together read each element once. `metadatas` holds the layouts of `metadata_count` tensors.
+ * Chooses one shard of each set of shards with the same elements: the reader of the set. The owner
+ * of the reader reads these elements from files. With these readers, all ranks together read each
+ * element once. `metadatas` holds the layouts of `metadata_count` tensors.
  *
  * `readers` receives one number for each shard of the first layout, then for each shard of the
  * second layout, and so on. The number is an index of a shard in the same layout. If the number is
  * the shard's own index, the shard's owner reads the shard from files. If the number is another
  * index, the shard receives its elements from the shard with that index. The function handles the
- * largest sets first. In each set, the function chooses the shard of the owner that has the fewest
- * bytes to read so far. If a layout states no element type, an element counts as a byte. Equal
- * layouts give equal readers in every process.
+ * sets with the largest shards first. In each set, the function chooses the shard of the owner
+ * that has the fewest bytes to read so far. If a layout states no element type, an element counts
+ * as a byte. Equal layouts give equal readers in every process.
  *
  * `capacity` is the number of elements of `readers`. `*needed` becomes the number of shards of all
  * layouts. `needed` may be NULL. With `capacity` 0, the function writes only `*needed`.
@@ -5457,8 +5490,9 @@ typedef struct shardspec_comm_options shardspec_comm_options;
  * Reads tensors of a checkpoint on all ranks of a communicator together. The result is equal to
  * the result of `shardspec_checkpoint_read` on each rank. If several shards have the same
  * elements, one rank reads the elements and sends the elements to the ranks of the other shards.
- * For the layouts of the items, `shardspec_checkpoint_choose_readers` returns the readers that
- * this function chooses. All ranks read about equally many bytes.
+ * The shard of this one rank is the reader of the elements. For the layouts of the items,
+ * `shardspec_checkpoint_choose_readers` returns the readers that this function chooses. All ranks
+ * read about equally many bytes.
  *
  * All ranks pass the same names and layouts in the same order. Each rank passes all of its own
  * shards. For this function, `indices` NULL in an item means all shards of this rank, in the order
@@ -5466,18 +5500,18 @@ typedef struct shardspec_comm_options shardspec_comm_options;
  * whole tensor. Each rank opens the checkpoint itself.
  *
  * The ranks agree on the tensors before the first read. In each step, the ranks read a group of
- * tensors with a total size of about 1 GiB. After these reads, each rank sends the elements that
- * other ranks need. Each rank reads shards into their destinations, and sends messages directly
- * from these destinations. `options` limits the memory for reads, and `comm_options` limits the
- * memory for messages. A read also includes small gaps between needed parts, so several ranks may
- * read the bytes of a gap.
+ * tensors. A group ends with the tensor that brings the size of the group to 1 GiB or more. After
+ * the reads of a group, each rank sends the elements that other ranks need. Each rank reads shards
+ * into their destinations, and sends messages directly from these destinations. `options` limits
+ * the memory for reads, and `comm_options` limits the memory for messages. A read also includes
+ * small gaps between needed parts, so several ranks may read the bytes of a gap.
  *
- * `options` and `comm_options` may be NULL, and may differ between ranks. `progress` receives the
- * number of bytes that this rank has read or received. `whole` has `item_count` elements, one for
- * each item, and may be NULL. `whole[i]` becomes 1 if item i is complete on this rank, else 0.
- * `report` may be NULL. `report` counts the reads of this rank and the bytes that the destinations
- * of this rank need. After a failure during the read, the function also writes `whole` and
- * `report`.
+ * `options` and `comm_options` may be NULL, and may differ between ranks. The callback `progress`
+ * of `options` receives the number of bytes that this rank has read or received. `whole` has
+ * `item_count` elements, one for each item, and may be NULL. `whole[i]` becomes 1 if item i is
+ * complete on this rank, else 0. `report` may be NULL. `report` counts the reads of this rank and
+ * the bytes that the destinations of this rank need. After a failure during the read, the function
+ * also writes `whole` and `report`.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `progress`; `exchange`, `node` and `abort` of a custom transport; `equal` and `hash`
@@ -5485,11 +5519,11 @@ typedef struct shardspec_comm_options shardspec_comm_options;
  * Blocks: on the disk and on other ranks.
  * Errors: INVALID_PLACEMENT if a shard belongs to no rank of the communicator; INVALID_ARGUMENT if
  * the shards of an item are not exactly the shards of this rank; NOT_FOUND if a tensor does not
- * exist; GAP if some elements are in no file; OVERLAP if chunks contradict each other;
- * SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if
- * the elements of a layout are pending a reduction; ALIASED if destinations share memory;
- * DISAGREEMENT if another rank returns an error, or if names, layouts or element types differ
- * between ranks (the message has both values); UNSUPPORTED, UNSUPPORTED_DEVICE,
+ * exist; GAP if some elements are in no file; OVERLAP if two chunks share only a part of their
+ * elements; SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if a layout or a view does not fit;
+ * PARTIAL if the elements of a layout are pending a reduction; ALIASED if destinations share
+ * memory; DISAGREEMENT if another rank returns an error, or if names, layouts or element types
+ * differ between ranks (the message has both values); UNSUPPORTED, UNSUPPORTED_DEVICE,
  * INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these
  * errors, nothing was written on any rank. During the read: FILE_FAILED or INVALID_FILE if this
  * rank can't read a file (the message names file, byte and reason); OUT_OF_MEMORY; the status of
@@ -5519,8 +5553,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_read_col
  *   MPI_Barrier(comm);
  *   if (rank == 0) shardspec_checkpoint_commit("checkpoint", &tensor, 1, NULL, &err);
  *
- * The layouts alone determine the file of each shard. The header of each file holds the layout as
- * a JSON text. The header also has the entries that torch's `HuggingFaceStorageReader` needs.
+ * The layouts alone determine the file of each shard. The header of each file describes the layout
+ * in a JSON text. For each shard in the file, this text has the sizes of the whole tensor and the
+ * offsets of the shard. The header also has the entries that torch's `HuggingFaceStorageReader`
+ * needs.
  */
 
 /** Each owner has its own files for its shards. */
@@ -5545,7 +5581,7 @@ struct shardspec_checkpoint_tensor {
   const size_t *indices;
   /** Views of the shards in this process. Any strides are allowed. */
   const shardspec_tensor_view *shards;
-  /** Number of shards. */
+  /** Number of shards in this process. */
   size_t shard_count;
 };
 
@@ -5570,8 +5606,8 @@ struct shardspec_checkpoint_write_options {
    */
   uint32_t files;
   /**
-   * With a nonzero value, the function replaces a checkpoint at the path. With 0, the function
-   * refuses a path that exists.
+   * A nonzero value allows the library to replace a checkpoint that exists at the path. With 0,
+   * the library refuses a path that exists.
    */
   uint32_t replace;
   /**
@@ -5614,9 +5650,10 @@ struct shardspec_checkpoint_rule {
  * each file is a safetensors file with shards of one owner. With SHARDSPEC_CHECKPOINT_FILES_ONE,
  * all ranks write into one file with whole tensors. The file must be on a file system that all
  * ranks share. If several owners have replicas of a shard, only one owner writes its replica. All
- * owners write about equally many bytes. If a view is not row-major, the function writes runs of
- * at least 1 KiB directly from the view. The function copies shorter runs into a buffer of at most
- * 8 MiB before the write.
+ * owners write about equally many bytes. The bytes of a view that is not row-major are in several
+ * separate ranges of memory. The function writes ranges of at least 1 KiB directly from
+ * memory. The function first copies shorter ranges into a buffer of at most 8 MiB, and then writes
+ * the buffer.
  *
  * The function writes the files into a temporary directory. The name of this directory is the path
  * with the ending `.saving`. The function flushes the files to the disk. The path itself does not
@@ -5647,12 +5684,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_write(
  * one rank, after a barrier. Pass the names, layouts and options that the ranks passed to
  * `shardspec_checkpoint_write`. The function ignores `indices`, `shards` and `shard_count`.
  *
- * The function checks that all owners have written their shards. If there are several files with
- * whole tensors, the function writes a `model.safetensors.index.json`. As the last step, the
- * function renames the new directory to `path`. If `path` has an old checkpoint, the function
- * exchanges the old and the new directory in one step and then removes the old directory. If the
- * program ends at any point, `path` has either the complete old checkpoint or the complete new
- * checkpoint.
+ * The function checks that all owners have written their shards. If there are several files and
+ * each tensor is whole in one file, the function also writes a `model.safetensors.index.json`. As
+ * the last step, the function renames the new directory to `path`. If `path` has an old
+ * checkpoint, the function exchanges the old and the new directory in one step and then removes
+ * the old directory. If the program ends at any point, `path` has either the complete old
+ * checkpoint or the complete new checkpoint.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -5870,9 +5907,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_expo
  * tensor exactly once, on any thread. If the call fails, the library calls the deleters before the
  * call returns. After a successful call, the library calls the deleter of a shard when the sharded
  * tensor and all exports of this shard have been freed. An export is a managed tensor made from
- * the shard. There are exceptions. An element of `shards` that is NULL has no deleter. If `shards`
- * is NULL, misaligned or larger than memory, the library calls no deleter. If an element of
- * `shards` is misaligned, the library also calls no deleter.
+ * the shard. In three cases, the library calls fewer deleters. An element of `shards` that is NULL
+ * has no deleter. If `shards` is NULL, misaligned or larger than memory, the library calls no
+ * deleter. If one element of `shards` is misaligned, the library calls the deleter of no element.
  * Calls back: `deleter` of each shard, if the call fails; `destroy`, if another thread frees a
  * handle during the call.
  * Blocks: no.
@@ -5902,8 +5939,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
  * ncclGroupEnd. With torch, exchange is batch_isend_irecv. A program without a transport can run
  * its ranks as threads, with `shardspec_comm_new_local`.
  *
- * A rank must make only one call at a time with a communicator. If two threads of a rank make
- * calls at the same time, the library may refuse one call or confuse the messages.
+ * On each rank, only one thread at a time may exchange messages with a communicator. Collectives
+ * also exchange messages. If two threads of a rank exchange messages at the same time, the library
+ * may refuse one call or confuse the messages.
  */
 
 typedef struct shardspec_message shardspec_message;
@@ -5944,7 +5982,8 @@ typedef shardspec_status (*shardspec_exchange_fn)(
  * this call only. The memory of the messages is valid until the exchange has ended. An exchange
  * ends when `test` writes 1 to `*done` or fails, or when `wait` returns. After the end, the
  * transport must not use the memory. The library does not use `*exchange` after the end. The
- * library starts at most one exchange at a time on a rank. A call that fails must start no message.
+ * library starts at most one exchange at a time on a rank. A call that fails must start no
+ * message.
  */
 typedef shardspec_status (*shardspec_exchange_start_fn)(
     void *ctx, const shardspec_message *sends, size_t send_count, const shardspec_message *receives,
@@ -5971,8 +6010,9 @@ typedef shardspec_status (*shardspec_exchange_wait_fn)(
  *
  * The library calls `abort` if a collective fails on this rank and other ranks may wait for
  * messages of this rank. `abort` makes the other ranks return. If an exception leaves `exchange`,
- * the library calls `abort` before the exception continues. `shardspec_comm_abort` calls `abort`
- * on any thread, also while `exchange` runs.
+ * the library calls `abort` before the exception continues. `shardspec_comm_abort` also calls
+ * `abort`. A program may call `shardspec_comm_abort` on any thread, so `abort` may run while
+ * `exchange` runs on another thread.
  */
 typedef void (*shardspec_abort_fn)(void *ctx, const char *reason);
 
@@ -5981,10 +6021,10 @@ typedef void (*shardspec_abort_fn)(void *ctx, const char *reason);
  * Numbers of nodes are >= 0. A negative number means an unknown node. The library treats a rank
  * with an unknown node as alone on its node.
  *
- * The function must return at once. All calls for a rank must return the same number. The function
- * can't fail. All ranks of a communicator must group the ranks into the same nodes. The numbers of
- * the nodes may differ between ranks. If ranks disagree about the nodes, collectives with replicas
- * return DISAGREEMENT.
+ * The function must return without waiting. All calls for a rank must return the same number. The
+ * function can't fail. All ranks of a communicator must group the ranks into the same nodes. The
+ * numbers of the nodes may differ between ranks. If ranks disagree about the nodes, collectives
+ * with replicas return DISAGREEMENT.
  */
 typedef int64_t (*shardspec_node_fn)(void *ctx, int64_t rank);
 
@@ -6011,9 +6051,10 @@ struct shardspec_comm_vtable {
    */
   shardspec_abort_fn abort;
   /**
-   * Returns the node of a rank. If several shards hold an element, the library prefers a source
-   * on the same rank. If no source is on the same rank, the library prefers a source on the same
-   * node. With NULL, the library treats all nodes as unknown.
+   * Returns the node of a rank. If several source shards hold an element, the library prefers a
+   * source shard on the rank of the destination. If no source shard is on this rank, the library
+   * prefers a source shard on the node of the destination. With NULL, the library treats all
+   * nodes as unknown.
    */
   shardspec_node_fn node;
   /**
@@ -6053,12 +6094,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new(
 /**
  * Creates a communicator for `size` threads of this process, one for each rank. The array `comms`
  * has `size` elements, one for each rank. `comms[r]` becomes the handle of rank `r`. Only one
- * thread at a time may use a handle. The receiver of a message copies the message once.
+ * thread at a time may exchange messages with a handle. The receiver of a message copies the
+ * message once.
  *
- * If a rank frees its communicator during an exchange with other ranks, all later exchanges of all
- * ranks fail with TRANSPORT_FAILED. Exchanges also fail if two ranks pass different lengths for a
- * message. If a message can't arrive, the rank that waits for the message returns with an error.
- * In a child process after fork, the library refuses exchanges.
+ * A rank that frees its communicator sends and receives no further messages. If another rank waits
+ * for a message from this rank, all later exchanges of all ranks fail with TRANSPORT_FAILED. The
+ * same happens if another rank waits until this rank has received a message. Exchanges also fail
+ * if two ranks pass different lengths for a message. If a message can't arrive, the rank that
+ * waits for the message returns with an error. In a child process after fork, the library refuses
+ * exchanges.
  *
  * Ownership: the caller frees each of `comms[0]` to `comms[size - 1]`.
  * Calls back: no.
@@ -6134,9 +6178,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_size(
  * Exchanges messages between ranks. The functions of a custom transport may call this function,
  * but only with another communicator.
  *
- * The library itself copies the messages of a rank to itself: the i-th send to itself goes to the
- * i-th receive from itself. The library ignores empty messages. The transport receives only
- * messages with data between two different ranks. Ranks without messages may omit the call.
+ * A rank may send messages to itself. The library copies these messages without the transport. The
+ * i-th send of a rank to itself goes to the rank's i-th receive from itself. The library ignores
+ * empty messages. The transport receives only messages with data between two different ranks.
+ * Ranks without messages may omit the call.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange` of a custom transport; `destroy`, if another thread frees a handle during
@@ -6256,27 +6301,28 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_node(
  * the shards' indices. `shardspec_metadata_shards_of_rank` returns the indices of a rank's shards
  * in this order. A rank may have several shards or none. A rank also passes its empty shards.
  *
- * A collective begins with an agreement: the ranks compare their arguments. The agreement takes
- * ceil(log2 size) rounds of one small message each. If a rank passes an invalid argument, or if
- * ranks call different functions, all ranks return an error. After a failed agreement, all buffers
- * are unchanged. The rank with the invalid argument returns its own error. All other ranks return
+ * A collective begins with an agreement: the ranks compare their arguments. The agreement of n
+ * ranks takes ceil(log2 n) rounds. In each round, every rank sends one small message. If ranks
+ * call different functions or pass different layouts, all ranks return DISAGREEMENT. If a rank
+ * passes an invalid argument, this rank returns its own error, and all other ranks return
  * DISAGREEMENT. The error on all other ranks names the rank with the invalid argument, and
- * contains the status and the message of that rank. The agreement reports errors in all arguments
- * except `comm` and `err`. A rank that can't call the collective must call
- * `shardspec_comm_decline` instead, and pass its error to this function.
+ * contains the status and the message of that rank. After a failed agreement, all buffers are
+ * unchanged. The agreement reports errors in all arguments except `comm` and `err`. A rank that
+ * can't call the collective must call `shardspec_comm_decline` instead, and pass its error to this
+ * function.
  *
  * The library sends contiguous data directly from the caller's buffers and receives contiguous
  * data directly into these buffers. The library packs and unpacks all other data in its own
- * memory. `memory_limit` of `shardspec_comm_options` limits this memory. If there is enough data,
- * a second thread copies some of the data while the calling thread exchanges messages. The second
- * thread ends before the call returns.
+ * memory. `memory_limit` of `shardspec_comm_options` limits this memory. If a rank must copy about
+ * 1 MiB or more, two threads work in the call. One thread exchanges messages, and the other thread
+ * copies data. The second thread ends before the call returns.
  *
  * A rank can still fail after the agreement, if the transport fails or memory runs out. The failed
  * rank returns its error. The destinations of this rank may be partly written, but every handle
  * stays valid. The library calls `abort` of the transport, so that the other ranks also return.
- * Local communicators support `abort`. Without an `abort`, ranks that need data from the failed
- * rank keep waiting. An MPI program should call MPI_Abort after such a failure. A rank that
- * returns OK has received all of its data.
+ * Local communicators support `abort`, but `shardspec_mpi.h` has no `abort`. Without an `abort`,
+ * ranks that need data from the failed rank keep waiting. An MPI program should therefore call
+ * MPI_Abort after such a failure. A rank that returns OK has received all of its data.
  *
  * The agreement requires that a transport delivers each message unchanged, exactly once and in
  * order. Each message of the agreement has a checksum. If a message of the agreement is damaged,
@@ -6408,8 +6454,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_reshard(
  * Cuts a tensor on rank `source_rank` into shards. On each rank, the function creates a sharded
  * tensor with the shards of that rank. On `source_rank`, `full` is the tensor that the function
  * cuts. On other ranks, the function ignores `full`. The metadata must state the element type.
- * Each sharded tensor stores the communicator `comm`. An op refuses sharded tensors with different
- * communicators. `options` may be NULL.
+ * Each sharded tensor stores the communicator `comm`. An op (`shardspec_op_register`) refuses
+ * sharded tensors with different communicators. `options` may be NULL.
  *
  * Ownership: the caller frees `*out`. The caller may free the metadata and `full` before `*out`.
  * The caller keeps the communicator.
@@ -6451,8 +6497,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_comm
 
 /**
  * Takes part in the collective of the other ranks, and reports an error of this rank. If the
- * program can't pass valid arguments, call this function instead of the collective. For example,
- * call this function if a file is missing, or if a binding refuses an object before the call.
+ * program can't pass valid arguments, call this function instead of the collective. For example, a
+ * file may be missing, or a binding may refuse an object before the collective starts.
  *
  * `status` is a status of the library, or a status that the program defines (at least
  * `SHARDSPEC_USER_STATUS`). `status` must be at least 1. `message` is the text of the error. The
@@ -6466,10 +6512,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_comm
  * handle during the call.
  * Blocks: on other ranks.
  * Errors: INVALID_ARGUMENT if `status` is below 1 or `message` is not UTF-8; NULL_ARGUMENT if
- * `message` is NULL. After these errors, the other ranks also return DISAGREEMENT. INVALID_HANDLE
- * or NULL_ARGUMENT if `comm` is not a communicator; TRANSPORT_FAILED, or the status of a custom
- * transport, if the transport fails. After an error of `comm` or of the transport, other ranks may
- * wait without end.
+ * `message` is NULL. This function also sends these errors to the other ranks, which return
+ * DISAGREEMENT. INVALID_HANDLE or NULL_ARGUMENT if `comm` is not a communicator; TRANSPORT_FAILED,
+ * or the status of a custom transport, if the transport fails. After an error of `comm` or of the
+ * transport, other ranks may wait without end.
  * Threads: any, but only one thread at a time may use the communicator.
  * Since: ABI 0.
  */
@@ -6486,21 +6532,22 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline(
  * shards of one rank overlap, the rank receives each element once. The rank copies a shared
  * element to every shard that holds the element.
  *
- * All ranks pass the same tensors, with the same tags, in the same order. The ranks make one
- * agreement for the whole batch. Small pieces of different tensors travel in one message. If the
- * tensors of two ranks differ, all ranks return DISAGREEMENT. The error's message has the tags and
- * the layouts of the first tensor that differs. If a rank passes an invalid tensor, the error's
- * message has the tag of the tensor, and `index` is the tensor's position.
+ * All ranks pass the same tensors, with the same tags, in the same order. The ranks compare the
+ * whole batch once, and not each tensor separately. Small pieces of different tensors travel in
+ * one message. If the tensors of two ranks differ, all ranks return DISAGREEMENT. The error's
+ * message has the tags and the layouts of the first tensor that differs. If a rank passes an
+ * invalid tensor, the error's message has the tag of the tensor, and `index` is the tensor's
+ * position.
  *
  * `shardspec_comm_transfer` moves a batch once. To move a batch many times, call
  * `shardspec_transfer_prepare` once and `shardspec_transfer_run` each time. In the preparation,
- * the ranks agree on the batch, plan the messages and allocate memory. In a run on n ranks, there
- * are first ceil(log2 n) rounds. In each round, each rank sends one small message. After these
- * rounds, the ranks move the data.
+ * the ranks agree on the batch, plan the messages and allocate memory. When a transfer runs on n
+ * ranks, all ranks first agree to run the same transfer. The agreement takes ceil(log2 n) rounds.
+ * In each round, each rank sends one small message. After these rounds, the ranks move the data.
  *
  * `shardspec_comm_transfer_start`, `shardspec_transfer_prepare_start` and
- * `shardspec_transfer_start` do not wait for other ranks. These functions create requests, which
- * make progress while the program does other work.
+ * `shardspec_transfer_start` do not wait for other ranks. These functions create requests. Between
+ * two tests of a request, the program may do other work.
  */
 
 typedef struct shardspec_comm_tensor shardspec_comm_tensor;
@@ -6668,10 +6715,11 @@ SHARDSPEC_API shardspec_status shardspec_transfer_free(
  * requests. `shardspec_request_test` makes progress with a request without waiting.
  * `shardspec_request_wait` completes a request.
  *
- * The library has no thread of its own. A request makes progress only inside of
- * `shardspec_request_test` and `shardspec_request_wait`. A rank that never tests its request
- * delays the other ranks. In one collective, some ranks may call the function with `_start`,
- * and the other ranks may call the function without `_start`.
+ * Between the program's calls, no thread of the library runs. A request therefore makes progress
+ * only inside of `shardspec_request_test` and `shardspec_request_wait`. Other ranks wait for the
+ * messages of this request, so a rank that never tests its request delays the other ranks. In one
+ * collective, some ranks may call the function with `_start`, and the other ranks may call the
+ * function without `_start`.
  *
  * - The buffers of a request must exist until the request has ended. Until the end of the request,
  *   the program may read source buffers but must not write them. Until the end of the request, the
@@ -6694,8 +6742,8 @@ SHARDSPEC_API shardspec_status shardspec_transfer_free(
  *   program may use the buffers again. If the transport can't abort (MPI), the function completes
  *   the request instead.
  * - `shardspec_request_wait` may copy with a second thread, which ends before the function
- *   returns. `shardspec_request_test` copies at most a few MiB before it checks the messages
- *   again.
+ *   returns. `shardspec_request_test` copies the data that stays on this rank in parts of less
+ *   than 8 MiB. Between two parts, the function checks the messages.
  * - If a transport has no `start`, a request makes progress only inside of
  *   `shardspec_request_wait`. Without `start`, `shardspec_request_test` writes 0 until the program
  *   calls `shardspec_request_wait`. Local communicators and `shardspec_mpi.h` have `start`.
@@ -6714,7 +6762,7 @@ typedef struct shardspec_request shardspec_request;
  * frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if another thread uses the request; INVALID_HANDLE, NULL_ARGUMENT. If
- * the request fails, the function returns the error of its exchange or transfer.
+ * the request fails, the function returns the error of the request's exchange or collective.
  * Threads: any, but only one thread at a time may use the request.
  * Source: MPI_Test.
  * Since: ABI 0.
@@ -6731,7 +6779,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_request_test(
  * thread frees a handle during the call.
  * Blocks: on other ranks.
  * Errors: INVALID_ARGUMENT if another thread uses the request; INVALID_HANDLE, NULL_ARGUMENT. If
- * the request fails, the function returns the error of its exchange or transfer.
+ * the request fails, the function returns the error of the request's exchange or collective.
  * Threads: any, but only one thread at a time may use the request.
  * Source: MPI_Wait.
  * Since: ABI 0.
@@ -6769,8 +6817,8 @@ SHARDSPEC_API shardspec_status shardspec_request_free(
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended;
  * INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if the messages
  * of the calling rank to itself differ in number or length between `sends` and `receives`;
- * NULL_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. After one of these errors, nothing was sent. The
- * request returns errors of the transport.
+ * NULL_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. After one of these errors, nothing was sent.
+ * `shardspec_request_test` and `shardspec_request_wait` return errors of the transport.
  * Threads: any, but only one thread at a time may use the communicator.
  * Source: MPI_Isend, MPI_Irecv.
  * Since: ABI 0.
@@ -6785,9 +6833,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange_start
  * ranks may call `shardspec_comm_transfer` instead of this function. `options` may be NULL.
  *
  * The function checks the arguments and plans the messages. After the start, the request compares
- * the calls of all ranks and moves the tensors. If an argument is invalid, the request fails.
- * `shardspec_request_test` or `shardspec_request_wait` returns the error after the other ranks
- * have received the error.
+ * the calls of all ranks and moves the tensors. If an argument is invalid, the function returns OK
+ * and the request fails. The line "Errors" has the exceptions. `shardspec_request_test` or
+ * `shardspec_request_wait` returns the error after the other ranks have received the error.
  *
  * Ownership: the caller frees `*out`. The caller may free arrays, metadata, plans and tags when
  * the function returns. The memory of the shards belongs to the request until the request has
@@ -6813,8 +6861,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer_start
  * `shardspec_comm_scatter` instead of this function.
  *
  * The function checks the arguments. After the start, the request compares the calls of all ranks
- * and moves the data. If an argument is invalid, the request fails. `shardspec_request_test` or
- * `shardspec_request_wait` returns the error after the other ranks have received the error.
+ * and moves the data. If an argument is invalid, the function returns OK and the request fails.
+ * The line "Errors" has the exceptions. `shardspec_request_test` or `shardspec_request_wait`
+ * returns the error after the other ranks have received the error.
  *
  * Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
  * returns. The memory of `full` and of the shards belongs to the request until the request has
@@ -6842,8 +6891,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_scatter_start(
  * `shardspec_comm_gather` instead of this function.
  *
  * The function checks the arguments. After the start, the request compares the calls of all ranks
- * and moves the data. If an argument is invalid, the request fails. `shardspec_request_test` or
- * `shardspec_request_wait` returns the error after the other ranks have received the error.
+ * and moves the data. If an argument is invalid, the function returns OK and the request fails.
+ * The line "Errors" has the exceptions. `shardspec_request_test` or `shardspec_request_wait`
+ * returns the error after the other ranks have received the error.
  *
  * Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
  * returns. The memory of `full` and of the shards belongs to the request until the request has
@@ -6871,9 +6921,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_gather_start(
  * `shardspec_comm_reshard` instead of this function.
  *
  * The function checks the arguments and plans the messages. After the start, the request compares
- * the calls of all ranks and moves the data. If an argument is invalid, the request fails.
- * `shardspec_request_test` or `shardspec_request_wait` returns the error after the other ranks
- * have received the error.
+ * the calls of all ranks and moves the data. If an argument is invalid, the function returns OK
+ * and the request fails. The line "Errors" has the exceptions. `shardspec_request_test` or
+ * `shardspec_request_wait` returns the error after the other ranks have received the error.
  *
  * Ownership: the caller frees `*out`. The caller may free arrays and metadata when the function
  * returns. The memory of the shards belongs to the request until the request has ended.
@@ -6901,12 +6951,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_reshard_start(
  *
  * The function checks the arguments, plans the messages and allocates memory for packing. After
  * the start, the request compares the calls of all ranks. The transfer can run when the request
- * has ended with OK. Before the end of the request, and after an error of the request, a run
- * returns INVALID_ARGUMENT on all ranks.
+ * has ended with OK. Before the end of the request, and after an error of the request, a run of
+ * this transfer returns INVALID_ARGUMENT.
  *
- * If an argument is invalid, `*transfer` becomes NULL, and the request fails.
- * `shardspec_request_test` or `shardspec_request_wait` returns the error after the other ranks
- * have received the error.
+ * If an argument is invalid, the function returns OK with `*transfer` NULL, and the request fails.
+ * The line "Errors" has the exceptions. `shardspec_request_test` or `shardspec_request_wait`
+ * returns the error after the other ranks have received the error.
  *
  * Ownership: the caller frees `*out` and `*transfer`, in any order. The caller may free arrays,
  * metadata, plans and tags when the function returns. The transfer keeps the addresses of the
@@ -6932,11 +6982,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare_st
  *
  * With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
  * OK. If no run has returned OK yet, the run uses the buffers of the preparation. A transfer can
- * have only one run at a time. Two prepared transfers of the same tensors store their buffers
- * separately. To run two transfers at the same time, prepare each transfer
- * with its own communicator. If an argument is invalid, the request fails.
- * `shardspec_request_test` or `shardspec_request_wait` returns the error after the other ranks
- * have received the error.
+ * have only one run at a time. Each prepared transfer remembers the buffers of its own runs, also
+ * if another transfer has the same tensors. To run two transfers at the same time, prepare each
+ * transfer with its own communicator. If an argument is invalid, the function returns OK and the
+ * request fails. The line "Errors" has the exceptions. `shardspec_request_test` or
+ * `shardspec_request_wait` returns the error after the other ranks have received the error.
  *
  * Ownership: the caller frees `*out`. The caller may free the arrays and `transfer` when the
  * function returns. The memory of the shards belongs to the request until the request has ended.
@@ -7007,9 +7057,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline_start(
  *   `SHARDSPEC_USER_STATUS` on for its own failures.
  * - The status of success is SHARDSPEC_OK (0) by default. `success_status` in the table, or in the
  *   options of an op, may set another status of success. For callbacks in languages with
- *   exceptions, set `success_status` to `SHARDSPEC_CALLBACK_OK`. The reason is that JNA, cffi and
- *   koffi return 0 if a callback throws. With `SHARDSPEC_CALLBACK_OK`, a callback that returns 0
- *   fails with SHARDSPEC_CALLBACK_FAILED.
+ *   exceptions, set `success_status` to `SHARDSPEC_CALLBACK_OK`. If a callback throws, JNA, cffi
+ *   and koffi return 0, and by default 0 means success. With `SHARDSPEC_CALLBACK_OK`, a callback
+ *   that returns 0 fails with SHARDSPEC_CALLBACK_FAILED.
  * - If a callback throws, CPython's ctypes returns an arbitrary number, often the status of
  *   success of an earlier call. For ctypes, set `success_status` to
  *   `SHARDSPEC_CALLBACK_OK_IN_ERR`. With this setting, the callback writes its status into
@@ -7032,21 +7082,22 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline_start(
  *   header.
  * - A callback may run on any thread that calls the library, and on several threads at once.
  * - A callback may unwind: by an exception of C++, by pthread_exit, or by cancellation of its
- *   thread. If a callback unwinds, the library frees all objects of the interrupted calls. The
- *   unwinding continues in the caller of the library, without a status. Outputs are in the same
- *   state as after a failed call. Unwinding is supported on Linux, Android and FreeBSD, on x86-64
- *   and AArch64. On other systems, unwinding into the library ends the process.
+ *   thread. If a callback unwinds, the library frees all objects that the interrupted calls
+ *   created. The unwinding continues in the caller of the library, without a status. Outputs are
+ *   in the same state as after a failed call. Unwinding is supported on Linux, Android and
+ *   FreeBSD, on x86-64 and AArch64. On other systems, unwinding into the library ends the process.
  * - A callback must return or unwind. A jump without unwinding, such as longjmp, is forbidden. The
  *   library can't detect such a jump. After such a jump, the library would never free the objects
- *   of the call. If the callback belongs to an op, this op would stay BUSY, and
+ *   that the call created. If the callback belongs to an op, this op would stay BUSY, and
  *   `shardspec_op_unregister` on another thread would never return. Threads that copy data for the
  *   call would continue to use the caller's memory. Asynchronous cancellation of a thread inside
- *   of the library also has undefined behaviour.
+ *   of the library is also forbidden, because its behaviour is undefined.
  * - `destroy(ctx)` runs exactly once. Before `destroy` runs, all calls of callbacks with this
  *   `ctx` have returned. After `destroy` has begun, no callback receives this `ctx` again.
  *   `destroy` runs on the thread that ends the last use of `ctx`. `destroy` also runs if the
  *   function that received `ctx` fails. `destroy` may be NULL. The library calls the `destroy` of
- *   a table only if the table's `struct_size` is at least 16. The field `destroy` ends at byte 16.
+ *   a table only if the table's `struct_size` is at least 16. A smaller table does not contain the
+ *   whole field `destroy`, which ends at byte 16.
  */
 
 /** The first status that callbacks may define. Statuses of the library are lower. */
@@ -7117,7 +7168,7 @@ struct shardspec_runtime_ctx {
  *
  * For example, a binding for Python passes `PyGILState_Ensure`, `Py_DecRef` and
  * `PyGILState_Release`. With these functions, the library releases a Python object at once, on any
- * thread. `Py_DecRef` can run the destructor of a Python class.
+ * thread. `Py_DecRef` can run the destructor of a Python class on this thread.
  *
  * Ownership: `destroy` of the struct frees the caller's objects, and may also free the struct
  * itself.
@@ -7152,15 +7203,16 @@ struct shardspec_placement_vtable {
   /**
    * Returns a nonzero value if two placements with this type name and equal ranks are equal,
    * else 0. With NULL, two placements with this type name and equal ranks are equal if their
-   * texts are equal. If placements in metadata are equal, the metadata keeps only the first
-   * one.
+   * texts are equal. If several shards of metadata have equal placements, the metadata keeps
+   * only the first of these placements for all of these shards.
    */
   shardspec_equal_fn equal;
   /**
    * Returns a hash of a placement. Equal placements must have equal hashes. The library uses
    * `hash` only if `equal` is set. With `hash` NULL, the library hashes the name of the type and
-   * the rank of the placement. With `hash` NULL, it takes a long time to create a list with many
-   * different placements.
+   * the rank of the placement. Without `hash`, different placements with the same type name and
+   * rank have equal hashes. A list with many such placements takes a long time to create,
+   * because the library compares these placements in pairs.
    */
   shardspec_hash_fn hash;
 };
@@ -7173,21 +7225,21 @@ struct shardspec_placement_vtable {
 /**
  * Creates a placement of a custom type, called `type_name`.
  *
- * Later versions will not use names with a dot, such as "acme.rack", for built-in types. `text` is
- * the text that `shardspec_placement_text` returns. `rank` is the rank of the placement, or -1 for
- * a placement without a rank. Collectives, plans and `shardspec_metadata_shards_of_rank` use this
- * rank. Placements with different type names or ranks are never equal. To compare two placements
- * with the same type name and rank, the library calls `equal` with the `ctx` of each placement.
- * With `vtable` NULL, the library never frees `ctx`, and compares placements with the same type
- * name and rank by their texts.
+ * Use a name with a dot, such as "acme.rack", because later versions will not use such names for
+ * built-in types. `text` is the text that `shardspec_placement_text` returns. `rank` is the rank
+ * of the placement, or -1 for a placement without a rank. Collectives, plans and
+ * `shardspec_metadata_shards_of_rank` use this rank. Placements with different type names or ranks
+ * are never equal. To compare two placements with the same type name and rank, the library calls
+ * `equal` with the `ctx` of each placement. With `vtable` NULL, the library never frees `ctx`, and
+ * compares placements with the same type name and rank by their texts.
  *
  * Ownership: the library copies the texts and the table. The library owns `ctx` from the beginning
  * of the call, also if the call fails. The library calls `destroy(ctx)` when the handle has been
  * freed and no other object uses the placement. The caller frees `*out`.
  * Calls back: `destroy`, if the call fails.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT if `type_name` is "device", `type_name` or `text` is empty, `rank` is
- * below -1 or `struct_size` is wrong; NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if `type_name` is "device", `type_name` or `text` is empty or has a
+ * control character, `rank` is below -1 or `struct_size` is wrong; NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any. The functions of `vtable` may run on several threads at once.
  * Since: ABI 0.
  */
@@ -7282,7 +7334,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_builder_ad
  *
  * A type of spec consists of a name and a table of functions. A custom spec has the name and the
  * table of its type, and a `ctx`. The `ctx` holds the parameters of the spec, and the functions
- * receive the `ctx`. Functions that accept a built-in spec also accept a custom spec.
+ * receive the `ctx`. Functions that accept built-in specs of all types usually also accept a
+ * custom spec. The line "Errors" of a function says whether the function refuses custom specs.
  *
  * Source: torch's abstract class `ShardingSpec` with its methods `build_metadata` and `shard`.
  */
@@ -7345,16 +7398,16 @@ struct shardspec_spec_vtable {
 #define SHARDSPEC_SPEC_VTABLE_INIT { sizeof(shardspec_spec_vtable), NULL, NULL, NULL, NULL, NULL, 0, 0 }
 
 /**
- * Creates a spec of the custom type with the name `type_name`. Later versions will not use names
- * with a dot, such as "acme.grid", for built-in types. To compare two specs with the same type
- * name, the library calls `equal` with the `ctx` of each spec.
+ * Creates a spec of the custom type with the name `type_name`. Choose a name with a dot, such as
+ * "acme.grid". Later versions will not use names with a dot for built-in types. To compare two
+ * specs with the same type name, the library calls `equal` with the `ctx` of each spec.
  *
  * The library checks the shards that `build_metadata` adds. The library refuses shards outside of
  * the tensor, overlaps, gaps and wrong numbers of dimensions. The message of each such error has
- * the name of the spec's type. The shards of a custom spec depend on the tensor. For a custom
- * spec, `shardspec_spec_shard_count` and `shardspec_spec_placement` therefore fail with
- * WRONG_SPEC_TYPE. Use `shardspec_metadata_shard_count` and `shardspec_metadata_shard_placement`
- * instead.
+ * the name of the spec's type. The shards of a custom spec depend on the tensor.
+ * `shardspec_spec_shard_count` and `shardspec_spec_placement` receive no tensor, and therefore
+ * fail with WRONG_SPEC_TYPE for a custom spec. Use `shardspec_metadata_shard_count` and
+ * `shardspec_metadata_shard_placement` instead.
  *
  * Ownership: the library copies the name and the table. The library owns `ctx` from the call on,
  * also if the call fails. The library calls `destroy(ctx)` when the spec has been freed and no
@@ -7414,9 +7467,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_custom_ctx(
  *   SHARDSPEC_BUSY. Two ops that unregister each other on two threads therefore do not deadlock.
  *   After SHARDSPEC_BUSY, call `shardspec_op_unregister` again later, or outside of all ops.
  * - An op may itself wait for another thread, for example with a join. The library can't detect
- *   such a wait. The thread that the op waits for must not unregister the op.
- * - While a program replaces an op, one of the two ops is always registered under the name. New
- *   calls use the new op while the last calls of the old op finish.
+ *   such a wait. The thread that the op waits for must not unregister the op. If that thread
+ *   unregisters the op, both threads wait without end.
+ * - While a program replaces an op, one of the two ops is always registered under the two names.
+ *   New calls use the new op while the last calls of the old op finish.
  * - In a child process after fork, only the calls of the thread that called fork are still
  *   running.
  */
@@ -7482,8 +7536,8 @@ struct shardspec_op_arguments {
   /** Number of named arguments. With 0, `kwarg_names` and `kwargs` may be NULL. */
   size_t kwarg_count;
   /**
-   * The communicator for the op's collectives, or NULL. The library passes this field to the op,
-   * and does not use the communicator itself.
+   * The communicator for the op's collectives, or NULL. The library passes this communicator to
+   * the op. Outside of the op, the library does not use the communicator.
    */
   shardspec_comm *comm;
 };
@@ -7506,10 +7560,10 @@ typedef struct shardspec_op shardspec_op;
  * results have the kind `SHARDSPEC_VALUE_NONE` before the call. If the caller of the op asks for
  * no results, `result_count` is 0.
  *
- * Arguments are valid during the call only. The caller frees sharded tensors among the results.
- * The library does not manage the memory of other pointers. The authors of the op and of its
- * callers decide who owns this memory. If an op fails, the caller of the op receives no results. A
- * failed op must free all objects that it has created.
+ * Arguments are valid during the call only. The caller of the op frees sharded tensors among the
+ * results. The library does not manage the memory of other pointers among the results. The authors
+ * of the op and of its callers decide who owns this memory. If an op fails, the caller of the op
+ * receives no results. A failed op must free all objects that it has created.
  */
 typedef shardspec_status (*shardspec_op_fn)(
     void *ctx, const shardspec_spec *spec, const shardspec_op_arguments *arguments,
@@ -7547,8 +7601,8 @@ struct shardspec_op_options {
  * the op's handle. `out` may be NULL.
  *
  * Ownership: the library copies the names. The library owns `ctx` from the call on, also if the
- * call fails. The library calls `destroy(ctx)` when the registration ends, or before a failed call
- * returns.
+ * call fails. The library calls `destroy(ctx)` when the registration ends. If this function fails,
+ * the library calls `destroy(ctx)` before the return.
  * Calls back: `destroy`, if the call fails; `destroy` of the op that is replaced.
  * Blocks: on other threads, until all their calls of the replaced op have returned.
  * Errors: BUSY if the op to replace can't be unregistered now; INVALID_ARGUMENT if a name is empty
@@ -7572,9 +7626,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_register(
  * Blocks: on other threads, until their calls of the op have returned.
  * Errors: BUSY if the call is made inside of the op, or inside of another op while calls of this
  * op run; OUT_OF_MEMORY if the calling thread uses the library for the first time and the system
- * has no memory left; INVALID_HANDLE if the registration has ended already, although calls of the
- * op may still run on other threads; NULL_ARGUMENT. After BUSY and OUT_OF_MEMORY, the op is still
- * registered.
+ * has no memory left; INVALID_HANDLE if the registration has ended already; NULL_ARGUMENT. After
+ * BUSY and OUT_OF_MEMORY, the op is still registered. After INVALID_HANDLE, calls of the op may
+ * still run on other threads.
  * Threads: any.
  * Since: ABI 0.
  */

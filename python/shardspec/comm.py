@@ -81,8 +81,8 @@ class Request(Handle):
     def wait(self) -> Any:
         """Waits for other ranks until the request has ended.
 
-        Returns the result of the method without `_start` in its name: the shards, the tensor or the
-        Transfer.
+        Returns the result of the collective: the shards, the tensor or the Transfer. A collective without a
+        result returns None.
         """
         self._ended(lambda: lib.request_wait(self) or True)
         return None if self._result is None else self._result()

@@ -9,7 +9,8 @@ from typing import Any
 
 
 class ShardspecError(Exception):
-    """A failed call. The call has changed and written nothing."""
+    """A failed call. If a file or a transport failed, the call may have written some data already. All other failed
+    calls have changed and written nothing."""
 
     statuses: tuple[str, ...] = ()
     """Names of the statuses that raise this class."""

@@ -52,11 +52,11 @@ use crate::memory::{Shared, try_collect, try_to_vec};
 /// Blocks: on the disk and on other ranks.
 /// Errors: INVALID_PLACEMENT if a shard belongs to no rank of the communicator; INVALID_ARGUMENT if
 /// the shards of an item are not exactly the shards of this rank; NOT_FOUND if a tensor does not
-/// exist; GAP if some elements are in no file; OVERLAP if chunks contradict each other;
-/// SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if
-/// the elements of a layout are pending a reduction; ALIASED if destinations share memory;
-/// DISAGREEMENT if another rank returns an error, or if names, layouts or element types differ
-/// between ranks (the message has both values); UNSUPPORTED, UNSUPPORTED_DEVICE,
+/// exist; GAP if some elements are in no file; OVERLAP if two chunks share only a part of their
+/// elements; SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if a layout or a view does not fit;
+/// PARTIAL if the elements of a layout are pending a reduction; ALIASED if destinations share
+/// memory; DISAGREEMENT if another rank returns an error, or if names, layouts or element types
+/// differ between ranks (the message has both values); UNSUPPORTED, UNSUPPORTED_DEVICE,
 /// INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these
 /// errors, nothing was written on any rank. During the read: FILE_FAILED or INVALID_FILE if this
 /// rank can't read a file (the message names file, byte and reason); OUT_OF_MEMORY; the status of

@@ -20,8 +20,8 @@
 //! The library sends contiguous data directly from the caller's buffers and receives contiguous
 //! data directly into these buffers. The library packs and unpacks all other data in its own
 //! memory. `memory_limit` of `shardspec_comm_options` limits this memory. If a rank must copy about
-//! 1 MiB or more, a second thread copies some of the data while the calling thread exchanges
-//! messages. The second thread ends before the call returns.
+//! 1 MiB or more, two threads work in the call. One thread exchanges messages, and the other thread
+//! copies data. The second thread ends before the call returns.
 //!
 //! A rank can still fail after the agreement, if the transport fails or memory runs out. The failed
 //! rank returns its error. The destinations of this rank may be partly written, but every handle

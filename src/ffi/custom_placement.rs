@@ -39,9 +39,9 @@ pub struct shardspec_placement_vtable {
     pub equal: shardspec_equal_fn,
     /// Returns a hash of a placement. Equal placements must have equal hashes. The library uses
     /// `hash` only if `equal` is set. With `hash` NULL, the library hashes the name of the type and
-    /// the rank of the placement. Different placements with the same type name and rank then have
-    /// equal hashes. A list with many such placements takes a long time to create, because the
-    /// library compares these placements in pairs.
+    /// the rank of the placement. Without `hash`, different placements with the same type name and
+    /// rank have equal hashes. A list with many such placements takes a long time to create,
+    /// because the library compares these placements in pairs.
     pub hash: shardspec_hash_fn,
 }
 

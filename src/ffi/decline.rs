@@ -14,9 +14,8 @@ use crate::memory::Text;
 use crate::model::Error;
 
 /// Takes part in the collective of the other ranks, and reports an error of this rank. If the
-/// program can't pass valid arguments, call this function instead of the collective. For example,
-/// call this function if a file is missing, or if a binding refuses an object before the start of
-/// the collective.
+/// program can't pass valid arguments, call this function instead of the collective. For example, a
+/// file may be missing, or a binding may refuse an object before the collective starts.
 ///
 /// `status` is a status of the library, or a status that the program defines (at least
 /// `SHARDSPEC_USER_STATUS`). `status` must be at least 1. `message` is the text of the error. The

@@ -50,10 +50,10 @@ impl Handle for shardspec_metadata {
 /// gives this dimension by name (use `shardspec_spec_build_metadata_with_dim_names`); ILLEGAL_CUT
 /// if a mesh spec can't cut a size; NDIM_MISMATCH, OUT_OF_BOUNDS or GAP if an enumerable or custom
 /// spec does not fit the tensor (for GAP, the message names a box that no shard owns); OVERLAP if
-/// shards of a custom spec overlap; INVALID_ARGUMENT if a size is negative or above the length to
-/// which a mesh spec pads this dimension, or if `ndim` is above 32; OVERFLOW if the number of
-/// elements does not fit in 64 bits; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If
-/// `build_metadata` of a custom spec fails, the function returns the status of `build_metadata`.
+/// shards of a custom spec overlap; INVALID_ARGUMENT if a size is negative or above the padded
+/// length of a mesh spec, or if `ndim` is above 32; OVERFLOW if the number of elements does not fit
+/// in 64 bits; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If `build_metadata` of a custom spec
+/// fails, the function returns the status of `build_metadata`.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -86,10 +86,10 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata(
 /// Errors: INVALID_DIM if the tensor does not have the dimension that the spec cuts; ILLEGAL_CUT if
 /// a mesh spec can't cut a size; NDIM_MISMATCH, OUT_OF_BOUNDS or GAP if an enumerable or custom
 /// spec does not fit the tensor (for GAP, the message names a box that no shard owns); OVERLAP if
-/// shards of a custom spec overlap; INVALID_ARGUMENT if a size is negative or above the length to
-/// which a mesh spec pads this dimension, or if `ndim` is above 32; OVERFLOW if the number of
-/// elements does not fit in 64 bits; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If
-/// `build_metadata` of a custom spec fails, the function returns the status of `build_metadata`.
+/// shards of a custom spec overlap; INVALID_ARGUMENT if a size is negative or above the padded
+/// length of a mesh spec, or if `ndim` is above 32; OVERFLOW if the number of elements does not fit
+/// in 64 bits; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If `build_metadata` of a custom spec
+/// fails, the function returns the status of `build_metadata`.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -25,8 +25,8 @@
 //!   SHARDSPEC_BUSY. Two ops that unregister each other on two threads therefore do not deadlock.
 //!   After SHARDSPEC_BUSY, call `shardspec_op_unregister` again later, or outside of all ops.
 //! - An op may itself wait for another thread, for example with a join. The library can't detect
-//!   such a wait. The thread that the op waits for must not unregister the op. Otherwise, both
-//!   threads wait without end.
+//!   such a wait. The thread that the op waits for must not unregister the op. If that thread
+//!   unregisters the op, both threads wait without end.
 //! - While a program replaces an op, one of the two ops is always registered under the two names.
 //!   New calls use the new op while the last calls of the old op finish.
 //! - In a child process after fork, only the calls of the thread that called fork are still

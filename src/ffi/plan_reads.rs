@@ -22,8 +22,9 @@ pub struct shardspec_merge_options {
     /// If the gap between two needed parts of a source has at most this many bytes, one read gets
     /// both parts and the gap. 0 means 4096. A negative number means that only `over_read` decides.
     pub max_gap: i64,
-    /// A read also includes a gap above `max_gap` if the read then has at most `over_read` times
-    /// the number of its needed bytes. 0 means 2.0. With 1.0, only `max_gap` decides.
+    /// A read also includes a gap above `max_gap` if the read, with the gap, has at most
+    /// `over_read` times the number of its needed bytes. 0 means 2.0. With 1.0, only `max_gap`
+    /// decides.
     pub over_read: f64,
     /// Maximum number of bytes of a read that gets several needed parts. 0 means 2 MiB.
     pub max_read: i64,

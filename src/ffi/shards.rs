@@ -171,8 +171,8 @@ pub unsafe extern "C-unwind" fn shardspec_shards_count(
 
 /// Writes the pairs of shards that share elements. Pairs are ordered by the index of the first
 /// shard, then by the index of the second shard. For each pair, the function also writes a box that
-/// the two shards share. Two shards that are not boxes may share several boxes. The function then
-/// writes one of these boxes.
+/// the two shards share. Two shards that are not boxes may share several boxes. If there are
+/// several boxes, the function writes one box.
 ///
 /// `first_shards` and `second_shards` receive the indices of the shards. `offsets` and `sizes`
 /// receive the shared boxes. `first_shards` and `second_shards` have room for `capacity` numbers,

@@ -318,7 +318,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_placement(
 
 /// Writes 1 to `*out` if two specs have the same type and equal parameters, else 0. Equal specs cut
 /// every tensor into equal shards. A spec that cuts dimension -1 is not equal to a spec that cuts
-/// dimension 1, although both cut the last dimension of a tensor with two dimensions. Mesh specs
+/// dimension 1. In a tensor with two dimensions, the two specs cut the same dimension. Mesh specs
 /// are equal if their meshes are equal and their layouts are equal. To compare two custom specs of
 /// the same type, the library calls the `equal` function of this type.
 ///

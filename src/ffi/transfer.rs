@@ -16,8 +16,8 @@
 //!
 //! `shardspec_comm_transfer` moves a batch once. To move a batch many times, call
 //! `shardspec_transfer_prepare` once and `shardspec_transfer_run` each time. In the preparation,
-//! the ranks agree on the batch, plan the messages and allocate memory. In a run on n ranks, the
-//! ranks first agree that all of them run this transfer. The agreement takes ceil(log2 n) rounds.
+//! the ranks agree on the batch, plan the messages and allocate memory. When a transfer runs on n
+//! ranks, all ranks first agree to run the same transfer. The agreement takes ceil(log2 n) rounds.
 //! In each round, each rank sends one small message. After these rounds, the ranks move the data.
 //!
 //! `shardspec_comm_transfer_start`, `shardspec_transfer_prepare_start` and
