@@ -3071,9 +3071,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_cut(
  * Calls back: no.
  * Blocks: no.
  * Errors: ILLEGAL_CUT if `repeat` does not fit `count`, the sizes do not add up to `length`, a
- * piece starts inside of a granule, or if `even` is 1 and the positions do not divide into equal
- * pieces of whole granules; INVALID_ARGUMENT if a number or a list is not allowed in a cut;
- * NULL_ARGUMENT, OUT_OF_MEMORY.
+ * piece starts inside of a granule, a cyclic rule cuts more than 65,536 equal segments, or if
+ * `even` is 1 and the positions do not divide into equal pieces of whole granules;
+ * INVALID_ARGUMENT if a number or a list is not allowed in a cut; NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -5054,10 +5054,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_draw(
  * Blocks: no.
  * Errors: SHAPE_MISMATCH or NDIM_MISMATCH if the two tensors have different sizes; DTYPE_MISMATCH
  * if both layouts state an element type and the two types differ; UNSUPPORTED if flattened
- * dimensions are cut into more than 4,194,304 blocks; INVALID_ARGUMENT if an option is not allowed
- * or the window is not a part of the tensor; INDEX_OUT_OF_RANGE if `options->axes` has a dimension
- * that the tensor does not have; BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit`
- * is the capacity needed); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * dimensions are cut into more than 4,194,304 blocks, or if one owner has too many shards in the
+ * two layouts for a picture; INVALID_ARGUMENT if an option is not allowed or the window is not a
+ * part of the tensor; INDEX_OUT_OF_RANGE if `options->axes` has a dimension that the tensor does
+ * not have; BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+ * needed); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */

@@ -148,9 +148,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_cut(
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: ILLEGAL_CUT if `repeat` does not fit `count`, the sizes do not add up to `length`, a
-/// piece starts inside of a granule, or if `even` is 1 and the positions do not divide into equal
-/// pieces of whole granules; INVALID_ARGUMENT if a number or a list is not allowed in a cut;
-/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// piece starts inside of a granule, a cyclic rule cuts more than 65,536 equal segments, or if
+/// `even` is 1 and the positions do not divide into equal pieces of whole granules;
+/// INVALID_ARGUMENT if a number or a list is not allowed in a cut; NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
