@@ -8,7 +8,7 @@
 )]
 
 use super::MAX_NDIM;
-use super::box_list::BoxList;
+use super::box_list::{BoxList, BoxRow};
 use super::region::Region;
 use crate::memory::Memory;
 
@@ -83,6 +83,16 @@ impl Bounds {
             self.high[dim] = self.high[dim].min(other.high[dim]);
         }
         self
+    }
+
+    /// Becomes the intersection of two boxes with as many dimensions. Making a new one would write all
+    /// dimensions that a tensor may have.
+    pub(crate) fn become_common(&mut self, one: &Self, other: BoxRow<'_>) {
+        for dim in 0..self.ndim {
+            let (low, high) = (other.offsets[dim], other.offsets[dim] + other.sizes[dim]);
+            self.low[dim] = one.low[dim].max(low);
+            self.high[dim] = one.high[dim].min(high);
+        }
     }
 
     /// How a shard lies to this box, whose number of elements must fit an i64.

@@ -14,7 +14,7 @@
 
 use super::extent::{DimExtent, ExtentList, Flattening};
 use super::{GeometryError, GeometryResult, MAX_NDIM};
-use crate::memory::{TryVec, try_with_capacity};
+use crate::memory::{Memory, TryVec, try_with_capacity};
 
 /// A digit of an index, as a list of extents has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,9 @@ pub(crate) struct Digit {
 /// Blocks of one stretch that are taken apart one by one: those of flattened dimensions, which have no
 /// period in the digits of the tensor's own dimensions, and those of periods that go into no other.
 const MAX_BLOCKS: i64 = 1 << 22;
+
+/// Intervals of a list that are looked at to choose a period, at least where it has as many.
+const INTERVALS_LOOKED_AT: usize = 1 << 12;
 
 /// Different periods of a dimension whose least common multiples are tried in pairs.
 const FEW_PERIODS: usize = 8;
@@ -79,34 +82,19 @@ pub(crate) fn digits_of(lists: &[&ExtentList], by_tensor: bool) -> GeometryResul
     Ok(all)
 }
 
-/// The period by which a dimension of lists is unfolded into the fewest boxes; 0 for none.
+/// The period by which a dimension of lists is unfolded into the fewest boxes; 0 for none. The number of
+/// boxes is an estimate.
 fn period_of<'a>(lists: impl Iterator<Item = (&'a ExtentList, usize)>) -> GeometryResult<i64> {
-    // Period and number of blocks of each stretch; and how many intervals a period takes apart.
-    let (mut stretches, mut intervals): (Vec<(i64, i64)>, i128) = (Vec::new(), 0);
+    let mut parts = DimParts::default();
     for (list, dim) in lists {
-        if list.table().is_empty() {
-            intervals += list.len() as i128;
-            continue;
-        }
-        let mut seen = crate::memory::try_filled(false, list.table().len())?;
-        for extent in list.iter() {
-            let (number, DimExtent::Map(map)) = (extent.map_number(dim), extent.dim(dim)) else {
-                intervals += 1;
-                continue;
-            };
-            let seen = &mut seen[number.unwrap_or(0) as usize];
-            if !std::mem::replace(seen, true) {
-                let own = map.stretches().iter().filter(|stretch| stretch.count() > 1);
-                stretches.try_extend(own.map(|one| (one.global_step(), one.count())))?;
-            }
-        }
+        parts.add(list, dim)?;
     }
-    if stretches.is_empty() {
+    if parts.stretches.is_empty() {
         return Ok(0);
     }
-    stretches.sort_unstable();
-    let mut periods: Vec<i64> = try_with_capacity(stretches.len())?;
-    periods.extend(stretches.iter().map(|(period, _)| *period));
+    let mut periods: Vec<i64> = try_with_capacity(parts.stretches.len())?;
+    periods.extend(parts.stretches.iter().map(|stretch| stretch.period));
+    periods.sort_unstable();
     periods.dedup();
     let single = periods.len();
     let all =
@@ -117,18 +105,75 @@ fn period_of<'a>(lists: impl Iterator<Item = (&'a ExtentList, usize)>) -> Geomet
             periods.try_extend(least_common_multiple(periods[at], periods[other]))?;
         }
     }
-    let boxes = |period: i64| {
-        let of_stretch = |&(step, count): &(i64, i64)| match period.checked_rem(step) {
-            Some(0) if period > 0 => count.min(period / step).into(),
-            _ => i128::from(count),
-        };
-        let cut = if period > 0 { 2 * intervals } else { 0 };
-        stretches.iter().map(of_stretch).sum::<i128>() + cut
-    };
     // With many periods, comparing each with each takes too long: only the first ones are compared.
     periods.truncate(FEW_PERIODS * FEW_PERIODS);
     periods.try_push(0)?;
-    Ok(periods.into_iter().min_by_key(|&period| (boxes(period), period)).unwrap_or(0))
+    Ok(periods.into_iter().min_by_key(|&period| (parts.boxes(period), period)).unwrap_or(0))
+}
+
+/// What extents have of a dimension.
+#[derive(Default)]
+struct DimParts {
+    stretches: Vec<PeriodicPart>,
+    /// Starts and ends of intervals, and how many intervals each stands for.
+    intervals: Vec<(i64, i64, i128)>,
+}
+
+struct PeriodicPart {
+    period: i64,
+    /// Number of blocks.
+    count: i64,
+    /// Extents that have it.
+    extents: i128,
+}
+
+impl DimParts {
+    fn add(&mut self, list: &ExtentList, dim: usize) -> Memory<()> {
+        let mut extents_of = crate::memory::try_filled(0u32, list.table().len())?;
+        let apart = list.len() / INTERVALS_LOOKED_AT + 1;
+        let looked_at = if list.table().is_empty() { apart } else { 1 };
+        for (at, extent) in list.iter().enumerate().step_by(looked_at) {
+            match (extent.map_number(dim), extent.dim(dim)) {
+                (Some(number), DimExtent::Map(_)) => extents_of[number as usize] += 1,
+                (_, DimExtent::Interval(start, size)) if at % apart == 0 && size > 0 => {
+                    self.intervals.try_push((start, start + size, apart as i128))?;
+                }
+                _ => {}
+            }
+        }
+        for (map, extents) in
+            list.table().iter().zip(extents_of).filter(|(_, extents)| *extents > 0)
+        {
+            let blocks = map.stretches().iter().filter(|stretch| stretch.count() > 1);
+            self.stretches.try_extend(blocks.map(|stretch| PeriodicPart {
+                period: stretch.global_step(),
+                count: stretch.count(),
+                extents: extents.into(),
+            }))?;
+        }
+        Ok(())
+    }
+
+    /// About how many boxes they all are, unfolded by a period.
+    fn boxes(&self, period: i64) -> i128 {
+        let of_stretch = |stretch: &PeriodicPart| {
+            let count = match period.checked_rem(stretch.period) {
+                Some(0) if period > 0 => stretch.count.min(period / stretch.period),
+                _ => stretch.count,
+            };
+            i128::from(count) * stretch.extents
+        };
+        // The rows that an interval is in: the first, all between, and the last.
+        let of_interval = |&(start, end, intervals): &(i64, i64, i128)| {
+            let rows = match period {
+                0 => 1,
+                _ => ((end - 1) / period - start / period + 1).min(3),
+            };
+            i128::from(rows) * intervals
+        };
+        self.stretches.iter().map(of_stretch).sum::<i128>()
+            + self.intervals.iter().map(of_interval).sum::<i128>()
+    }
 }
 
 fn least_common_multiple(a: i64, b: i64) -> Option<i64> {

@@ -215,6 +215,33 @@ impl Pieces {
         Ok(elements)
     }
 
+    /// Adds what a destination box takes of the source boxes that it meets, where they are boxes of the
+    /// tensor. Returns the number of elements.
+    fn push_boxes(
+        &mut self, (source, found): (&BoxList, &[u32]), destination: (u32, BoxRow<'_>),
+    ) -> Result<i64> {
+        let boxes = found.iter().filter_map(|&from| Some((from, source.get(from as usize)?)));
+        boxes.map(|from| self.push_common(from, destination)).sum()
+    }
+
+    /// The same where they are not, or where not all of it is `first` held by the destination box.
+    fn push_parts(
+        &mut self, rows: [BoxRows<'_>; 2], found: &[u32], (number, one): (u32, BoxRow<'_>),
+        first: Option<&FirstHeld>,
+    ) -> Result<i64> {
+        let asked = Bounds::new(one.offsets, one.sizes);
+        let (mut common, mut held) = (asked, 0);
+        for &from in found {
+            let Some(from_box) = rows[0].boxes.get(from as usize) else {
+                continue;
+            };
+            common.become_common(&asked, from_box);
+            held += common.volume();
+            self.push_first(rows, [from, number], &common, first)?;
+        }
+        Ok(held)
+    }
+
     /// Adds all pieces from source shards that overlap nowhere to the `wanted` destination shards, and
     /// of these only what is `first` held by them.
     pub(super) fn join(
@@ -231,20 +258,11 @@ impl Pieces {
             index.find_box(one.offsets, one.sizes, &mut found)?;
             let shard = to.extent_of(number);
             let needed = numel_of(shard, one.sizes)?;
-            let mut held = 0;
-            for &from in &found {
-                let Some(from_box) = source.boxes.get(from as usize) else {
-                    continue;
-                };
-                if self.strides.is_none() && first.is_none() {
-                    held += self.push_common((from, from_box), (number, one))?;
-                    continue;
-                }
-                let common = Bounds::of(source.boxes, from as usize);
-                let common = common.common(&Bounds::new(one.offsets, one.sizes));
-                held += common.volume();
-                self.push_first([source, to], [from, number], &common, first)?;
-            }
+            let held = if self.strides.is_none() && first.is_none() {
+                self.push_boxes((source.boxes, &found), (number, one))?
+            } else {
+                self.push_parts([source, to], &found, (number, one), first)?
+            };
             if held == needed {
                 return Ok(());
             }
@@ -267,9 +285,12 @@ impl Pieces {
         let Some(strides) = &self.strides else {
             return Ok(());
         };
-        let key = |&at: &u32| (self.destinations[at as usize], self.sources[at as usize], at);
         let count =
             u32::try_from(self.len()).map_err(|_| Error::overflow("the number of pieces"))?;
+        let key = |&at: &u32| (self.destinations[at as usize], self.sources[at as usize], at);
+        if (0..count).is_sorted_by_key(|at| key(&at)) {
+            return Ok(());
+        }
         let mut order: Vec<u32> = memory::try_collect(0..count)?;
         order.sort_unstable_by_key(key);
         let numbers =
