@@ -23,6 +23,7 @@ mod joined;
 mod loop_nest;
 mod loop_order;
 pub(crate) mod overlap;
+pub(crate) mod product;
 mod rank_span;
 mod ranks;
 pub mod region;

@@ -11,6 +11,7 @@ use super::bounds::Bounds;
 use super::box_list::BoxList;
 use super::extent::{DimExtent, Extent, ExtentList};
 use super::fold::{Digit, Slices, digits_of};
+use super::product::next_of_product;
 use super::region::Region;
 use super::{GeometryError, GeometryResult, Index, MAX_NDIM};
 use crate::memory::{Memory, TryVec, try_with_capacity};
@@ -109,16 +110,7 @@ impl Maker<'_> {
                 self.steps.try_extend_from_slice(&slices.steps[row])?;
                 self.starts.try_push(slices.starts[at])?;
             }
-            // The next one of the product, the last dimension first.
-            let next = (0..ndim).rev().find(|&dim| {
-                turn[dim] += 1;
-                let more = turn[dim] < self.slices[chosen[dim]].len();
-                if !more {
-                    turn[dim] = 0;
-                }
-                more
-            });
-            if next.is_none() {
+            if !next_of_product(&mut turn[..ndim], |dim| self.slices[chosen[dim]].len()) {
                 return Ok(());
             }
         }

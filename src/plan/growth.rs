@@ -17,7 +17,10 @@ use crate::common::hard::{FAMILIES, family, slabs};
 use crate::common::plans::{on_random_ranks, on_ranks};
 use crate::common::{Boxes, Random, naive};
 use crate::geometry::steps::counted;
-use crate::model::{Error, Shards, validate};
+use crate::model::{
+    Error, Mesh, MeshCut, MeshLayout, MeshShardingSpec, RuleKind, ShardingSpec, Shards,
+    TensorShape, validate,
+};
 use crate::plan::PlanError;
 
 /// Asserts that four times as much takes at most as many steps as `n * log(n)` says, with a little
@@ -86,6 +89,27 @@ fn overlaps_and_gaps_are_looked_for_in_n_log_n_and_in_30_dimensions_in_a_polylog
         };
         assert_grows_as_n_log_n(&format!("gap {name}"), gap, 4000);
     }
+}
+
+/// Each shard has more blocks in a dimension if there are more devices, and each block is a piece.
+#[test]
+fn plans_between_blocks_over_meshes_take_as_many_steps_as_pieces() {
+    let plan = |devices: i64| {
+        let over = |axes: [i64; 3]| {
+            let names = ["x", "y", "z"];
+            let axes: Vec<_> = names.iter().zip(axes).map(|(name, size)| (*name, size)).collect();
+            let cut = || RuleKind::Cyclic { block: 16, first: 0 };
+            let cuts = names.iter().enumerate();
+            let cuts = cuts.map(|(dim, name)| MeshCut::new(dim as i64, name, cut()).unwrap());
+            let layout = MeshLayout { cuts: cuts.collect(), ..MeshLayout::default() };
+            let spec = MeshShardingSpec::new(Mesh::new(&axes).unwrap(), layout).unwrap();
+            spec.build_metadata(TensorShape::new(&[1 << 14; 3]), Default::default()).unwrap()
+        };
+        let (source, destination) = (over([devices / 16, 4, 4]), over([4, 4, devices / 16]));
+        let (plan, steps) = counted(|| ReshardPlan::new(&source, &destination).unwrap());
+        (plan.len(), steps)
+    };
+    assert_grows_as_n_log_n("blocks over meshes", plan, 256);
 }
 
 /// One search per shard for the shards that it meets. (Sticks that cross pass through the bounding

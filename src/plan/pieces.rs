@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::geometry::bounds::Bounds;
 use crate::geometry::cells::unheld;
 use crate::geometry::fold::Digit;
+use crate::geometry::product::Meeting;
 use crate::geometry::region::checked_numel;
 use crate::geometry::unfold::BoxRows;
 use crate::geometry::{BoxList, BoxRow, n_log_n};
@@ -54,14 +55,20 @@ impl Pieces {
     }
 
     fn between(rows: [BoxRows<'_>; 2], digits: Option<[&[Digit]; 2]>) -> Result<Self> {
-        let mut pieces = Self { ndim: rows[0].boxes.ndim(), ..Self::default() };
+        let mut pieces = match digits {
+            Some(digits) => Self::in_digits(digits, 0)?,
+            None => Self { ndim: rows[0].boxes.ndim(), ..Self::default() },
+        };
         pieces.of_sides = rows.map(|rows| rows.ndim());
-        if let Some([source, destination]) = digits {
-            let dims = |digits: &[Digit]| memory::try_collect(digits.iter().map(|digit| digit.dim));
-            let (dims, steps) = ([dims(source)?, dims(destination)?], Default::default());
-            pieces.strides = Some(Strides { dims, steps });
-        }
         Ok(pieces)
+    }
+
+    /// Pieces as boxes of these digits of either side, between buffers of `ndim` dimensions.
+    pub(super) fn in_digits(digits: [&[Digit]; 2], ndim: usize) -> Result<Self> {
+        let dims = |digits: &[Digit]| memory::try_collect(digits.iter().map(|digit| digit.dim));
+        let dims = [dims(digits[0])?, dims(digits[1])?];
+        let strides = Some(Strides { dims, steps: Default::default() });
+        Ok(Self { ndim: digits[0].len(), of_sides: [ndim; 2], strides, ..Self::default() })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -177,6 +184,23 @@ impl Pieces {
         self.sizes.extend(bounds.lengths());
         self.sources.push(rows[0].extent_of(numbers[0]));
         self.destinations.push(rows[1].extent_of(numbers[1]));
+        Ok(())
+    }
+
+    /// Adds what two shards have in common, by what their parts have in common in each dimension.
+    pub(super) fn push_product<'a>(
+        &mut self, [source, destination]: [u32; 2], dims: impl Iterator<Item = &'a Meeting> + Clone,
+    ) -> Result<()> {
+        self.reserve_one()?;
+        for side in [0, 1] {
+            self.offsets[side].extend(dims.clone().map(|meeting| meeting.starts[side]));
+            if let Some(strides) = &mut self.strides {
+                strides.steps[side].extend(dims.clone().flat_map(|meeting| meeting.steps(side)));
+            }
+        }
+        self.sizes.extend(dims.flat_map(Meeting::lengths));
+        self.sources.push(source);
+        self.destinations.push(destination);
         Ok(())
     }
 

@@ -1,12 +1,13 @@
 //! The space in which the shards of two lists are boxes.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::geometry::bounds::Bounds;
 use crate::geometry::fold::{Digit, digits_of};
 use crate::geometry::unfold::{BoxRows, Unfolded, region_of};
 use crate::geometry::{ExtentList, Region};
-use crate::memory::{Memory, TryVec};
+use crate::memory::{Memory, Text, TryVec};
 use crate::model::shards::Shards;
+use crate::model::{ModelError, ShardedTensorMetadata};
 
 /// Two lists of shards of one tensor as boxes of the same digits.
 pub(super) struct CommonSpace<'a> {
@@ -57,5 +58,37 @@ impl<'a> CommonSpace<'a> {
     /// A box of the tensor that lies in a box of this space.
     pub(super) fn region(&self, bounds: &Bounds) -> Memory<Region> {
         if self.unfolded.is_some() { region_of(&self.tensor, bounds) } else { bounds.region() }
+    }
+}
+
+/// Refuses metadata of tensors of different sizes or element types.
+pub(crate) fn check_same_tensor(
+    source: &ShardedTensorMetadata, destination: &ShardedTensorMetadata,
+) -> Result<()> {
+    let what = || Text::from("destination");
+    let (expected, got) = (source.ndim(), destination.ndim());
+    if got != expected {
+        return Err(Error::NdimMismatch { what: what(), shard: None, got, expected });
+    }
+    let mut sizes = destination.sizes().iter().zip(source.sizes()).enumerate();
+    if let Some((dim, (&got, &expected))) = sizes.find(|(_, (got, expected))| got != expected) {
+        return Err(Error::Model(ModelError::ShapeMismatch {
+            what: what(),
+            shard: None,
+            dim,
+            got,
+            expected,
+        }));
+    }
+    match (source.properties().dtype, destination.properties().dtype) {
+        (Some(expected), Some(got)) if got != expected => {
+            Err(Error::Model(ModelError::DtypeMismatch {
+                what: what(),
+                shard: None,
+                got,
+                expected,
+            }))
+        }
+        _ => Ok(()),
     }
 }
