@@ -42,8 +42,8 @@ struct DimParts {
 /// What a part of a source and a part of a destination have in common: a box of digits.
 pub(crate) struct Meeting {
     pub(crate) source: u32,
-    /// Meetings of the same parts keep this order.
-    order: u32,
+    /// The numbers of the slices that meet, of the source and of the destination.
+    slices: [u32; 2],
     digits: usize,
     lengths: [i64; MAX_DIGITS],
     /// Where it starts in the buffers of the source and of the destination.
@@ -53,9 +53,12 @@ pub(crate) struct Meeting {
 }
 
 /// What each part of a destination and the parts of a source have in common, in one dimension.
+#[derive(Default)]
 pub(crate) struct DimMeetings {
     all: Vec<Meeting>,
-    /// Where the meetings of a part with one part of the source end.
+    /// Where the meetings of a slice of the destination with slices of one part of the source end.
+    run_ends: Vec<usize>,
+    /// Where the runs of a part of the destination with one part of the source end.
     group_ends: Vec<usize>,
     /// Where the groups of each part of the destination end.
     part_ends: Vec<usize>,
@@ -144,11 +147,6 @@ impl DimParts {
         self.slices.lows.len() / self.slices.len().max(1)
     }
 
-    fn slices_of(&self, part: usize) -> Range<usize> {
-        let start = if part == 0 { 0 } else { self.ends[part - 1] };
-        start..self.ends[part]
-    }
-
     /// The slices as boxes.
     fn boxes(&self) -> Memory<BoxList> {
         let lows = memory::try_to_vec(&self.slices.lows)?;
@@ -164,7 +162,7 @@ impl DimParts {
 
 impl DimMeetings {
     fn new(source: &DimParts, destination: &DimParts) -> GeometryResult<Self> {
-        let mut meetings = Self { all: Vec::new(), group_ends: Vec::new(), part_ends: Vec::new() };
+        let mut meetings = Self::default();
         if source.ends.is_empty() || destination.ends.is_empty() {
             return Ok(meetings);
         }
@@ -173,26 +171,32 @@ impl DimMeetings {
         let mut found = Vec::new();
         for part in 0..destination.ends.len() {
             let first = meetings.all.len();
-            for slice in destination.slices_of(part) {
+            for slice in range(&destination.ends, part) {
                 let Some(one) = asked.get(slice) else { continue };
                 index.find_box(one.offsets, one.sizes, &mut found)?;
                 for &other in &found {
-                    let order = (meetings.all.len() - first) as u32;
-                    let meeting =
-                        Meeting::new([source, destination], [other as usize, slice], order);
-                    meetings.all.try_push(meeting)?;
+                    let slices = [other as usize, slice];
+                    meetings.all.try_push(Meeting::new([source, destination], slices))?;
                 }
             }
-            let own = &mut meetings.all[first..];
-            own.sort_unstable_by_key(|meeting| (meeting.source, meeting.order));
-            let mut end = first;
-            for group in own.chunk_by(|one, next| one.source == next.source) {
-                end += group.len();
-                meetings.group_ends.try_push(end)?;
-            }
-            meetings.part_ends.try_push(meetings.group_ends.len())?;
+            meetings.close_part(first)?;
         }
         Ok(meetings)
+    }
+
+    /// Sorts the meetings of a part of the destination, and notes where they end.
+    fn close_part(&mut self, first: usize) -> Memory<()> {
+        let own = &mut self.all[first..];
+        own.sort_unstable_by_key(|meeting| (meeting.source, meeting.slices[1], meeting.slices[0]));
+        let mut end = first;
+        for group in own.chunk_by(|one, next| one.source == next.source) {
+            for run in group.chunk_by(|one, next| one.slices[1] == next.slices[1]) {
+                end += run.len();
+                self.run_ends.try_push(end)?;
+            }
+            self.group_ends.try_push(self.run_ends.len())?;
+        }
+        self.part_ends.try_push(self.group_ends.len())
     }
 
     /// The groups of a part of the destination: each has the meetings with one part of the source, by
@@ -201,8 +205,14 @@ impl DimMeetings {
         range(&self.part_ends, part as usize)
     }
 
-    pub(crate) fn group(&self, group: usize) -> &[Meeting] {
-        &self.all[range(&self.group_ends, group)]
+    /// The runs of a group: each has the meetings of one slice of the destination.
+    pub(crate) fn runs_of(&self, group: usize) -> Range<usize> {
+        range(&self.group_ends, group)
+    }
+
+    /// The meetings of a run, by rising number of the source's slice.
+    pub(crate) fn run(&self, run: usize) -> &[Meeting] {
+        &self.all[range(&self.run_ends, run)]
     }
 }
 
@@ -213,14 +223,14 @@ fn range(ends: &[usize], number: usize) -> Range<usize> {
 
 impl Meeting {
     /// What two slices that meet have in common.
-    fn new(parts: [&DimParts; 2], slices: [usize; 2], order: u32) -> Self {
+    fn new(parts: [&DimParts; 2], slices: [usize; 2]) -> Self {
         // A part's slices follow those of the part before.
         let source = parts[0].ends.partition_point(|&end| end <= slices[0]) as u32;
         let rows = [0, 1].map(|side| parts[side].row(slices[side]));
         let digits = rows[0].len();
         let mut meeting = Self {
             source,
-            order,
+            slices: slices.map(|slice| slice as u32),
             digits,
             lengths: [0; MAX_DIGITS],
             starts: [0, 1].map(|side| parts[side].slices.starts[slices[side]]),

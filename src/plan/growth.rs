@@ -109,7 +109,7 @@ fn plans_between_blocks_over_meshes_take_as_many_steps_as_pieces() {
         let (plan, steps) = counted(|| ReshardPlan::new(&source, &destination).unwrap());
         (plan.len(), steps)
     };
-    assert_grows_as_n_log_n("blocks over meshes", plan, 256);
+    assert_grows_as_n_log_n("blocks over meshes", plan, 128);
 }
 
 /// One search per shard for the shards that it meets. (Sticks that cross pass through the bounding
