@@ -43,7 +43,6 @@ use crate::memory::text as message;
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::shards::Shards;
 use crate::model::sizes::check_sizes;
-use crate::model::validate;
 use crate::plan::ReshardPlan;
 use layout_picture::{LayoutPicture, TensorFacts};
 use matrix::Matrix;
@@ -86,7 +85,7 @@ pub fn draw_shards(shards: &Shards, sizes: &[i64], options: &PictureOptions<'_>)
     options.check()?;
     check_sizes(sizes)?;
     // Shards that are too tangled for an answer are drawn without it.
-    let has_overlaps = match validate::has_overlap(shards) {
+    let has_overlaps = match shards.has_overlap() {
         Err(Error::Unsupported { .. }) => false,
         answer => answer?,
     };

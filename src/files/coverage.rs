@@ -161,7 +161,7 @@ fn check_same(tensor: &StoredTensor, layout: &ShardedTensorMetadata) -> Result<(
 /// Refuses chunks that have some elements in common, but not all: replicas have all.
 fn check_chunks(set: &FileSet, tensor: &StoredTensor) -> Result<()> {
     let chunks = tensor.chunks();
-    if chunks.len() < 2 || !validate::has_overlap(chunks)? {
+    if chunks.len() < 2 || !chunks.has_overlap()? {
         return Ok(());
     }
     let file = |chunk: usize| {

@@ -14,7 +14,7 @@ use super::stable_hash::stable_hash;
 use crate::error::{Error, Result};
 use crate::geometry::equal::EqualExtents;
 use crate::geometry::unfold::{OwnSpace, Space};
-use crate::geometry::{BoxList, Extent, ExtentList, Flattening};
+use crate::geometry::{BoxList, Extent, ExtentList, Flattening, overlap};
 use crate::memory::{IntoShared, Memory, Shared, TryVec, text, try_with_capacity};
 use crate::model::ModelError;
 use crate::sync::lazy::Lazy;
@@ -67,6 +67,8 @@ pub struct Shards {
     own: Lazy<OwnSpace>,
     /// Which of them own the same.
     equal: Lazy<EqualExtents>,
+    /// Whether two of them own the same element.
+    overlap: Lazy<bool>,
 }
 
 impl Shards {
@@ -100,6 +102,7 @@ impl Shards {
             placements,
             own: Lazy::default(),
             equal: Lazy::default(),
+            overlap: Lazy::default(),
         })
     }
 
@@ -115,7 +118,8 @@ impl Shards {
         }
         check_ndim("ndim", extents.ndim())?;
         check_values(extents.ndim(), extents.boxes().offsets(), extents.boxes().sizes())?;
-        Ok(Self { extents, placements, own: Lazy::default(), equal: Lazy::default() })
+        let (own, equal, overlap) = Default::default();
+        Ok(Self { extents, placements, own, equal, overlap })
     }
 
     /// Stores shards given one by one. Refused are, besides what [`Self::new`] refuses, offsets and
@@ -172,6 +176,7 @@ impl Shards {
             placements: self.placements.clone(),
             own: Lazy::default(),
             equal: Lazy::default(),
+            overlap: Lazy::default(),
         })
     }
 
@@ -259,6 +264,12 @@ impl Shards {
     /// Which of them own the same, found when it is first asked for.
     pub(crate) fn equal(&self) -> Memory<impl Deref<Target = EqualExtents>> {
         self.equal.get_or_make(|| EqualExtents::new(&self.extents))
+    }
+
+    /// Whether two of them own the same element, found when it is first asked for.
+    pub(crate) fn has_overlap(&self) -> Result<bool> {
+        let find = || Ok::<_, Error>(overlap::find(self.space()?.rows().boxes)?.is_some());
+        Ok(*self.overlap.get_or_make(find)?)
     }
 
     /// Shard `index`.

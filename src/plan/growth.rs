@@ -76,7 +76,7 @@ fn overlaps_and_gaps_are_looked_for_in_n_log_n_and_in_30_dimensions_in_a_polylog
     for name in FAMILIES {
         let overlap = |n| {
             let shards = family(name, n).boxes.shards();
-            (shards.len(), counted(|| validate::has_overlap(&shards).unwrap()).1)
+            (shards.len(), counted(|| shards.has_overlap().unwrap()).1)
         };
         assert_grows_as(&format!("overlap {name}"), overlap, 4000, power(name));
         if ["nested", "nested in 3-D", "equal"].contains(&name) {

@@ -46,7 +46,6 @@ use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::placement::Placement;
 use crate::model::shards::{Shards, check_shard_ndim};
 use crate::model::stable_hash::stable_hash;
-use crate::model::validate;
 use crate::sync::lazy::Lazy;
 pub use error::PlanError;
 pub use merge::MergeOptions;
@@ -192,7 +191,7 @@ impl ReshardPlan {
         let destination = Shards::with_ndim_if_empty(destination, source.ndim())?;
         let (expected, got) = (source.tensor_ndim(), destination.tensor_ndim());
         check_shard_ndim(0, "offsets and sizes", got, expected)?;
-        let effort = validate::has_overlap(&source)?.then_some(effort);
+        let effort = source.has_overlap()?.then_some(effort);
         let pieces = pieces_between(&source, &destination, wanted.as_deref(), effort)?;
         let (dtype, nodes, routes) = Default::default();
         Ok(Self { source, destination, dtype, wanted, nodes, pieces, routes })

@@ -5,7 +5,6 @@ use super::rank_nodes::RankNodes;
 use super::{NodeOf, ReshardPlan, pieces_between};
 use crate::error::Result;
 use crate::memory::{self, Shared};
-use crate::model::validate;
 
 impl ReshardPlan {
     /// The plan for the same shards where rank `r` is on node `nodes[r]`. Of sources that hold the same
@@ -18,7 +17,7 @@ impl ReshardPlan {
         let node_of = |rank| nodes.of(rank);
         let effort = (PartBudget::USUAL, Some(&node_of as NodeOf<'_>));
         // Else there is nothing to choose.
-        let effort = validate::has_overlap(&source)?.then_some(effort);
+        let effort = source.has_overlap()?.then_some(effort);
         let pieces = pieces_between(&source, &destination, wanted, effort)?;
         let wanted = wanted.map(|it| memory::try_collect(it.iter().copied())).transpose()?;
         let (nodes, routes) = (Some(nodes), Default::default());

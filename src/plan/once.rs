@@ -13,7 +13,6 @@ use crate::error::Result;
 use crate::memory::Shared;
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::shards::Shards;
-use crate::model::validate;
 
 /// A plan where each owner receives an element once, and the plan of the copies within owners that follow
 /// it, if there are any.
@@ -49,12 +48,12 @@ impl ReshardPlan {
 
     /// The same for the lists of a plan. `None`: this plan is one.
     pub(crate) fn again_received_once(&self) -> Result<Option<OncePlans>> {
-        if !validate::has_overlap(&self.destination)? {
+        if !self.destination.has_overlap()? {
             return Ok(None);
         }
         let node_of = self.nodes.as_ref().map(|nodes| |rank| nodes.of(rank));
         let node_of = node_of.as_ref().map(|node_of| node_of as NodeOf<'_>);
-        let overlaps = validate::has_overlap(&self.source)?;
+        let overlaps = self.source.has_overlap()?;
         plans(&self.source, &self.destination, overlaps.then_some((PartBudget::USUAL, node_of)))
     }
 }

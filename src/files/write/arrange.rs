@@ -48,8 +48,8 @@ pub(super) struct ArrangedFile {
     pub(super) header: Vec<u8>,
     /// All its bytes, with the header.
     pub(super) length: u64,
-    /// The tensors that it has, or has chunks of, in order.
-    pub(super) tensors: Vec<u32>,
+    /// What it has, in order: a tensor of the arrangement, and which of the tensor's places is here.
+    pub(super) chunks: Vec<(u32, u32)>,
 }
 
 /// A tensor before it is written.
@@ -119,6 +119,9 @@ impl Arrangement {
     /// tensor, then those of its second, and so on, as a file has one of each name.
     fn chunks<'a>(&self, tensors: &[TensorToWrite<'a>], files: Files) -> Result<Vec<Chunk<'a>>> {
         let mut chunks = Vec::new();
+        // For each owner the last tensor, and how many chunks of that the owner has so far. There may be
+        // as many owners as tensors, so the list is not cleared for each tensor.
+        let mut before = try_filled((0usize, 0u32), self.owners.len())?;
         for (at, (tensor, arranged)) in tensors.iter().zip(&self.tensors).enumerate() {
             let (metadata, dtype) = (tensor.metadata, arranged.dtype);
             if files == Files::One {
@@ -133,12 +136,11 @@ impl Arrangement {
                 })?;
                 continue;
             }
-            let mut before = try_filled(0u32, self.owners.len())?;
             for (number, &(shard, owner)) in arranged.shards.iter().enumerate() {
                 let Some(own) = metadata.shards().boxes().get(shard as usize) else { continue };
-                let ordinal = before.get_mut(owner as usize);
-                let ordinal =
-                    ordinal.map_or(0, |next| std::mem::replace(next, next.saturating_add(1)));
+                let Some(last) = before.get_mut(owner as usize) else { continue };
+                let ordinal = if last.0 == at { last.1 } else { 0 };
+                *last = (at, ordinal.saturating_add(1));
                 let (file, offsets) = ((ordinal, owner), Some(own.offsets));
                 chunks.try_push(Chunk {
                     file,
@@ -184,8 +186,9 @@ impl Arrangement {
             entries.iter().try_fold(header.len() as u64, |sum, own| sum.checked_add(own.bytes));
         let length = bytes.filter(|bytes| i64::try_from(*bytes).is_ok());
         let length = length.ok_or_else(|| Error::overflow(text!("the length of file {name}")))?;
-        let tensors = try_collect(chunks.iter().map(|chunk| chunk.tensor as u32))?;
-        Ok(ArrangedFile { name: try_boxed_str(&name)?, header, length, tensors })
+        let chunks =
+            try_collect(chunks.iter().map(|chunk| (chunk.tensor as u32, chunk.number as u32)))?;
+        Ok(ArrangedFile { name: try_boxed_str(&name)?, header, length, chunks })
     }
 
     /// The text of the index, if the files are of the kind that has one: several, of whole tensors.
@@ -196,7 +199,7 @@ impl Arrangement {
         let bytes = self.tensors.iter().flat_map(|tensor| &tensor.places).map(|place| place.bytes);
         let total = bytes.fold(0u64, u64::saturating_add);
         let names = self.files.iter().flat_map(|file| {
-            let tensors = file.tensors.iter().filter_map(|&at| tensors.get(at as usize));
+            let tensors = file.chunks.iter().filter_map(|&(at, _)| tensors.get(at as usize));
             tensors.map(|tensor| (tensor.name, &*file.name))
         });
         Ok(Some(header::index(total, names)?))

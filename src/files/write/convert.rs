@@ -200,23 +200,22 @@ impl ConversionRun<'_, '_, '_> {
         self.marked = mark.written_of(number, file);
         if u64::from(number) >= mark.files {
             let output = staging.open(file)?;
-            for &tensor in &file.tensors {
-                let at = tensor as usize;
+            for &(tensor, chunk) in &file.chunks {
+                let (at, chunk) = (tensor as usize, chunk as usize);
                 let stored = set.tensors().get(at).zip(layouts.get(at));
                 let Some((arranged, (stored, layout))) = arrangement.tensors.get(at).zip(stored)
                 else {
                     continue;
                 };
-                let places = arranged.places.iter().zip(&arranged.shards);
-                for (place, &(shard, _)) in places.filter(|(place, _)| place.file == number) {
-                    let zeros = try_filled(0i64, stored.sizes().len())?;
-                    let shards = layout.shards().boxes();
-                    let own = match (&arranged.whole, shards.get(shard as usize)) {
-                        (None, Some(own)) => (own.offsets, own.sizes),
-                        _ => (zeros.as_slice(), stored.sizes()),
-                    };
-                    self.chunk(&output, (number, file), stored, own, *place)?;
-                }
+                let place = arranged.places.get(chunk).zip(arranged.shards.get(chunk));
+                let Some((place, &(shard, _))) = place else { continue };
+                let zeros = try_filled(0i64, stored.sizes().len())?;
+                let shards = layout.shards().boxes();
+                let own = match (&arranged.whole, shards.get(shard as usize)) {
+                    (None, Some(own)) => (own.offsets, own.sizes),
+                    _ => (zeros.as_slice(), stored.sizes()),
+                };
+                self.chunk(&output, (number, file), stored, own, *place)?;
             }
             output.sync(&file.name)?;
             self.mark(ConversionMark { files: u64::from(number).saturating_add(1), bytes: 0 })?;

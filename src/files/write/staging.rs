@@ -13,7 +13,7 @@ use super::output::{
 use crate::files::error::FilesError;
 use crate::files::system::{OpenFile, SystemPath, file_names};
 use crate::interchange::json::try_format;
-use crate::memory::{Memory, Text, TryVec, text, try_filled};
+use crate::memory::{Memory, Text, TryVec, text, try_collect, try_filled};
 use crate::model::{Error, Result};
 
 /// The name of the index of files that hold whole tensors.
@@ -214,9 +214,10 @@ impl SaveDirectory {
     fn others(&self, arrangement: &Arrangement, has_index: bool) -> Result<Vec<SystemPath>> {
         check_removable(&self.directory)?;
         let mut others = Vec::new();
+        let mut own = try_collect(arrangement.files.iter().map(|file| &*file.name))?;
+        own.sort_unstable();
         for name in file_names(&self.directory)? {
-            let is_own = arrangement.files.iter().any(|file| file.name == name)
-                || (has_index && *name == *INDEX);
+            let is_own = own.binary_search(&&*name).is_ok() || (has_index && *name == *INDEX);
             if !is_own && !is_special(&name) {
                 others.try_push(self.directory.join(&name)?)?;
             }

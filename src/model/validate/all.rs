@@ -4,7 +4,7 @@
 
 use std::ops::ControlFlow;
 
-use super::common::{check_dims, has_overlap, shared};
+use super::common::{check_dims, shared};
 use crate::error::{Error, Result};
 use crate::geometry::Index;
 use crate::geometry::cells::unheld;
@@ -140,7 +140,7 @@ const SPARE_STEPS: u64 = 1 << 27;
 pub fn gaps(shards: &Shards, sizes: &[i64], limit: usize) -> Result<Gaps> {
     check_sizes(sizes)?;
     check_dims(shards, sizes)?;
-    let disjoint = !has_overlap(shards)?;
+    let disjoint = !shards.has_overlap()?;
     let (space, room) = (shards.space()?, limit.saturating_add(SPARE_PARTS));
     let boxes = space.rows().boxes;
     let (mut steps, mut found, mut more) = (steps_of(boxes.len()), Vec::new(), false);

@@ -1,15 +1,10 @@
 //! Shared by refusals and complete lists.
 
 use crate::error::Result;
+use crate::geometry::BoxList;
 use crate::geometry::bounds::Bounds;
-use crate::geometry::{BoxList, overlap};
 use crate::model::ModelError;
 use crate::model::shards::{Shards, check_shard_ndim};
-
-/// Whether two shards own the same element.
-pub(crate) fn has_overlap(shards: &Shards) -> Result<bool> {
-    Ok(overlap::find(shards.space()?.rows().boxes)?.is_some())
-}
 
 /// The box that two overlapping boxes share.
 pub(super) fn shared(boxes: &BoxList, first: usize, second: usize) -> Bounds {

@@ -9,5 +9,4 @@ mod common;
 mod refuse;
 
 pub use all::{Gaps, Overlap, gaps, overlaps};
-pub(crate) use common::has_overlap;
 pub use refuse::{check_coverage, check_non_overlapping, check_tensor};

@@ -1,7 +1,7 @@
 //! Refusals of shards that do not partition a tensor.
 
 use super::all;
-use super::common::{check_dims, has_overlap, shared};
+use super::common::{check_dims, shared};
 use crate::error::{Error, Result};
 use crate::geometry::bounds::Bounds;
 use crate::geometry::cells::unheld;
@@ -65,7 +65,7 @@ pub fn check_tensor(shards: &Shards, sizes: &[i64]) -> Result<()> {
 
 /// The same of shards that may overlap. Where they overlap in too many ways, [`Error::Unsupported`].
 pub fn check_coverage(shards: &Shards, sizes: &[i64]) -> Result<()> {
-    if !has_overlap(shards)? {
+    if !shards.has_overlap()? {
         return check_tensor(shards, sizes);
     }
     check_bounds(shards, sizes)?;
