@@ -10,8 +10,8 @@ enum { NDIM = 2 };
 
 extern shardspec_error err;
 
-/* Counts the steps and the memory of one call, whose last argument is `&err`. `n` is the number of shards, tensors or devices,
- * and `answer` the number of items that the call returns. */
+/* Counts the steps and the memory of one call, whose last argument is `&err`. `n` is the number of shards, tensors,
+ * devices or ranks, and `answer` the number of items that the call returns. */
 #define COUNTED(family, n, answer, function, ...)                                                  \
   do {                                                                                             \
     memory_begins();                                                                               \
@@ -30,6 +30,8 @@ extern shardspec_error err;
   } while (0)
 
 void memory_begins(void);
+/* Steps and memory from here on are not counted; after the next call they are counted again. */
+void count_turns(void);
 size_t memory_ends(void);
 void count_ends(const char *function, const char *family, size_t n, size_t answer);
 
@@ -63,6 +65,14 @@ static const shardspec_dtype BYTE = {SHARDSPEC_DTYPE_UINT, 8, 1};
 views views_of(const layout *all);
 views views_into_tensor(const layout *all);
 void free_views(views *all);
+/* What views_of puts at position `i` of its bytes. */
+unsigned char byte_at(size_t i);
+
+/* A path in the folder of this run. The path stays until the next but one call. */
+const char *path_of(const char *name);
+/* A checkpoint in the format of torch: tensors "t0" to "t<n - 1>" of bytes, which are those of byte_at, each cut into
+ * rows of chunks, in turn in so many files. */
+void write_torch(const char *name, size_t tensors, size_t chunks, const int64_t sizes[NDIM], size_t files);
 
 void count_lists(const layout *all, const char *family);
 void count_metadata(const layout *all, const char *family);

@@ -86,11 +86,13 @@ shardspec_metadata *metadata_of(const layout *all) {
   return metadata;
 }
 
+unsigned char byte_at(size_t i) { return (unsigned char)(i * 31 + (i >> 8)); }
+
 static views new_views(const layout *all) {
   const size_t n = all->count, size = (size_t)(all->tensor[0] * all->tensor[1]);
   views made = {malloc(size), calloc(n * NDIM, sizeof(int64_t)), calloc(n * NDIM, sizeof(int64_t)),
                 calloc(n, sizeof(uint64_t)), calloc(n, sizeof(shardspec_tensor_view))};
-  for (size_t i = 0; i < size; i++) made.bytes[i] = (unsigned char)(i * 31 + (i >> 8));
+  for (size_t i = 0; i < size; i++) made.bytes[i] = byte_at(i);
   memcpy(made.shapes, all->sizes, n * NDIM * sizeof(int64_t));
   return made;
 }
