@@ -85,5 +85,10 @@ void count_collectives(size_t n);
 void count_meshes(size_t n);
 void count_notations(size_t n);
 void count_checkpoints(size_t n);
+/* Collectives of several ranks, with n shards, n tensors or n ranks; and of one rank of n. */
+void count_shards_of_ranks(size_t n);
+void count_batches(size_t n);
+void count_many_ranks(size_t n);
+void count_one_rank(size_t n);
 
 #endif

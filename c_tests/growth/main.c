@@ -31,6 +31,10 @@ int main(void) {
     count_executed_plans(n / 2);
     count_sharded_tensors(n / 2);
     count_collectives(n / 2);
+    count_shards_of_ranks(n);
+    count_batches(n / 4);
+    count_many_ranks(n / 16);
+    count_one_rank(n);
     count_meshes(n / 2);
     count_notations(n / 2);
     count_checkpoints(n / 4);
