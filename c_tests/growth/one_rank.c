@@ -62,6 +62,61 @@ static void count_moved(const side *rows, const side *columns, size_t rank, cons
   CHECK_OK(shardspec_comm_free(comm, &err));
 }
 
+/* Every rank has the whole tensor. */
+static shardspec_metadata *replicas_of(size_t n, int64_t size) {
+  layout all = grid(n, 1, size, size);
+  for (size_t i = 0; i < n; i++) all.offsets[NDIM * i] = 0, all.sizes[NDIM * i] = size;
+  shardspec_tensor_properties properties = SHARDSPEC_TENSOR_PROPERTIES_INIT;
+  properties.dtype = BYTE;
+  shardspec_shards *shards = shards_of(&all);
+  shardspec_metadata *metadata = NULL;
+  CHECK_OK(shardspec_metadata_new_from_shards(shards, all.tensor, NDIM, &properties, 1, &metadata, &err));
+  CHECK_OK(shardspec_shards_free(shards, &err));
+  free_layout(&all);
+  return metadata;
+}
+
+/* To the whole tensor on every rank, and back. */
+static void count_replicas(const side *rows, const shardspec_tensor_view *full, size_t rank) {
+  const size_t n = rows->all.count;
+  shardspec_metadata *replicas = replicas_of(n, rows->all.tensor[0]);
+  shardspec_comm *comm = rank_of_many(rank, n);
+  size_t count = 0;
+  const shardspec_tensor_view *own = views_of_rank(rows, rank, &count);
+  COUNTED("to replicas, one rank of n", n, 2 * n, shardspec_comm_reshard, comm, rows->metadata, own, 1, replicas, full,
+          1, NULL);
+  COUNTED("of replicas, one rank of n", n, 1, shardspec_comm_reshard, comm, replicas, full, 1, rows->metadata, own, 1,
+          NULL);
+  CHECK_OK(shardspec_comm_free(comm, &err));
+  CHECK_OK(shardspec_metadata_free(replicas, &err));
+}
+
+/* From rows in turn, four for each rank, which are no boxes. */
+static void count_cyclic(size_t n, size_t rank) {
+  const int64_t sizes[NDIM] = {4 * (int64_t)n, (int64_t)n};
+  layout names = grid(n, 1, (int64_t)n, 1), all = grid(1, n, sizes[0], sizes[1]);
+  side columns = side_of(all, n);
+  shardspec_cut cut = SHARDSPEC_CUT_INIT;
+  cut.dim = 0, cut.rule = SHARDSPEC_RULE_CYCLIC, cut.block = 1;
+  shardspec_spec *spec = NULL;
+  shardspec_metadata *cyclic = NULL;
+  CHECK_OK(shardspec_spec_new_cut(&cut, (const char *const *)names.placements, n, &spec, &err));
+  CHECK_OK(shardspec_spec_build_metadata(spec, sizes, NDIM, NULL, &cyclic, &err));
+  unsigned char *bytes = calloc(4, n);
+  int64_t shape[NDIM] = {4, (int64_t)n};
+  const shardspec_tensor_view own = view_of(bytes, BYTE, shape, NDIM);
+  shardspec_comm *comm = rank_of_many(rank, n);
+  size_t count = 0;
+  COUNTED("of cyclic rows, one rank of n", n, 2 * n, shardspec_comm_reshard, comm, cyclic, &own, 1, columns.metadata,
+          views_of_rank(&columns, rank, &count), 1, NULL);
+  CHECK_OK(shardspec_comm_free(comm, &err));
+  CHECK_OK(shardspec_metadata_free(cyclic, &err));
+  CHECK_OK(shardspec_spec_free(spec, &err));
+  free_side(&columns);
+  free_layout(&names);
+  free(bytes);
+}
+
 void count_one_rank(size_t n) {
   enum { SIZE = 1600 };
   side rows = rows_of(n, SIZE), columns = columns_of(n, SIZE, 1);
@@ -75,6 +130,8 @@ void count_one_rank(size_t n) {
           &rows.own[n / 3], 1, &full, NULL);
   CHECK_OK(shardspec_comm_free(comm, &err));
   count_moved(&rows, &columns, n / 3, "one rank of n");
+  count_replicas(&rows, &full, n / 3);
+  count_cyclic(n / 2, n / 3);
   free_side(&rows);
   free_side(&columns);
   free(bytes);

@@ -11,9 +11,8 @@ use crate::plan::{NodeOf, OncePlans, ReshardPlan};
 #[derive(Debug)]
 pub(super) struct MovePlans {
     pub(super) incoming: Shared<ReshardPlan>,
-    /// The pieces that this rank has for others, with sources and destinations in each other's
-    /// place. `None`: the other plan is that of all ranks.
-    pub(super) outgoing: Option<Shared<ReshardPlan>>,
+    /// The pieces that this rank has for others. `None`: the other plan is that of all ranks.
+    outgoing: Option<Shared<ReshardPlan>>,
     /// The pieces that destination shards take from others of their rank in the end, as these hold the
     /// same elements and have received them.
     pub(super) copied: Option<ReshardPlan>,
@@ -28,19 +27,16 @@ impl MovePlans {
         destinations: &RankShards,
     ) -> Result<Self> {
         // The pieces for this rank, and those that it has for others. Of replicas, who is read depends
-        // on all that moves; and several pieces between two shards are in one order only in one plan.
+        // on all that moves.
         match layouts {
-            TensorLayouts::Pair { source, destination }
-                if source.is_plain() && destination.is_plain() =>
-            {
-                let outgoing = ReshardPlan::for_destinations(destination, source, sources.own())?;
-                let incoming =
-                    ReshardPlan::for_destinations(source, destination, destinations.own())?;
-                let (incoming, outgoing) =
-                    (Shared::try_new(incoming)?, Some(Shared::try_new(outgoing)?));
-                Ok(Self { incoming, outgoing, copied: None, choice: 0 })
-            }
             TensorLayouts::Pair { source, destination } => {
+                let own = (sources.own(), destinations.own());
+                if let Some(plans) = ReshardPlan::received_once_of(source, destination, own)? {
+                    let [incoming, outgoing] = plans;
+                    let (incoming, outgoing) =
+                        (Shared::try_new(incoming)?, Some(Shared::try_new(outgoing)?));
+                    return Ok(Self { incoming, outgoing, copied: None, choice: 0 });
+                }
                 let node_of = node_placed(comm);
                 let node_of = node_of.as_ref().map(|node_of| node_of as NodeOf<'_>);
                 let plans = ReshardPlan::received_once(source, destination, node_of)?;
@@ -69,6 +65,11 @@ impl MovePlans {
                 Ok(Self { choice, ..plans })
             }
         }
+    }
+
+    /// The plan with the pieces that this rank has for others.
+    pub(super) fn outgoing(&self) -> &ReshardPlan {
+        self.outgoing.as_ref().unwrap_or(&self.incoming)
     }
 
     fn once(plans: OncePlans) -> Memory<Self> {

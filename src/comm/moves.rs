@@ -94,15 +94,15 @@ impl TensorMoves {
         &'v self, direction: Direction, number: usize, shards: &'v LocalShards,
         room: &'v mut StrideRoom,
     ) -> ViewRef<'v> {
-        let (plan, is_source) = match (direction, &self.plans.outgoing) {
-            (Direction::Sends, Some(plan)) => (plan, false),
-            (Direction::Sends, None) => (&self.plans.incoming, true),
-            (Direction::Receives, _) => (&self.plans.incoming, false),
+        let plans = &self.plans;
+        let found = match direction {
+            Direction::Sends => {
+                plans.outgoing().piece(number).and_then(|piece| out_of(shards, &piece, room))
+            }
+            Direction::Receives => {
+                plans.incoming.piece(number).and_then(|piece| into(shards, &piece, room))
+            }
         };
-        let found = plan.piece(number).and_then(|piece| match is_source {
-            true => out_of(shards, &piece, room),
-            false => into(shards, &piece, room),
-        });
         found.unwrap_or(ViewRef::EMPTY)
     }
 
@@ -119,10 +119,9 @@ impl TensorMoves {
     fn own_shard(
         &self, direction: Direction, number: usize, shards: &LocalShards,
     ) -> Option<usize> {
-        let shard = match (direction, &self.plans.outgoing) {
-            (Direction::Sends, Some(plan)) => plan.piece(number)?.destination,
-            (Direction::Sends, None) => self.plans.incoming.piece(number)?.source,
-            (Direction::Receives, _) => self.plans.incoming.piece(number)?.destination,
+        let shard = match direction {
+            Direction::Sends => self.plans.outgoing().piece(number)?.source,
+            Direction::Receives => self.plans.incoming.piece(number)?.destination,
         };
         shards.number_of(shard)
     }

@@ -43,27 +43,14 @@ impl RankPieces {
             }
         }
         sort(&plans.incoming, &mut receives);
-        let sends = match &plans.outgoing {
-            // There sources and destinations have changed places, so the order of the plan is that order.
-            Some(plan) => {
-                let all = plan.pieces().enumerate();
-                let all = all.map(|(number, piece)| {
-                    RankPiece::of(destinations.rank_of(piece.source), number, &piece)
-                });
-                try_collect(all.filter(|piece| piece.peer != rank))?
-            }
-            None => {
-                let plan = &plans.incoming;
-                let own = plan.pieces().enumerate();
-                let own = own.filter(|(_, piece)| sources.rank_of(piece.source) == rank);
-                let own = own.map(|(number, piece)| {
-                    RankPiece::of(destinations.rank_of(piece.destination), number, &piece)
-                });
-                let mut sends = try_collect(own.filter(|piece| piece.peer != rank))?;
-                sort(plan, &mut sends);
-                sends
-            }
-        };
+        let plan = plans.outgoing();
+        let own = plan.pieces().enumerate();
+        let own = own.filter(|(_, piece)| sources.rank_of(piece.source) == rank);
+        let own = own.map(|(number, piece)| {
+            RankPiece::of(destinations.rank_of(piece.destination), number, &piece)
+        });
+        let mut sends = try_collect(own.filter(|piece| piece.peer != rank))?;
+        sort(plan, &mut sends);
         Ok(Self { sends, receives, copies })
     }
 

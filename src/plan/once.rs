@@ -8,7 +8,7 @@ use super::first_held::FirstHeld;
 use super::owners::Owners;
 use super::pieces::Pieces;
 use super::space::CommonSpace;
-use super::{NodeOf, PartBudget, ReshardPlan, check_same_tensor, replicas};
+use super::{NodeOf, PartBudget, ReshardPlan, check_same_tensor, numbers_of, replicas};
 use crate::error::Result;
 use crate::memory::Shared;
 use crate::model::metadata::ShardedTensorMetadata;
@@ -46,7 +46,41 @@ impl ReshardPlan {
         }
     }
 
-    /// The same for the lists of a plan. `None`: this plan is one.
+    /// Of the plan where each owner receives an element once, the pieces that go to some destination shards,
+    /// and those that come from some source shards, in the order of that plan. `None` where these pieces
+    /// depend on others: where sources are replicas, or destination shards of one owner overlap.
+    pub(crate) fn received_once_of(
+        source: &ShardedTensorMetadata, destination: &ShardedTensorMetadata,
+        (sources, destinations): (&[usize], &[usize]),
+    ) -> Result<Option<[Self; 2]>> {
+        if source.has_replicas() {
+            return Ok(None);
+        }
+        let received = Self::for_destinations(source, destination, destinations)?;
+        let (from, to) = (source.shared_shards(), destination.shared_shards());
+        let space = CommonSpace::new(from, to)?;
+        if destination.has_replicas() {
+            let owners = Owners::new(from, to)?.of_rows(space.rows());
+            if FirstHeld::find(space.rows()[1], &owners)?.is_some() {
+                return Ok(None);
+            }
+        }
+        let mut pieces = Pieces::new(&space)?;
+        pieces.join_from(&space, &numbers_of(from, sources)?)?;
+        let sent = Self {
+            source: from.clone(),
+            destination: to.clone(),
+            dtype: received.dtype,
+            // None of them gets all of its pieces by these.
+            wanted: Some(Vec::new()),
+            nodes: None,
+            pieces,
+            routes: Default::default(),
+        };
+        Ok(Some([received, sent]))
+    }
+
+    /// [`Self::received_once`] for the lists of a plan. `None`: this plan is one.
     pub(crate) fn again_received_once(&self) -> Result<Option<OncePlans>> {
         if !self.destination.has_overlap()? {
             return Ok(None);

@@ -18,7 +18,7 @@ use crate::geometry::product::Meeting;
 use crate::geometry::region::checked_numel;
 use crate::geometry::unfold::BoxRows;
 use crate::geometry::{BoxList, BoxRow, n_log_n};
-use crate::memory::{self, Memory, text};
+use crate::memory::{self, Memory, TryVec, text};
 use crate::model::shards::Shards;
 use crate::plan::PlanError;
 
@@ -300,6 +300,28 @@ impl Pieces {
                 wanted.iter().flat_map(|&shard| to.of_extent(shard)).try_for_each(&mut join_one)
             }
         }?;
+        self.sort()
+    }
+
+    /// Adds those of all pieces from source shards that overlap nowhere that come from the `wanted` source
+    /// shards, in the order of all.
+    pub(super) fn join_from(&mut self, space: &CommonSpace<'_>, wanted: &[u32]) -> Result<()> {
+        let [source, to] = space.rows();
+        let index = to.boxes.index()?;
+        let (mut found, mut pairs) = (Vec::new(), Vec::new());
+        for from in wanted.iter().flat_map(|&shard| source.of_extent(shard)) {
+            let Some(one) = source.boxes.get(from as usize).filter(|one| !one.is_empty()) else {
+                continue;
+            };
+            index.find_box(one.offsets, one.sizes, &mut found)?;
+            pairs.try_extend(found.iter().map(|&number| (number, from)))?;
+        }
+        pairs.sort_unstable();
+        for (number, from) in pairs {
+            let common = Bounds::of(source.boxes, from as usize);
+            let common = common.common(&Bounds::of(to.boxes, number as usize));
+            self.push([source, to], [from, number], &common)?;
+        }
         self.sort()
     }
 
