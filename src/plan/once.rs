@@ -130,3 +130,59 @@ fn plans(
         copied: Some(plan(destination, copied)),
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::arithmetic_side_effects,
+        reason = "tests fail by panicking"
+    )]
+    use super::*;
+    use crate::common::Random;
+    use crate::common::meshes::random_spec;
+    use crate::model::{Placement, ShardingSpec, TensorProperties, TensorShape};
+    use crate::plan::Piece;
+
+    const RANKS: i64 = 6;
+
+    fn layout(random: &mut Random, sizes: &[i64]) -> ShardedTensorMetadata {
+        let spec = random_spec(random, sizes, RANKS);
+        spec.build_metadata(TensorShape::new(sizes), TensorProperties::default()).unwrap()
+    }
+
+    fn shards_on(metadata: &ShardedTensorMetadata, rank: i64) -> Vec<usize> {
+        let shards = metadata.shards();
+        let is_own =
+            |index: &usize| shards.placement_of(*index) == Placement::on_rank(rank).unwrap();
+        (0..shards.len()).filter(is_own).collect()
+    }
+
+    fn pieces(plan: &ReshardPlan, keep: impl Fn(&Piece<'_>) -> bool) -> Vec<String> {
+        plan.pieces().filter(keep).map(|piece| format!("{piece:?}")).collect()
+    }
+
+    #[test]
+    fn what_is_planned_for_one_owner_is_that_part_of_the_whole_plan_in_its_order() {
+        let mut random = Random::new(21);
+        let (mut planned, mut several) = (0, 0);
+        for _ in 0..1000 {
+            let sizes = [random.range(1, 13), random.range(1, 9)];
+            let (source, destination) = (layout(&mut random, &sizes), layout(&mut random, &sizes));
+            let whole = ReshardPlan::received_once(&source, &destination, None).unwrap().received;
+            for rank in 0..RANKS {
+                let own = (shards_on(&source, rank), shards_on(&destination, rank));
+                let part =
+                    ReshardPlan::received_once_of(&source, &destination, (&own.0, &own.1)).unwrap();
+                let Some([received, sent]) = part else { continue };
+                let all = pieces(&whole, |piece| own.1.contains(&piece.destination));
+                assert_eq!(pieces(&received, |_| true), all);
+                let all = pieces(&whole, |piece| own.0.contains(&piece.source));
+                assert_eq!(pieces(&sent, |_| true), all);
+                planned += 1;
+                several += usize::from(all.len() > 2);
+            }
+        }
+        assert!(planned > 1000 && several > 200, "{planned} {several}");
+    }
+}

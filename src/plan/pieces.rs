@@ -318,6 +318,11 @@ impl Pieces {
         }
         pairs.sort_unstable();
         for (number, from) in pairs {
+            let boxes = source.boxes.get(from as usize).zip(to.boxes.get(number as usize));
+            if let (None, Some((from_box, one))) = (&self.strides, boxes) {
+                self.push_common((from, from_box), (number, one))?;
+                continue;
+            }
             let common = Bounds::of(source.boxes, from as usize);
             let common = common.common(&Bounds::of(to.boxes, number as usize));
             self.push([source, to], [from, number], &common)?;
