@@ -106,6 +106,69 @@ fn a_column_is_as_many_reads_as_the_options_ask_for() {
     assert_eq!(lengths(2, 1.0, 2), [2; 9]);
 }
 
+/// How many blocks are in one read, merged one by one: the first and all that the options join to it.
+fn blocks_of_a_read(length: u64, step: u64, count: u64, options: &MergeOptions) -> u64 {
+    let joins = |blocks: &u64| {
+        let (bytes, needed) = (length + (blocks - 1) * step, length * blocks);
+        let is_near = step - length <= options.max_gap;
+        bytes <= options.max_read && (is_near || bytes as f64 <= options.over_read * needed as f64)
+    };
+    (2..=count).take_while(joins).last().unwrap_or(1)
+}
+
+/// Columns of a matrix of bytes: all rows that are in one read are one run, as long as every row is near.
+#[test]
+fn a_run_is_divided_where_a_read_ends_and_nowhere_else() {
+    let (mut random, mut whole, mut divided) = (Random::new(12), 0, 0);
+    for _ in 0..1000 {
+        let [count, width] = [random.range(2, 9), random.range(2, 9)];
+        let length = random.range(1, width);
+        let source = on_ranks(&Boxes::of(2, &[(&[0, 0], &[count, width])]), &[0]);
+        let columns = on_ranks(&Boxes::of(2, &[(&[0, 0], &[count, length])]), &[1]);
+        let plan = ReshardPlan::from_shards(source, columns).unwrap();
+        let options = MergeOptions {
+            max_gap: random.below(8) as u64,
+            over_read: [1.0, 1.5, 2.0, 3.0][random.below(4)],
+            max_read: [1, 4, 9, 20, 35, 1 << 20][random.below(6)],
+        };
+        let found = plan.reads_of_bits(0..1, 8, &options).unwrap();
+        let (long, step, rows) = (length as u64, width as u64, count as u64);
+        let each = blocks_of_a_read(long, step, rows, &options);
+        let lengths: Vec<u64> = found.reads.iter().map(|read| read.length as u64).collect();
+        let rows_from = |first: u64| each.min(rows - first);
+        let expected = (0..rows).step_by(each as usize);
+        let expected = expected.map(|first| long + (rows_from(first) - 1) * step);
+        assert_eq!(
+            lengths,
+            expected.collect::<Vec<_>>(),
+            "{count} * {length} of {width}: {options:?}"
+        );
+        let all_are_near = MergeOptions { max_read: u64::MAX, ..options };
+        if blocks_of_a_read(long, step, rows, &all_are_near) == rows {
+            assert_eq!(found.runs.len(), found.reads.len(), "{options:?}");
+            whole += usize::from(found.reads.len() == 1);
+            divided += usize::from((2..count as usize).contains(&found.reads.len()));
+        }
+    }
+    assert!(whole > 50 && divided > 50, "{whole} {divided}");
+}
+
+/// Five blocks of two bytes at steps of four, and a byte behind a gap.
+#[test]
+fn what_a_read_needs_counts_every_block_of_its_runs() {
+    let source = on_ranks(&Boxes::of(2, &[(&[0, 0], &[6, 4])]), &[0]);
+    let parts = Boxes::of(2, &[(&[0, 0], &[5, 2]), (&[5, 3], &[1, 1])]);
+    let plan = ReshardPlan::from_shards(source, on_ranks(&parts, &[1, 1])).unwrap();
+    let lengths = |over_read| {
+        let options = MergeOptions { max_gap: 2, over_read, max_read: 1 << 20 };
+        let found = plan.reads_of_bits(0..2, 8, &options).unwrap();
+        found.reads.iter().map(|read| read.length).collect::<Vec<_>>()
+    };
+    // All of them are 24 bytes, of which 11 are needed.
+    assert_eq!(lengths(2.2), [24]);
+    assert_eq!(lengths(2.1), [18, 1]);
+}
+
 /// What the bytes of several destinations add up to needs more than 64 bits.
 #[test]
 fn copies_of_a_huge_shard_are_one_read() {
