@@ -21,7 +21,7 @@ MODULES = ("geometry", "plan", "transfer")
 # Modules that are only compiled for tests.
 TESTS = ("tests.rs", "growth.rs")
 # Beside the tests inside the library.
-PROGRAMS = ("layouts", "plans", "copy", "validation_properties")
+PROGRAMS = ("layouts", "plans", "copy", "validation_properties", "comm")
 
 # A test runs thousands of times, so it has fewer random cases: these are divided by this number.
 FEWER = 8

@@ -90,9 +90,8 @@ impl FirstHeld {
 
     /// Adds the parts of equal boxes.
     fn add(&mut self, run: &[u32], cut: bool, parts: &Cells) -> Memory<()> {
-        self.is_cut[run[0] as usize] = cut;
         for (at, &row) in run.iter().enumerate() {
-            self.is_cut[row as usize] |= at > 0;
+            self.is_cut[row as usize] = cut || at > 0;
             for part in 0..parts.len() {
                 let bounds = parts.bounds(part);
                 match parts.number(part) {

@@ -9,8 +9,6 @@
     reason = "tests fail by panicking"
 )]
 
-use proptest::prelude::*;
-
 use super::ReshardPlan;
 use crate::common::families::{self, Cut};
 use crate::common::hard::{FAMILIES, family, slabs};
@@ -18,10 +16,9 @@ use crate::common::plans::{on_random_ranks, on_ranks};
 use crate::common::{Boxes, Random, naive};
 use crate::geometry::steps::counted;
 use crate::model::{
-    Error, Mesh, MeshCut, MeshLayout, MeshShardingSpec, RuleKind, ShardingSpec, Shards,
-    TensorShape, validate,
+    Mesh, MeshCut, MeshLayout, MeshShardingSpec, RuleKind, ShardingSpec, Shards, TensorShape,
+    validate,
 };
-use crate::plan::PlanError;
 
 /// Asserts that four times as much takes at most as many steps as `n * log(n)` says, with a little
 /// more for what does not fit in exactly. `run` returns how many there are and how many steps they
@@ -240,69 +237,4 @@ fn counting_runs_makes_none_of_them() {
     let (count, steps) = counted(|| plan.count_runs_of_bits(0..2, 32).unwrap());
     assert_eq!((count, steps), (1 + side as usize, 2));
     assert_eq!(plan.runs(1..2, 4).unwrap().len(), side as usize);
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
-    /// What is taken off one source after the other serves each element once, from the same owner
-    /// where it can, as what is cut along all borders does.
-    #[test]
-    fn parts_that_are_taken_off_serve_every_element_once(
-        sizes in prop::collection::vec(1i64..7, 1..=4), count in 1usize..12, wanted in 1usize..6,
-        seed: u64,
-    ) {
-        let mut random = Random::new(seed);
-        let ndim = sizes.len();
-        let mut some = |count: usize| -> Vec<(Vec<i64>, Vec<i64>)> {
-            let mut one = || {
-                let offsets: Vec<i64> = sizes.iter().map(|&size| random.range(0, size)).collect();
-                let lengths = sizes.iter().zip(&offsets).map(|(s, at)| random.range(0, s - at) + 1);
-                (offsets.clone(), lengths.collect())
-            };
-            (0..count).map(|_| one()).collect()
-        };
-        let (sources, wanted) = (some(count), some(wanted));
-        let source = on_random_ranks(ndim, sources, 3, &mut random);
-        let destination = on_random_ranks(ndim, wanted, 3, &mut random);
-        let held = |shards: &Shards, at: &[i64]| -> Vec<usize> {
-            let holds = |shard: &usize| {
-                let shard = shards.get(*shard).unwrap();
-                (0..ndim).all(|d| (shard.offsets[d]..shard.offsets[d] + shard.sizes[d]).contains(&at[d]))
-            };
-            (0..shards.len()).filter(holds).collect()
-        };
-        let rank = |shards: &Shards, shard: usize| shards.get(shard).unwrap().placement.rank();
-        let all: Vec<Vec<i64>> = (0..sizes.iter().product::<i64>()).map(|number| {
-            let mut rest = number;
-            sizes.iter().map(|&size| { let at = rest % size; rest /= size; at }).collect()
-        }).collect();
-        let lacks = all.iter().any(|at| !held(&destination, at).is_empty() && held(&source, at).is_empty());
-        let plan = match ReshardPlan::from_shards_without_cuts(source.clone(), destination.clone()) {
-            Ok(plan) => plan,
-            Err(Error::Plan(PlanError::NoSource { region, .. })) => {
-                prop_assert!(lacks);
-                prop_assert!(held(&source, &region.offsets).is_empty());
-                return Ok(());
-            }
-            Err(error) => return Err(TestCaseError::fail(error.to_string())),
-        };
-        prop_assert!(!lacks);
-        for at in &all {
-            for to in held(&destination, at) {
-                let wanted = destination.get(to).unwrap();
-                let serves = |piece: &super::Piece<'_>| (0..ndim).all(|d| {
-                    let start = wanted.offsets[d] + piece.destination_window.offsets[d];
-                    (start..start + piece.sizes[d]).contains(&at[d])
-                });
-                let pieces: Vec<_> = plan.pieces_in(plan.pieces_into(to)).filter(serves).collect();
-                prop_assert_eq!(pieces.len(), 1);
-                let holders = held(&source, at);
-                prop_assert!(holders.contains(&pieces[0].source));
-                let own = rank(&destination, to);
-                let local = holders.iter().any(|&shard| rank(&source, shard) == own);
-                prop_assert_eq!(local, rank(&source, pieces[0].source) == own);
-            }
-        }
-    }
 }

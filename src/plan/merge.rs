@@ -58,13 +58,8 @@ impl MergeOptions {
         let all = turn.bytes + (count - 1) * step;
         let is_near =
             self.bridges(step.saturating_sub(turn.bytes), all, turn.needed.saturating_mul(count));
-        if turn.bytes > self.max_read || !is_near {
-            return None;
-        }
-        if all <= self.max_read {
-            return Some(count);
-        }
-        Some((self.max_read - turn.bytes).checked_div(step).map_or(count, |more| more + 1))
+        let room = self.max_read.checked_sub(turn.bytes).filter(|_| is_near)?;
+        Some(room.checked_div(step).map_or(count, |more| count.min(more.saturating_add(1))))
     }
 
     /// Whether a gap is read through, in a read of `bytes` of which `needed` are needed.

@@ -30,6 +30,8 @@ mod routes;
 mod runs;
 mod space;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod traffic;
 
 use std::hash::Hash;
@@ -323,15 +325,6 @@ impl ReshardPlan {
             None => self.source.len() == self.destination.len() && (0..self.source.len()).all(same),
             Some(wanted) => wanted.iter().all(|&index| same(index as usize)),
         }
-    }
-}
-
-#[cfg(test)]
-impl ReshardPlan {
-    /// [`Self::from_shards`], that does not look for all parts of sources that overlap.
-    fn from_shards_without_cuts(source: Shards, destination: Shards) -> Result<Self> {
-        let (source, destination) = (Shared::try_new(source)?, Shared::try_new(destination)?);
-        Self::with_effort(source, destination, None, (PartBudget::NO_CUTS, None))
     }
 }
 

@@ -44,6 +44,12 @@ impl PartBudget {
     #[cfg(test)]
     pub(super) const NO_CUTS: Self = Self { cut: 0, each: 0, ..Self::USUAL };
 
+    /// Nothing is cut along all borders, and parts are taken off within so many steps.
+    #[cfg(test)]
+    pub(super) const fn taking(take: u64) -> Self {
+        Self { take, ..Self::NO_CUTS }
+    }
+
     fn for_shards(self, count: usize) -> Self {
         let more = n_log_n(count).saturating_mul(self.each);
         let (cut, take) = (self.cut.saturating_add(more), self.take.saturating_add(more));

@@ -93,9 +93,9 @@ impl Routes {
 /// The ranks of shards.
 struct Ranks<'a> {
     placements: &'a Placements,
-    /// The different ones, ascending.
+    /// Of each distinct placement, ascending.
     ranks: Vec<Option<i64>>,
-    /// For each distinct placement, the place of its rank among them.
+    /// For each distinct placement, the first place of its rank among them.
     numbers: Vec<u32>,
 }
 
@@ -104,7 +104,6 @@ impl<'a> Ranks<'a> {
         let distinct = placements.distinct().iter();
         let mut ranks = memory::try_collect(distinct.clone().map(|placement| placement.rank()))?;
         ranks.sort_unstable();
-        ranks.dedup();
         let place = |rank| ranks.partition_point(|other| *other < rank) as u32;
         let numbers = memory::try_collect(distinct.map(|placement| place(placement.rank())))?;
         Ok(Self { placements, ranks, numbers })

@@ -8,6 +8,7 @@ mod extent_transfers;
 mod faults;
 mod local;
 mod mesh_metadata;
+mod nodes;
 mod once;
 mod scale;
 mod steps;

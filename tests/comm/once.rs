@@ -12,17 +12,22 @@ use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use shardspec::comm::{
-    BatchTensor, Communicator, Options, TensorLayouts, TensorMoves, TensorShards, transfer,
+    BatchTensor, Communicator, Options, TensorLayouts, TensorMoves, TensorShards, local, transfer,
 };
 use shardspec::memory::{Shared, Text};
-use shardspec::model::{DataType, Error, Placement, Placements, Shards};
+use shardspec::model::{
+    DataType, Error, Mesh, MeshCut, MeshLayout, MeshShardingSpec, ModelError, PartialAxis,
+    Placement, Placements, Reduction, RuleKind, ShardedTensorMetadata, ShardingSpec, Shards,
+    TensorProperties, TensorShape,
+};
 use shardspec::plan::ReshardPlan;
 use shardspec::transfer::{HostView, LocalShards, ShardArguments};
 
-use crate::common::Random;
 use crate::common::cuts::{elements_of, indices_of};
 use crate::common::layouts::{Kinds, Layout, shards};
+use crate::common::plans::{metadata, on_ranks};
 use crate::common::ranks::{Counting, on_each};
+use crate::common::{Boxes, Random};
 
 /// What the ranks must send: an element for each rank that has it in a destination and in no source.
 fn least_elements(size: usize, [source, destination]: [&Shards; 2], sizes: &[i64]) -> usize {
@@ -48,7 +53,7 @@ fn memory(shards: &Shards, own: &[usize]) -> Vec<Vec<i32>> {
     own.iter().map(|shard| vec![-7; numel(shard)]).collect()
 }
 
-fn local(shards: &Shared<Shards>, own: &[usize], memory: &[Vec<i32>]) -> Shared<LocalShards> {
+fn own_shards(shards: &Shared<Shards>, own: &[usize], memory: &[Vec<i32>]) -> Shared<LocalShards> {
     let int32 = DataType { code: 0, bits: 32, lanes: 1 };
     let arguments = ShardArguments::SHARDS;
     let mut all = LocalShards::builder(shards, arguments, Some(int32), own.len()).unwrap();
@@ -59,35 +64,40 @@ fn local(shards: &Shared<Shards>, own: &[usize], memory: &[Vec<i32>]) -> Shared<
     Shared::try_new(all.finish().unwrap()).unwrap()
 }
 
-/// Moves a tensor by the plan between two lists. Every destination shard gets its elements, and holes
-/// get zeros. Returns the bytes that were sent.
+/// Moves a tensor by the plan between two lists. Returns the bytes that were sent.
 fn moved(size: usize, lists: [&Shards; 2], sizes: &[i64]) -> usize {
     let [source, destination] = lists.map(|list| Shared::try_new(list.clone()).unwrap());
-    let plan = ReshardPlan::from_shards(source.clone(), destination.clone()).unwrap();
-    let plan = Shared::try_new(plan).unwrap();
+    let plan = ReshardPlan::from_shards(source, destination).unwrap();
+    moved_between(size, &TensorLayouts::Plan(Shared::try_new(plan).unwrap()), sizes)
+}
+
+/// Moves a tensor between layouts. Every destination shard gets its elements, and holes get zeros. Returns
+/// the bytes that were sent.
+fn moved_between(size: usize, layouts: &TensorLayouts, sizes: &[i64]) -> usize {
+    let (source, destination) = (layouts.source(), layouts.destination());
     let bytes = on_each(Counting::all(size), |comm| {
         let mine = |list: &Shards| -> Vec<usize> {
             (0..list.len()).filter(|&shard| rank_of(list, shard) == comm.rank()).collect()
         };
-        let (have, want) = (mine(&source), mine(&destination));
-        let (mut from, to) = (memory(&source, &have), memory(&destination, &want));
+        let (have, want) = (mine(source), mine(destination));
+        let (mut from, to) = (memory(source, &have), memory(destination, &want));
         for (&shard, data) in have.iter().zip(&mut from) {
-            let all = elements(&source, shard, sizes);
+            let all = elements(source, shard, sizes);
             data.iter_mut().zip(all).for_each(|(place, element)| *place = element as i32 + 1);
         }
-        let moves = TensorMoves::new(&comm, TensorLayouts::Plan(plan.clone()));
+        let moves = TensorMoves::new(&comm, layouts.clone());
         let tensor = BatchTensor {
             tag: Shared::try_new(Text::from("field")).unwrap(),
             moves: Shared::try_new(moves.unwrap()).unwrap(),
             dtype: Some(DataType { code: 0, bits: 32, lanes: 1 }),
             shards: TensorShards {
-                source: local(&source, &have, &from),
-                destination: local(&destination, &want, &to),
+                source: own_shards(source, &have, &from),
+                destination: own_shards(destination, &want, &to),
             },
         };
         unsafe { transfer::<Error>(&comm, &[tensor], Options::default()) }.unwrap();
         for (&shard, data) in want.iter().zip(&to) {
-            let expected = elements(&destination, shard, sizes);
+            let expected = elements(destination, shard, sizes);
             // Holes are zeros.
             let expected: Vec<i32> = expected.iter().map(|&element| element as i32 + 1).collect();
             assert_eq!(*data, expected, "shard {shard} of {destination:?}");
@@ -173,4 +183,44 @@ fn a_halo_of_blocks_of_one_rank_is_sent_once() {
     // of each rank have a row of these.
     let (source, destination) = (list(0), list(5));
     assert_eq!(moved(2, [&source, &destination], &sizes), 2 * 5 * 5 * 4);
+}
+
+/// Eight rows over two copies of two pieces: ranks 0 and 1 have two devices each, with a device of either copy.
+fn copied(size: i64, partial: Vec<PartialAxis>) -> ShardedTensorMetadata {
+    let places = ["rank:0/cuda:0", "rank:1/cuda:0", "rank:0/cuda:1", "rank:1/cuda:1"];
+    let places = places.map(|place| place.parse::<Placement>().unwrap());
+    let placements = Placements::new(places.into_iter()).unwrap();
+    let mesh = Mesh::with_placements(&[("dp", 2), ("tp", 2)], placements).unwrap();
+    let cuts = vec![MeshCut::new(0, "tp", RuleKind::Chunk).unwrap()];
+    let spec = MeshShardingSpec::new(mesh, MeshLayout { cuts, partial, ..MeshLayout::default() });
+    spec.unwrap().build_metadata(TensorShape::new(&[size]), TensorProperties::default()).unwrap()
+}
+
+/// The rows in reverse order of ranks.
+fn reversed(size: i64) -> ShardedTensorMetadata {
+    let halves = Boxes::of(1, &[(&[0], &[size / 2]), (&[size / 2], &[size / 2])]);
+    metadata(on_ranks(&halves, &[1, 0]), &[size])
+}
+
+#[test]
+fn a_rank_with_several_devices_receives_what_they_hold_once() {
+    let pair = TensorLayouts::Pair { source: reversed(8), destination: copied(8, Vec::new()) };
+    assert_eq!(moved_between(2, &pair, &[8]), 8 * 4);
+}
+
+#[test]
+fn layouts_that_do_not_fit_are_refused_where_a_rank_holds_copies() {
+    let partial = || vec![PartialAxis { axis: "dp".into(), reduction: Reduction::Sum }];
+    let refused = |source, destination| {
+        let comm = &local(2).unwrap()[0];
+        TensorMoves::new(comm, TensorLayouts::Pair { source, destination }).unwrap_err()
+    };
+    let shape = refused(reversed(10), copied(8, Vec::new()));
+    assert!(matches!(shape, Error::Model(ModelError::ShapeMismatch { .. })), "{shape}");
+    for (source, destination) in
+        [(copied(8, partial()), copied(8, Vec::new())), (reversed(8), copied(8, partial()))]
+    {
+        let sums = refused(source, destination);
+        assert!(matches!(sums, Error::Model(ModelError::Partial { .. })), "{sums}");
+    }
 }

@@ -72,6 +72,9 @@ fn one_element_more_that_stays_is_worth_all_names() {
     let source = ends(&[(&[0], &[3]), (&[3], &[2])], &[0, 1]);
     let destination = ends(&[(&[0], &[2]), (&[2], &[2]), (&[4], &[1])], &[1, 0, 1]);
     assert_eq!(relabelled(&source, &destination), (3, 2));
+    // Whichever of the two is looked at first.
+    let four: [(&[i64], &[i64]); 4] = [(&[0], &[1]), (&[1], &[2]), (&[3], &[1]), (&[4], &[1])];
+    assert_eq!(relabelled(&source, &ends(&four, &[0, 1, 0, 1])), (3, 2));
 }
 
 #[test]
