@@ -1,6 +1,7 @@
 //! Ranks that are told of different nodes would read different copies: they are refused, all of them.
 
 #![allow(
+    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::undocumented_unsafe_blocks,
     clippy::unwrap_used,
