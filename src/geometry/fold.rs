@@ -85,7 +85,7 @@ pub(crate) fn digits_of(lists: &[&ExtentList], by_tensor: bool) -> GeometryResul
 /// The period by which a dimension of lists is unfolded into the fewest boxes; 0 for none. The number of
 /// boxes is an estimate.
 fn period_of<'a>(lists: impl Iterator<Item = (&'a ExtentList, usize)>) -> GeometryResult<i64> {
-    let mut parts = DimParts::default();
+    let mut parts = PeriodChoice::default();
     for (list, dim) in lists {
         parts.add(list, dim)?;
     }
@@ -113,7 +113,7 @@ fn period_of<'a>(lists: impl Iterator<Item = (&'a ExtentList, usize)>) -> Geomet
 
 /// What extents have of a dimension.
 #[derive(Default)]
-struct DimParts {
+struct PeriodChoice {
     stretches: Vec<PeriodicPart>,
     /// Starts and ends of intervals, and how many intervals each stands for.
     intervals: Vec<(i64, i64, i128)>,
@@ -127,7 +127,7 @@ struct PeriodicPart {
     extents: i128,
 }
 
-impl DimParts {
+impl PeriodChoice {
     fn add(&mut self, list: &ExtentList, dim: usize) -> Memory<()> {
         let mut extents_of = crate::memory::try_filled(0u32, list.table().len())?;
         let apart = list.len() / INTERVALS_LOOKED_AT + 1;

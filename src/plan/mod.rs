@@ -14,6 +14,7 @@ mod first_held;
 #[cfg(test)]
 mod growth;
 mod holders;
+mod join;
 mod merge;
 mod nodes;
 mod once;

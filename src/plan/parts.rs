@@ -16,8 +16,8 @@
 use std::ops::Range;
 
 use super::holders::Holders;
+use super::join::{no_source, numel_of};
 use super::owners::Owners;
-use super::pieces::{no_source, numel_of};
 use super::space::CommonSpace;
 use crate::error::{Error, Result};
 use crate::geometry::bounds::{Bounds, Relation};

@@ -1,4 +1,4 @@
-//! The pieces of a plan, and finding them where sources do not overlap.
+//! The pieces of a plan, as flat arrays.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -11,16 +11,13 @@ use super::first_held::FirstHeld;
 use super::piece::{Piece, PieceRows, StepRows, Window};
 use super::space::CommonSpace;
 use crate::error::{Error, Result};
+use crate::geometry::BoxRow;
 use crate::geometry::bounds::Bounds;
-use crate::geometry::cells::unheld;
 use crate::geometry::fold::Digit;
 use crate::geometry::product::Meeting;
 use crate::geometry::region::checked_numel;
 use crate::geometry::unfold::BoxRows;
-use crate::geometry::{BoxList, BoxRow, n_log_n};
-use crate::memory::{self, Memory, TryVec, text};
-use crate::model::shards::Shards;
-use crate::plan::PlanError;
+use crate::memory::{self, Memory};
 
 /// Pieces as flat arrays: two numbers, and rows of a number for each dimension.
 #[derive(Debug, Clone, Default)]
@@ -77,6 +74,11 @@ impl Pieces {
 
     pub(super) fn ndim(&self) -> usize {
         self.ndim
+    }
+
+    /// Whether they are boxes of the shards' buffers.
+    pub(super) fn are_boxes(&self) -> bool {
+        self.strides.is_none()
     }
 
     pub(super) fn get(&self, index: usize) -> Option<Piece<'_>> {
@@ -217,7 +219,7 @@ impl Pieces {
 
     /// Adds what a destination box takes of a source box that it meets, where they are boxes of the
     /// tensor. Returns the number of elements.
-    fn push_common(
+    pub(super) fn push_common(
         &mut self, (source, source_box): (u32, BoxRow<'_>),
         (destination, destination_box): (u32, BoxRow<'_>),
     ) -> Result<i64> {
@@ -237,97 +239,6 @@ impl Pieces {
         self.sources.push(source);
         self.destinations.push(destination);
         Ok(elements)
-    }
-
-    /// Adds what a destination box takes of the source boxes that it meets, where they are boxes of the
-    /// tensor. Returns the number of elements.
-    fn push_boxes(
-        &mut self, (source, found): (&BoxList, &[u32]), destination: (u32, BoxRow<'_>),
-    ) -> Result<i64> {
-        let boxes = found.iter().filter_map(|&from| Some((from, source.get(from as usize)?)));
-        boxes.map(|from| self.push_common(from, destination)).sum()
-    }
-
-    /// The same where they are not, or where not all of it is `first` held by the destination box.
-    fn push_parts(
-        &mut self, rows: [BoxRows<'_>; 2], found: &[u32], (number, one): (u32, BoxRow<'_>),
-        first: Option<&FirstHeld>,
-    ) -> Result<i64> {
-        let asked = Bounds::new(one.offsets, one.sizes);
-        let (mut common, mut held) = (asked, 0);
-        for &from in found {
-            let Some(from_box) = rows[0].boxes.get(from as usize) else {
-                continue;
-            };
-            common.become_common(&asked, from_box);
-            held += common.volume();
-            self.push_first(rows, [from, number], &common, first)?;
-        }
-        Ok(held)
-    }
-
-    /// Adds all pieces from source shards that overlap nowhere to the `wanted` destination shards, and
-    /// of these only what is `first` held by them.
-    pub(super) fn join(
-        &mut self, space: &CommonSpace<'_>, destination: &Shards, wanted: Option<&[u32]>,
-        first: Option<&FirstHeld>,
-    ) -> Result<()> {
-        let [source, to] = space.rows();
-        let index = source.boxes.index()?;
-        let mut found = Vec::new();
-        let mut join_one = |number: u32| {
-            let Some(one) = to.boxes.get(number as usize).filter(|one| !one.is_empty()) else {
-                return Ok(());
-            };
-            index.find_box(one.offsets, one.sizes, &mut found)?;
-            let shard = to.extent_of(number);
-            let needed = numel_of(shard, one.sizes)?;
-            let held = if self.strides.is_none() && first.is_none() {
-                self.push_boxes((source.boxes, &found), (number, one))?
-            } else {
-                self.push_parts([source, to], &found, (number, one), first)?
-            };
-            if held == needed {
-                return Ok(());
-            }
-            let (found, wanted) = (std::mem::take(&mut found), ((shard, destination), one));
-            Err(no_source(space, source.boxes, found, wanted, true, None))
-        };
-        match wanted {
-            // A list has no more boxes than a u32 counts.
-            None => (0..to.boxes.len() as u32).try_for_each(join_one),
-            Some(wanted) => {
-                wanted.iter().flat_map(|&shard| to.of_extent(shard)).try_for_each(&mut join_one)
-            }
-        }?;
-        self.sort()
-    }
-
-    /// Adds those of all pieces from source shards that overlap nowhere that come from the `wanted` source
-    /// shards, in the order of all.
-    pub(super) fn join_from(&mut self, space: &CommonSpace<'_>, wanted: &[u32]) -> Result<()> {
-        let [source, to] = space.rows();
-        let index = to.boxes.index()?;
-        let (mut found, mut pairs) = (Vec::new(), Vec::new());
-        for from in wanted.iter().flat_map(|&shard| source.of_extent(shard)) {
-            let Some(one) = source.boxes.get(from as usize).filter(|one| !one.is_empty()) else {
-                continue;
-            };
-            index.find_box(one.offsets, one.sizes, &mut found)?;
-            pairs.try_extend(found.iter().map(|&number| (number, from)))?;
-        }
-        pairs.sort_unstable();
-        for (number, from) in pairs {
-            let boxes = source.boxes.get(from as usize).zip(to.boxes.get(number as usize));
-            if let (None, Some((from_box, one))) = (&self.strides, boxes) {
-                self.push_common((from, from_box), (number, one))?;
-                continue;
-            }
-            let common = Bounds::of(source.boxes, from as usize);
-            let common = common.common(&Bounds::of(to.boxes, number as usize));
-            self.push([source, to], [from, number], &common)?;
-        }
-        self.sort()
     }
 
     /// Puts pieces in their order: boxes of one shard come one after the other, and what they take of
@@ -368,38 +279,4 @@ impl Pieces {
 fn row_of(numbers: &[i64], ndim: usize, index: usize) -> Option<&[i64]> {
     let start = index.checked_mul(ndim)?;
     numbers.get(start..start.checked_add(ndim)?)
-}
-
-/// The number of elements of a destination shard, which must be one that 64 bits count.
-pub(super) fn numel_of(shard: u32, sizes: &[i64]) -> Result<i64> {
-    checked_numel(sizes).ok_or_else(|| {
-        Error::overflow(text!("the number of elements of destination shard {shard}"))
-    })
-}
-
-/// The refusal of a box of a destination shard that the sources found for it do not hold all of,
-/// `missing` for example.
-pub(super) fn no_source(
-    space: &CommonSpace<'_>, source: &BoxList, found: Vec<u32>,
-    ((shard, destination), wanted): ((u32, &Shards), BoxRow<'_>), disjoint: bool,
-    missing: Option<Bounds>,
-) -> Error {
-    // The largest of some: all may be more than there is memory for.
-    const ROOM: usize = 1 << 12;
-    const STEPS: u64 = 1 << 22;
-    let wanted = Bounds::new(wanted.offsets, wanted.sizes);
-    let mut steps = n_log_n(found.len()).saturating_mul(16).saturating_add(STEPS);
-    let unheld = match unheld(source, found, wanted, disjoint, ROOM, &mut steps) {
-        Ok((unheld, _)) => unheld,
-        Err(memory) => return memory.into(),
-    };
-    let unheld = (0..unheld.len()).map(|cell| unheld.bounds(cell));
-    let largest = unheld.chain(missing).max_by_key(Bounds::volume);
-    let placement = destination.placement_of(shard as usize);
-    match space.region(&largest.unwrap_or(wanted)) {
-        Ok(region) => {
-            Error::Plan(PlanError::NoSource { destination: shard as usize, placement, region })
-        }
-        Err(memory) => memory.into(),
-    }
 }
