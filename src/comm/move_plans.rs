@@ -60,8 +60,9 @@ impl MovePlans {
                         Self { incoming, outgoing: None, copied: None, choice: 0 }
                     }
                 };
-                // Plans that know other nodes would read other replicas.
-                let choice = if plan.knows_nodes() { plans.incoming.choice_hash() } else { 0 };
+                // Ranks that made their plans for other nodes would read other replicas.
+                let chooses = plan.source().has_overlap()?;
+                let choice = if chooses { plans.incoming.choice_hash() } else { 0 };
                 Ok(Self { choice, ..plans })
             }
         }

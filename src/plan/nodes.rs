@@ -23,10 +23,4 @@ impl ReshardPlan {
         let (nodes, routes) = (Some(nodes), Default::default());
         Ok(Self { source, destination, dtype, wanted, nodes, pieces, routes })
     }
-
-    /// Whether it was made for ranks of which it is known which are near each other. Such plans for the
-    /// same shards may read other sources.
-    pub(crate) fn knows_nodes(&self) -> bool {
-        self.nodes.is_some()
-    }
 }

@@ -95,8 +95,19 @@ fn gathered(comm: &Told, view: HostView) -> Result<()> {
 
 /// By a plan that each rank made for the nodes that it was told.
 fn moved_by_plan(comm: &Told, shard: HostView) -> Result<()> {
+    let plan = ReshardPlan::new(&copies_of_it(), &elsewhere())?.on_nodes(&comm.nodes)?;
+    moved_by(comm, shard, plan)
+}
+
+/// The same where a function told it.
+fn moved_by_plan_near(comm: &Told, shard: HostView) -> Result<()> {
+    let node_of = |rank| comm.nodes.get(rank as usize).copied();
+    let plan = ReshardPlan::new_near(&copies_of_it(), &elsewhere(), None, Some(&node_of))?;
+    moved_by(comm, shard, plan)
+}
+
+fn moved_by(comm: &Told, shard: HostView, plan: ReshardPlan) -> Result<()> {
     let (source, destination) = (copies_of_it(), elsewhere());
-    let plan = ReshardPlan::new(&source, &destination)?.on_nodes(&comm.nodes)?;
     let own = |metadata, is_mine: bool| {
         copies::own(comm, metadata, if is_mine { std::slice::from_ref(&shard) } else { &[] })
             .unwrap()
@@ -160,4 +171,5 @@ fn ranks_that_gather_copies_agree_about_nodes() {
 #[test]
 fn ranks_that_move_copies_by_plans_agree_about_nodes() {
     check(moved_by_plan);
+    check(moved_by_plan_near);
 }
