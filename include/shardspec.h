@@ -3801,7 +3801,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_globalize(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3823,7 +3823,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shards_of_
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_PLACEMENT, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: INVALID_ARGUMENT if `owner` is not valid UTF-8; INVALID_PLACEMENT, BUFFER_TOO_SMALL,
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -7255,8 +7256,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_new_custo
  * Ownership: the placement still owns `ctx`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: NOT_FOUND if the type of the placement is not `type_name`; INVALID_HANDLE,
- * NULL_ARGUMENT.
+ * Errors: NOT_FOUND if the type of the placement is not `type_name`; INVALID_ARGUMENT if
+ * `type_name` is not valid UTF-8; INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -7288,7 +7289,8 @@ typedef struct shardspec_metadata_builder shardspec_metadata_builder;
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: NDIM_MISMATCH if the tensor does not have `ndim` dimensions; INVALID_HANDLE if the
- * callback has returned; INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * callback has returned; INVALID_ARGUMENT if `placement` is not valid UTF-8; INVALID_PLACEMENT,
+ * NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -7432,8 +7434,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_custom(
  * Ownership: the spec still owns `ctx`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: WRONG_SPEC_TYPE if the type of the spec is not `type_name`; INVALID_HANDLE,
- * NULL_ARGUMENT.
+ * Errors: WRONG_SPEC_TYPE if the type of the spec is not `type_name`; INVALID_ARGUMENT if
+ * `type_name` is not valid UTF-8; INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */

@@ -1,6 +1,7 @@
 """The header as the package reads it is the header as a C compiler reads it."""
 
 import ctypes
+import json
 import re
 import subprocess
 
@@ -183,3 +184,13 @@ def test_each_function_ends_with_its_contract_line_by_line(root):
         anywhere = re.findall(rf"\b({'|'.join(CONTRACT)}): ", comment)
         assert anywhere == labels, f"{name}: each line of the contract begins a line"
         assert re.search(r"Since: ABI \d+\.\n\Z", comment), name
+
+
+def test_a_text_that_is_not_utf_8_is_among_the_errors_of_its_function(root):
+    sections = json.loads((root / "include/shardspec.json").read_text())["sections"]
+    named = [item for section in sections for item in section["items"] if item.get("errors") is not None]
+    of_texts = [item for item in named
+                if any((one["kind"], one["direction"]) == ("text", "in") for one in item["parameters"])]
+    assert len(of_texts) > 20
+    silent = [item["name"] for item in of_texts if "SHARDSPEC_INVALID_ARGUMENT" not in item["errors"]]
+    assert not silent, "the library answers INVALID_ARGUMENT to a text that is not valid UTF-8"

@@ -147,7 +147,8 @@ impl MetadataBuilder {
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: NDIM_MISMATCH if the tensor does not have `ndim` dimensions; INVALID_HANDLE if the
-/// callback has returned; INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// callback has returned; INVALID_ARGUMENT if `placement` is not valid UTF-8; INVALID_PLACEMENT,
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

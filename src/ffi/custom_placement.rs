@@ -159,8 +159,8 @@ pub unsafe extern "C-unwind" fn shardspec_placement_new_custom(
 /// Ownership: the placement still owns `ctx`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: NOT_FOUND if the type of the placement is not `type_name`; INVALID_HANDLE,
-/// NULL_ARGUMENT.
+/// Errors: NOT_FOUND if the type of the placement is not `type_name`; INVALID_ARGUMENT if
+/// `type_name` is not valid UTF-8; INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

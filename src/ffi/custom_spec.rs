@@ -305,8 +305,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_custom(
 /// Ownership: the spec still owns `ctx`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: WRONG_SPEC_TYPE if the type of the spec is not `type_name`; INVALID_HANDLE,
-/// NULL_ARGUMENT.
+/// Errors: WRONG_SPEC_TYPE if the type of the spec is not `type_name`; INVALID_ARGUMENT if
+/// `type_name` is not valid UTF-8; INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -188,7 +188,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_globalize(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -216,7 +216,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shards_of_rank(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_PLACEMENT, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: INVALID_ARGUMENT if `owner` is not valid UTF-8; INVALID_PLACEMENT, BUFFER_TOO_SMALL,
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
