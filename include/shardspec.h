@@ -4811,10 +4811,10 @@ struct shardspec_read {
 };
 
 /**
- * Writes reads for all bytes that move from source shard `source` to destination shard
- * `destination`. `shardspec_plan_shard_runs` describes the same bytes by runs. Use reads if the
- * source shard is in a file or on another machine. If needed bytes are near each other, one read
- * gets these bytes.
+ * Lists the reads that get all bytes that move from source shard `source` to destination shard
+ * `destination`. A read (`shardspec_read`) is a range of contiguous bytes of the source shard.
+ * `shardspec_plan_shard_runs` lists the same bytes as runs. One read can get several runs. Use
+ * reads if the source shard is in a file or on another machine.
  *
  * `reads` receives the reads, ordered by their offsets. `runs` receives the runs of all reads, in
  * the order of the reads. The `source_offset` of a run counts from the first byte of the run's
@@ -4846,10 +4846,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_reads(
     shardspec_error *err);
 
 /**
- * Writes reads for all bytes that move from `source_rank` to `destination_rank`.
- * `shardspec_plan_rank_runs` describes the same bytes by runs. Use reads if source shards are in
- * files or on other machines. If needed bytes of a source shard are near each other, one read gets
- * these bytes.
+ * Lists the reads that get all bytes that move from `source_rank` to `destination_rank`. A read
+ * (`shardspec_read`) is a range of contiguous bytes of a source shard. `shardspec_plan_rank_runs`
+ * lists the same bytes as runs. One read can get several runs. Use reads if source shards are in
+ * files or on other machines.
  *
  * `reads` receives the reads, ordered by source shard, then by their offsets. `runs` receives the
  * runs of all reads, in the order of the reads. The `source_offset` of a run counts from the first
@@ -4884,7 +4884,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_reads(
  * Pictures of layouts and plans.
  *
  * A picture shows the owners of a tensor's elements, the elements that change their owner between
- * two layouts, or the traffic of a plan. A picture is text for a terminal or an SVG document.
+ * two layouts, or the traffic of a plan. A picture is either text for a terminal, or an SVG
+ * document.
  *
  *   static char picture[SHARDSPEC_MAX_PICTURE_SIZE];    // 256 KiB: too much for some stacks
  *   if (shardspec_metadata_draw(metadata, NULL, picture, sizeof picture, NULL, &err) == 0)

@@ -1,7 +1,8 @@
 //! Pictures of layouts and plans.
 //!
 //! A picture shows the owners of a tensor's elements, the elements that change their owner between
-//! two layouts, or the traffic of a plan. A picture is text for a terminal or an SVG document.
+//! two layouts, or the traffic of a plan. A picture is either text for a terminal, or an SVG
+//! document.
 //!
 //!   static char picture[SHARDSPEC_MAX_PICTURE_SIZE];    // 256 KiB: too much for some stacks
 //!   if (shardspec_metadata_draw(metadata, NULL, picture, sizeof picture, NULL, &err) == 0)

@@ -100,10 +100,10 @@ pub(super) fn over_read_argument(given: f64, usual: f64) -> Outcome<f64> {
     Err(Error::invalid("options.over_read", problem).into())
 }
 
-/// Writes reads for all bytes that move from source shard `source` to destination shard
-/// `destination`. `shardspec_plan_shard_runs` describes the same bytes by runs. Use reads if the
-/// source shard is in a file or on another machine. If needed bytes are near each other, one read
-/// gets these bytes.
+/// Lists the reads that get all bytes that move from source shard `source` to destination shard
+/// `destination`. A read (`shardspec_read`) is a range of contiguous bytes of the source shard.
+/// `shardspec_plan_shard_runs` lists the same bytes as runs. One read can get several runs. Use
+/// reads if the source shard is in a file or on another machine.
 ///
 /// `reads` receives the reads, ordered by their offsets. `runs` receives the runs of all reads, in
 /// the order of the reads. The `source_offset` of a run counts from the first byte of the run's
@@ -145,10 +145,10 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_reads(
     })
 }
 
-/// Writes reads for all bytes that move from `source_rank` to `destination_rank`.
-/// `shardspec_plan_rank_runs` describes the same bytes by runs. Use reads if source shards are in
-/// files or on other machines. If needed bytes of a source shard are near each other, one read gets
-/// these bytes.
+/// Lists the reads that get all bytes that move from `source_rank` to `destination_rank`. A read
+/// (`shardspec_read`) is a range of contiguous bytes of a source shard. `shardspec_plan_rank_runs`
+/// lists the same bytes as runs. One read can get several runs. Use reads if source shards are in
+/// files or on other machines.
 ///
 /// `reads` receives the reads, ordered by source shard, then by their offsets. `runs` receives the
 /// runs of all reads, in the order of the reads. The `source_offset` of a run counts from the first

@@ -145,9 +145,10 @@ impl ReshardPlan {
         Self::new_near(source, &source.whole_at(placement)?, None, node_of)
     }
 
-    /// A hash of which source each piece is read from, equal in every process.
+    /// A hash of which source each piece is read from, and which pieces there are; equal in every
+    /// process.
     pub(crate) fn choice_hash(&self) -> u64 {
-        stable_hash(|hasher| self.pieces.sources.hash(hasher))
+        stable_hash(|hasher| self.pieces.reads().hash(hasher))
     }
 
     /// The plan from any shards to any others. Destination shards may overlap and need not cover

@@ -81,6 +81,11 @@ impl Pieces {
         self.strides.is_none()
     }
 
+    /// What is read of which sources, as flat arrays: sources, and where pieces start, and their sizes.
+    pub(super) fn reads(&self) -> (&[u32], [&[i64]; 2]) {
+        (&self.sources, [&self.offsets[0], &self.sizes])
+    }
+
     pub(super) fn get(&self, index: usize) -> Option<Piece<'_>> {
         let (source, destination) = (*self.sources.get(index)?, *self.destinations.get(index)?);
         let windows = (self.window(0, index)?, self.window(1, index)?);
