@@ -225,8 +225,12 @@ impl DimBlocks {
         for DimPart { count, starts: [local, number], steps: [local_step, step], .. } in
             map.common(&firsts)?
         {
-            if !self.divides(local) || count > 1 && !self.divides(local_step) {
+            if !self.divides(local) {
                 return Err(apart(number * self.block));
+            }
+            // The first one is in its place, and so the second one is not.
+            if count > 1 && !self.divides(local_step) {
+                return Err(apart((number + step) * self.block));
             }
             let (starts, steps) = ([number, local / self.block], [step, local_step / self.block]);
             let stretch = Stretch::new(starts, 1, count, steps);
@@ -240,17 +244,18 @@ impl DimBlocks {
 
     /// The indices of blocks, in a buffer of `length` places.
     fn indices_of(self, blocks: &DimMap, length: i64) -> GeometryResult<DimMap> {
-        let (block, rest) = (self.block, self.size % self.block);
+        let block = self.block;
         let mut stretches = try_with_capacity(blocks.stretches().len().saturating_add(1))?;
         for one in blocks.stretches() {
             let last = one.global_start() + (one.count() - 1) * one.global_step();
-            let is_short = rest > 0 && last + one.length() == self.count();
-            let count = if is_short { one.count() - 1 } else { one.count() };
+            // The last block of the dimension may be short.
+            let is_last = last + one.length() == self.count();
+            let count = if is_last { one.count() - 1 } else { one.count() };
             let length = one.length().saturating_mul(block);
             let starts = [one.global_start(), one.local_start()].map(|at| at.saturating_mul(block));
             let steps = [one.global_step(), one.local_step()].map(|by| by.saturating_mul(block));
             stretches.try_extend(Stretch::new(starts, length, count, steps))?;
-            if is_short {
+            if is_last {
                 let [start, local] = [0, 1].map(|side: usize| {
                     let (start, step) = if side == 0 {
                         (one.global_start(), one.global_step())
@@ -333,6 +338,41 @@ mod tests {
             _ => {}
         }
         DimMap::new(length, stretches).ok()
+    }
+
+    /// Blocks at steps that are multiples of the dimension's block, or mostly so.
+    fn one_stretch(blocks: DimBlocks, random: &mut Random) -> Option<DimMap> {
+        let mut multiple = |least: i64| {
+            let odd = i64::from(random.below(8) == 0);
+            blocks.block * random.range(least, least + 3) + odd
+        };
+        let (starts, length) = ([multiple(0), multiple(0)], multiple(1));
+        let steps = [length + multiple(0), length + multiple(0)];
+        let stretch = Stretch::new(starts, length, random.range(1, 4), steps)?;
+        let map = DimMap::new(starts[1] + 4 * steps[1], vec![stretch]).ok()?;
+        // The dimension, and the buffer, may end in the last block.
+        let end = map.end().min(blocks.size);
+        let inside = DimMap::interval(0, end).ok()?.common(&map).ok()?;
+        let stretches = inside.iter().filter_map(|part| {
+            Stretch::new([part.starts[0], part.starts[1]], part.length, part.count, part.steps)
+        });
+        DimMap::new(map.length() - random.range(0, 3), stretches.collect()).ok()
+    }
+
+    #[test]
+    fn blocks_of_one_stretch_are_those_that_all_elements_make() {
+        let mut random = Random::new(5);
+        let mut divided = [0; 2];
+        for _ in 0..4000 {
+            let blocks = DimBlocks { size: random.range(1, 60), block: random.range(2, 6) };
+            let Some(map) = one_stretch(blocks, &mut random) else { continue };
+            let places = blocks.of_map(&map).ok().map(|found| {
+                (0..found.length()).map(|place| found.global(place)).collect::<Vec<_>>()
+            });
+            assert_eq!(places, by_elements(blocks, &map), "{blocks:?} of {map:?}");
+            divided[usize::from(places.is_some())] += 1;
+        }
+        assert!(divided.iter().all(|&cases| cases > 200), "{divided:?}");
     }
 
     #[test]

@@ -155,4 +155,27 @@ mod tests {
         }
         assert!(answers.iter().all(|&count| count > 60), "{answers:?}");
     }
+
+    fn dims_of(Boxes { ndim, offsets, sizes }: Boxes) -> Vec<RankedDim> {
+        let list = BoxList::new_checked(ndim, sizes.len() / ndim, offsets, sizes).unwrap();
+        ranked_dims(&list, &list.not_empty().unwrap()).unwrap()
+    }
+
+    /// Each in a row and a column of its own: there are more cells than memory for them.
+    #[test]
+    fn boxes_with_many_cells_are_left_to_others() {
+        let mut boxes = Boxes::new(4);
+        (0..200).for_each(|at| boxes.push(&[at; 4], &[1; 4]));
+        assert_eq!(are_disjoint(&dims_of(boxes)).unwrap(), None);
+    }
+
+    /// Columns that are as high as the grid, whose rows are marked one by one.
+    #[test]
+    fn boxes_of_many_short_rows_are_left_to_others() {
+        let (rows, columns) = (64, 100);
+        let mut boxes = Boxes::new(2);
+        (0..rows).for_each(|row| boxes.push(&[row, 0], &[1, 1]));
+        (1..columns).for_each(|column| boxes.push(&[0, column], &[rows, 1]));
+        assert_eq!(are_disjoint(&dims_of(boxes)).unwrap(), None);
+    }
 }

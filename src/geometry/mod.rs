@@ -33,6 +33,8 @@ mod separate;
 mod start_ranks;
 pub(crate) mod steps;
 mod stretch;
+#[cfg(test)]
+mod tests;
 pub(crate) mod unfold;
 
 pub use box_list::{BoxList, BoxRow};
