@@ -38,11 +38,10 @@ impl BlockTrain {
         self.start + (self.count - 1) * self.step + self.length
     }
 
-    /// The place of a number in the blocks: which block it is in, and where. `None`: in none.
+    /// The place of a number between the first block's start and the last one's end: which block it is in,
+    /// and where. `None`: between two blocks.
     pub(super) fn find(&self, number: i64) -> Option<(i64, i64)> {
-        if number < self.start || number >= self.end() {
-            return None;
-        }
+        debug_assert!((self.start..self.end()).contains(&number));
         let distance = number - self.start;
         let (block, place) = if self.count == 1 {
             (0, distance)

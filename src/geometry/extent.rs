@@ -80,7 +80,6 @@ impl DimMaps {
             }
             *number = renumbered[old];
         }
-        drop(known);
         if used.iter().copied().eq(0..table.len()) {
             return Ok(Self { table, numbers });
         }

@@ -36,12 +36,13 @@ const INTERVALS_LOOKED_AT: usize = 1 << 12;
 const FEW_PERIODS: usize = 8;
 
 /// The digits of several lists of one tensor, by dimension and falling weight: for each list its own,
-/// equally many. `by_tensor` asks for digits of the tensor's dimensions even where the lists have the same
-/// ones flattened.
+/// equally many. `by_tensor` asks for digits of the tensor's dimensions: lists that have not the same ones
+/// flattened have no others in common.
 pub(crate) fn digits_of(lists: &[&ExtentList], by_tensor: bool) -> GeometryResult<Vec<Vec<Digit>>> {
+    debug_assert!(
+        by_tensor || lists.windows(2).all(|pair| pair[0].flattening() == pair[1].flattening())
+    );
     let flattened = lists.iter().find_map(|list| list.flattening());
-    let by_tensor =
-        by_tensor || lists.windows(2).any(|pair| pair[0].flattening() != pair[1].flattening());
     let sizes = flattened.filter(|_| by_tensor).map(Flattening::sizes);
     let ndim = sizes.map_or_else(|| lists.first().map_or(0, |list| list.ndim()), <[_]>::len);
     let mut weights: Vec<[i64; 2]> = try_with_capacity(ndim)?;
@@ -69,8 +70,7 @@ pub(crate) fn digits_of(lists: &[&ExtentList], by_tensor: bool) -> GeometryResul
                 Some(flat) => flat.dims_of(dim),
             };
             for inner in dims.clone() {
-                let behind =
-                    sizes.map_or(&[][..], |sizes| &sizes[inner + 1..dims.end.max(inner + 1)]);
+                let behind = sizes.map_or(&[][..], |sizes| &sizes[inner + 1..dims.end]);
                 let factor: i64 = behind.iter().map(|size| (*size).max(1)).product();
                 let own = weights[inner].iter().filter(|weight| **weight > 0);
                 digits
@@ -263,9 +263,6 @@ impl Slices {
     fn push_interval(
         &mut self, digits: &[Digit], starts: [i64; 2], size: i64,
     ) -> GeometryResult<()> {
-        if size <= 0 {
-            return Ok(());
-        }
         let mut steps = [0; MAX_NDIM];
         steps.iter_mut().zip(digits).for_each(|(step, digit)| *step = digit.weight);
         let (mut lows, mut highs) = ([0; MAX_NDIM], [0; MAX_NDIM]);

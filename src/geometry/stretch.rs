@@ -121,7 +121,8 @@ impl Stretch {
         BlockTrain { start, length: self.length, count: self.count, step }
     }
 
-    /// From one side to the other: where an index, counted on `side`, is on the other one.
+    /// From one side to the other: where an index, counted on `side` and from the first block's start up to
+    /// the last one's end, is on the other one. `None`: between two blocks.
     pub(super) fn across(&self, side: MapSide, index: i64) -> Option<i64> {
         let (block, place) = self.blocks(side).find(index)?;
         let other = self.blocks(side.other());
