@@ -197,16 +197,91 @@ fn stretches_up_to_the_largest_index_are_counted_and_joined_without_overflow() {
     assert_eq!(listed(&map), [0, far, 1, far + 1]);
 }
 
+/// Stretches lie inside of each other's reach, and some have no room between their blocks on one side.
 #[test]
-fn stretches_that_take_too_long_to_be_compared_are_refused_at_once() {
-    // Blocks that drift towards each other by one index a turn.
+fn a_place_between_blocks_has_no_index_and_an_index_between_blocks_has_no_place() {
+    let stretches = [
+        Stretch::new([100, 0], 1, 3, [2, 20]).unwrap(),
+        Stretch::new([0, 5], 1, 5, [3, 1]).unwrap(),
+        Stretch::new([150, 60], 1, 2, [100, 2]).unwrap(),
+        Stretch::new([200, 42], 2, 3, [2, 5]).unwrap(),
+    ];
+    let map = DimMap::new(63, stretches.to_vec()).unwrap();
+    let (mut indices, mut places) = (BTreeMap::new(), BTreeMap::new());
+    for stretch in stretches {
+        for (block, at) in (0..stretch.count()).flat_map(|block| [(block, 0), (block, 1)]) {
+            if at < stretch.length() {
+                let index = stretch.global_start() + block * stretch.global_step() + at;
+                let place = stretch.local_start() + block * stretch.local_step() + at;
+                indices.insert(place, index);
+                places.insert(index, place);
+            }
+        }
+    }
+    for at in -1..260 {
+        assert_eq!(map.global(at), indices.get(&at).copied(), "place {at}");
+        assert_eq!(map.local(at), places.get(&at).copied(), "index {at}");
+    }
+}
+
+#[test]
+fn an_interval_and_blocks_meet_in_whole_blocks_and_in_one_at_either_end_that_is_cut() {
+    let blocks = DimMap::new(20, vec![Stretch::new([0, 0], 2, 10, [6, 2]).unwrap()]).unwrap();
+    for (start, end, expected) in [
+        (6, 20, vec![(2, 3)]),
+        (4, 24, vec![(2, 3)]),
+        (7, 20, vec![(1, 1), (2, 2)]),
+        (6, 19, vec![(1, 1), (2, 2)]),
+        (7, 19, vec![(1, 1), (1, 1), (2, 1)]),
+        (0, 60, vec![(2, 10)]),
+        (8, 12, vec![]),
+    ] {
+        let interval = DimMap::interval(start, end - start).unwrap();
+        for (one, other) in [(&interval, &blocks), (&blocks, &interval)] {
+            let parts = one.common(other).unwrap();
+            let mut found: Vec<_> = parts.iter().map(|part| (part.length, part.count)).collect();
+            found.sort_unstable();
+            assert_eq!(found, expected, "{start}..{end}");
+        }
+    }
+}
+
+#[test]
+fn stretches_that_go_on_are_one() {
+    let of = |length, stretches: &[(i64, i64, i64)]| {
+        let interval =
+            |&(global, local, length): &_| Stretch::interval(global, local, length).unwrap();
+        DimMap::new(length, stretches.iter().map(interval).collect()).unwrap()
+    };
+    let periodic = of(4, &[(0, 0, 1), (3, 1, 1), (6, 2, 1), (9, 3, 1)]);
+    assert_eq!(periodic.stretches(), [Stretch::new([0, 0], 1, 4, [3, 1]).unwrap()]);
+    // First neighbours become blocks, then the blocks become one stretch.
+    let halves = of(4, &[(0, 0, 1), (1, 1, 1), (6, 2, 1), (7, 3, 1)]);
+    assert_eq!(halves.stretches(), [Stretch::new([0, 0], 2, 2, [6, 2]).unwrap()]);
+    let both = [DimMap::interval(2, 3).unwrap(), DimMap::interval(5, 4).unwrap()];
+    assert_eq!(DimMap::joined(&both).unwrap().as_interval(), Some(2..9));
+}
+
+#[test]
+fn a_buffer_of_negative_length_is_refused() {
+    assert_eq!(DimMap::new(-1, Vec::new()), Err(GeometryError::Overflow));
+    assert!(DimMap::padded(0, 0, -1).is_err());
+    assert!(DimMap::interval(0, -1).is_err());
+}
+
+#[test]
+fn stretches_that_drift_towards_each_other_are_refused_at_once() {
+    // By one index a turn.
     let (length, count) = (1i64 << 30, 600_000_000);
     let stretch = |start, local, step| Stretch::new([start, local], length, count, [step, length]);
     let one = stretch(0, 0, 1 << 32).unwrap();
     let other = stretch(length, length * count, (1 << 32) + 1).unwrap();
     let map = DimMap::new(i64::MAX, vec![one, other]);
     assert_eq!(map, Err(GeometryError::TooManyBlocks));
-    // Each lies across each other one.
+}
+
+#[test]
+fn many_stretches_that_each_lie_across_each_other_one_are_refused() {
     let row = |row| Stretch::new([row, 2 * row], 1, 2, [10_000, 10_000]).unwrap();
     let rows: Vec<Stretch> = (0..4000).map(row).collect();
     assert_eq!(DimMap::new(20_000, rows), Err(GeometryError::TooManyBlocks));

@@ -259,6 +259,15 @@ fn no_shards_leave_the_whole_of_any_tensor_as_a_gap() {
     }
 }
 
+#[test]
+fn a_tensor_without_elements_has_no_gaps_where_shards_overlap_behind_its_end() {
+    let twice = Boxes::of(2, &[(&[0, 0], &[2, 5]), (&[1, 0], &[2, 5])]).shards();
+    for sizes in [[0, 5], [3, 0], [0, 0]] {
+        let found = validate::gaps(&twice, &sizes, 10).unwrap();
+        assert_eq!((found.boxes, found.more), (vec![], false), "{sizes:?}");
+    }
+}
+
 /// An empty tensor has no gaps, and a tensor without dimensions has one element.
 #[test]
 fn tensors_of_no_elements_and_of_no_dimensions_are_handled() {
