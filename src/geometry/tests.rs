@@ -38,7 +38,7 @@ fn elements_of_boxes_are_counted_and_one_that_reaches_past_the_tensor_is_seen() 
         for _ in 0..random.below(6) {
             let offsets: Vec<i64> = sizes.iter().map(|&size| random.range(0, size + 1)).collect();
             let mut length = |(at, size): (&i64, &i64)| {
-                let past = i64::from(random.below(12) == 0);
+                let past = i64::from(random.below(3) == 0);
                 random.range(0, size - at + 1) + past
             };
             let lengths: Vec<i64> = offsets.iter().zip(&sizes).map(&mut length).collect();
@@ -53,7 +53,7 @@ fn elements_of_boxes_are_counted_and_one_that_reaches_past_the_tensor_is_seen() 
         assert_eq!(list_of(ndim, &boxes).elements_inside(&sizes), expected, "{boxes:?} {sizes:?}");
         answers[usize::from(expected.is_some())] += 1;
     }
-    assert!(answers.iter().all(|&count| count > 10), "{answers:?}");
+    assert!(answers.iter().all(|&count| count > 4), "{answers:?}");
 }
 
 #[test]
