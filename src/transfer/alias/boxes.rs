@@ -16,6 +16,9 @@ use crate::model::shards::Shards;
 use crate::model::validate::check_non_overlapping;
 use crate::model::{Error, Placement, Result};
 
+#[cfg(test)]
+mod tests;
+
 /// Digits of a place: single units are the last one, and one dimension separates sources.
 const MAX_DIGITS: usize = MAX_NDIM - 1;
 /// Most boxes that one view may become.
@@ -194,17 +197,13 @@ struct Part {
 }
 
 impl Part {
-    /// Those that are `offset` behind this, in steps of their own.
+    /// Those that are `offset` behind this, in steps of their own, of which each is longer than the
+    /// next.
     fn with(&self, offset: i128, run: i128, outer: Option<Step>, inner: &[Step]) -> Option<Self> {
         let mut part = Self { low: self.low + offset, run, len: 0, ..*self };
         for step in outer.iter().chain(inner).filter(|step| step.count > 0) {
-            match part.len.checked_sub(1).map(|last| &mut part.steps[last]) {
-                Some(last) if last.stride == step.stride => last.count += step.count,
-                _ => {
-                    *part.steps.get_mut(part.len)? = *step;
-                    part.len += 1;
-                }
-            }
+            *part.steps.get_mut(part.len)? = *step;
+            part.len += 1;
         }
         Some(part)
     }

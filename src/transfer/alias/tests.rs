@@ -5,27 +5,27 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::DataType;
 
-const PACKED: DataType = DataType { code: 0, bits: 4, lanes: 1 };
+pub(super) const PACKED: DataType = DataType { code: 0, bits: 4, lanes: 1 };
 
-fn bytes(count: u16) -> DataType {
+pub(super) fn bytes(count: u16) -> DataType {
     DataType { code: 1, bits: 8, lanes: count }
 }
 
 /// A view whose memory is never accessed; strides are in elements.
-fn view(place: i64, dtype: DataType, shape: &[i64], strides: &[i64]) -> HostView {
+pub(super) fn view(place: i64, dtype: DataType, shape: &[i64], strides: &[i64]) -> HostView {
     let first = std::ptr::without_provenance_mut((1 << 40) + place as usize);
     HostView::new("view", first, dtype, shape, Some(strides)).unwrap()
 }
 
 /// Such a view of records: strides and the place are in bytes.
-fn records(place: i64, width: u16, shape: &[i64], strides: &[i64]) -> HostView {
+pub(super) fn records(place: i64, width: u16, shape: &[i64], strides: &[i64]) -> HostView {
     let shape: Vec<i64> = shape.iter().copied().chain([i64::from(width)]).collect();
     let strides: Vec<i64> = strides.iter().copied().chain([1]).collect();
     view(place, bytes(1), &shape, &strides)
 }
 
 /// How often a view has each unit.
-fn units(view: &HostView) -> HashMap<i128, u32> {
+pub(super) fn units(view: &HostView) -> HashMap<i128, u32> {
     let mut places = vec![view.by_ref().place()];
     for (&size, &stride) in view.shape().iter().zip(view.strides()) {
         let turns = |place| (0..size).map(move |at| place + i128::from(at * stride));
@@ -40,21 +40,21 @@ fn units(view: &HostView) -> HashMap<i128, u32> {
     units
 }
 
-fn overlaps_itself(view: &HostView) -> bool {
+pub(super) fn overlaps_itself(view: &HostView) -> bool {
     units(view).values().any(|&count| count > 1)
 }
 
-fn share_units(a: &HostView, b: &HostView) -> bool {
+pub(super) fn share_units(a: &HostView, b: &HostView) -> bool {
     let other = units(b);
     units(a).keys().any(|unit| other.contains_key(unit))
 }
 
 /// What the check says of some destinations and sources.
-fn check(destinations: &[HostView], sources: &[HostView]) -> Result<()> {
+pub(super) fn check(destinations: &[HostView], sources: &[HostView]) -> Result<()> {
     check_aliases(Side::Row(0, destinations), Side::Row(0, sources))
 }
 
-fn forms(views: &[HostView]) -> Forms {
+pub(super) fn forms(views: &[HostView]) -> Forms {
     let mut forms = Forms::with_capacity(views.len()).unwrap();
     views.iter().for_each(|view| forms.push(Raw::of(view.by_ref()), Keep::Once).unwrap());
     forms
@@ -70,6 +70,13 @@ fn assert_right(destinations: &[HostView], sources: &[HostView]) {
     });
     match &said {
         Ok(()) => assert!(!twice && !both, "missed: {destinations:?}, {sources:?}"),
+        refused => assert_named(refused, destinations, sources),
+    }
+}
+
+/// Whether these were refused, and the views that are named do share a unit.
+pub(super) fn assert_named(refused: &Result<()>, destinations: &[HostView], sources: &[HostView]) {
+    match refused {
         Err(Error::Transfer(TransferError::Aliased { what, first: Some(first), second: None })) => {
             assert!(overlaps_itself(&destinations[*first]), "{what}: {destinations:?}");
         }
