@@ -84,7 +84,7 @@ fn any_group() -> impl Strategy<Value = Vec<HostView>> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        rng_seed: RngSeed::Fixed(1), ..ProptestConfig::with_cases(100)
+        rng_seed: RngSeed::Fixed(1), ..ProptestConfig::with_cases(48)
     })]
 
     #[test]
@@ -108,7 +108,7 @@ proptest! {
             }
         }
         prop_assert_eq!(check(&destinations, &sources), Ok(()), "{:?}, {:?}", destinations, sources);
-        for (is_source, tensor) in left_out.into_iter().take(3) {
+        for (is_source, tensor) in left_out.into_iter().take(2) {
             let side = if is_source { &mut sources } else { &mut destinations };
             side.push(tensor);
             assert_named(&check(&destinations, &sources), &destinations, &sources);
