@@ -46,6 +46,8 @@ pub use region::{Region, checked_numel};
 pub use rtree::Index;
 pub use stretch::Stretch;
 
+use std::ops::Range;
+
 use crate::memory::OutOfMemory;
 
 /// The most dimensions that a tensor may have.
@@ -55,6 +57,17 @@ pub const MAX_NDIM: usize = 32;
 pub(crate) fn n_log_n(count: usize) -> u64 {
     let log = usize::BITS.saturating_sub(count.leading_zeros());
     (count as u64).saturating_mul(u64::from(log))
+}
+
+/// The places of entry `number` in a list, where `ends` has the end of each entry's places.
+#[allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "the caller's entry has an end, and so has the one before"
+)]
+pub(crate) fn range_of(ends: &[usize], number: usize) -> Range<usize> {
+    let start = if number == 0 { 0 } else { ends[number - 1] };
+    start..ends[number]
 }
 
 /// The errors of geometry.

@@ -15,7 +15,7 @@ use std::ops::Range;
 use super::box_list::BoxList;
 use super::extent::{DimExtent, ExtentList};
 use super::fold::{Digit, Slices};
-use super::{GeometryResult, MAX_NDIM};
+use super::{GeometryResult, range_of};
 use crate::memory::{self, Memory, OutOfMemory, TryVec};
 use crate::sync::seed::Map;
 
@@ -171,7 +171,7 @@ impl DimMeetings {
         let mut found = Vec::new();
         for part in 0..destination.ends.len() {
             let first = meetings.all.len();
-            for slice in range(&destination.ends, part) {
+            for slice in range_of(&destination.ends, part) {
                 let Some(one) = asked.get(slice) else { continue };
                 index.find_box(one.offsets, one.sizes, &mut found)?;
                 for &other in &found {
@@ -202,23 +202,18 @@ impl DimMeetings {
     /// The groups of a part of the destination: each has the meetings with one part of the source, by
     /// rising number of that part.
     pub(crate) fn groups_of(&self, part: u32) -> Range<usize> {
-        range(&self.part_ends, part as usize)
+        range_of(&self.part_ends, part as usize)
     }
 
     /// The runs of a group: each has the meetings of one slice of the destination.
     pub(crate) fn runs_of(&self, group: usize) -> Range<usize> {
-        range(&self.group_ends, group)
+        range_of(&self.group_ends, group)
     }
 
     /// The meetings of a run, by rising number of the source's slice.
     pub(crate) fn run(&self, run: usize) -> &[Meeting] {
-        &self.all[range(&self.run_ends, run)]
+        &self.all[range_of(&self.run_ends, run)]
     }
-}
-
-fn range(ends: &[usize], number: usize) -> Range<usize> {
-    let start = if number == 0 { 0 } else { ends[number - 1] };
-    start..ends[number]
 }
 
 impl Meeting {
@@ -267,7 +262,6 @@ impl Meeting {
 /// The next combination of one of `count(dim)` for each dimension, the last dimension first; `false`
 /// behind the last one, where `turn` is the first one again.
 pub(crate) fn next_of_product(turn: &mut [usize], count: impl Fn(usize) -> usize) -> bool {
-    debug_assert!(turn.len() <= MAX_NDIM);
     for dim in (0..turn.len()).rev() {
         turn[dim] += 1;
         if turn[dim] < count(dim) {

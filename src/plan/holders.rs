@@ -21,7 +21,7 @@ use std::ops::Range;
 
 use super::owners::{HolderScope, Owners};
 use crate::error::Result;
-use crate::geometry::{BoxList, overlap, steps};
+use crate::geometry::{BoxList, overlap, range_of, steps};
 use crate::memory::{self, Memory, TryVec};
 
 /// Holders of parts, by a number that parts have.
@@ -73,7 +73,7 @@ impl Holders {
 
     /// The places of a part's boxes in the lists; `None` where the number is that of a box.
     fn boxes_of(&self, number: u32) -> Option<Range<usize>> {
-        (!self.copies.apart).then(|| range_of(&self.ends, number))
+        (!self.copies.apart).then(|| range_of(&self.ends, number as usize))
     }
 
     /// The boxes of a part, by their places among its boxes.
@@ -166,12 +166,6 @@ impl Holders {
         all.dedup();
         Ok(all.len().min(limit))
     }
-}
-
-fn range_of(ends: &[usize], number: u32) -> Range<usize> {
-    let number = number as usize;
-    let start = if number == 0 { 0 } else { ends[number - 1] };
-    start..ends[number]
 }
 
 /// How much something is read, and its number: the first of those that are read least is the largest.
@@ -302,7 +296,7 @@ impl Copies {
         let mut sorted: Vec<(u32, u32)> = Vec::new();
         for number in 0..ends.len() as u32 {
             sorted.clear();
-            let members = members[range_of(ends, number)].iter();
+            let members = members[range_of(ends, number as usize)].iter();
             sorted.try_extend(members.map(|&shard| (owners.of_source(shard), shard)))?;
             sorted.sort_unstable();
             let start = lists.len();
@@ -323,8 +317,9 @@ impl Copies {
     fn find_sharers(
         &mut self, owners: &Owners<'_>, lists: &[(u32, u32)], list_ends: &[usize],
     ) -> Memory<()> {
-        let owners_of =
-            |&number: &u32| lists[range_of(list_ends, number)].iter().map(|&(_, owner)| owner);
+        let owners_of = |&number: &u32| {
+            lists[range_of(list_ends, number as usize)].iter().map(|&(_, owner)| owner)
+        };
         let mut order: Vec<u32> = memory::try_collect(0..list_ends.len() as u32)?;
         order.sort_unstable_by(|a, b| owners_of(a).cmp(owners_of(b)).then(a.cmp(b)));
         self.sharers_of = memory::try_filled(0, order.len())?;
@@ -338,11 +333,11 @@ impl Copies {
     }
 
     fn buckets_of(&self, number: u32) -> &[Bucket] {
-        &self.buckets[range_of(&self.bucket_ends, number)]
+        &self.buckets[range_of(&self.bucket_ends, number as usize)]
     }
 
     fn bucket(&self, number: u32, owner: u32) -> Option<usize> {
-        let range = range_of(&self.bucket_ends, number);
+        let range = range_of(&self.bucket_ends, number as usize);
         let found = self.buckets[range.clone()].binary_search_by_key(&owner, |bucket| bucket.owner);
         found.ok().map(|place| range.start + place)
     }
