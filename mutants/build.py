@@ -63,7 +63,7 @@ def copy_sources() -> list[str]:
     changed = [path for module in MODULES for path in sorted((ROOT / "src" / module).rglob("*.rs"))]
     changed = [path for path in changed if path.name not in TESTS]
     library = ROOT / "src/lib.rs"
-    for folder in ("src", "tests", "abi", "include", "models"):
+    for folder in ("src", "tests", "abi", "include", "models", "docs"):
         for path in (ROOT / folder).rglob("*"):
             if path.is_file() and path not in (*changed, library):
                 copy_if_changed(path, fewer_cases(path) if path.suffix == ".rs" else None)
