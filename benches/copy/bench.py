@@ -19,7 +19,7 @@ sys.path[:0] = [str(ROOT / "python"), str(ROOT / "python/tests")]
 
 import binding  # noqa: E402
 from cases import LARGE, SMALL  # noqa: E402
-from contenders import Buffers, Ours, limits, seconds, with_numpy, with_torch  # noqa: E402
+from contenders import Buffers, Ours, by_hand, limits, seconds, with_numpy, with_torch  # noqa: E402
 from shardspec._library import lib  # noqa: E402
 
 try:
@@ -45,7 +45,7 @@ ALLOCATED_BAR = 2.5
 # The least ratio of a digest to reading the same bytes, for runs of so many bytes and more.
 DIGEST_BARS = [(4096, 0.50), (32, 0.20), (1, 0.08)]
 COLUMNS = (f"{'case':24} {'direction':9} {'run':>8} {'threads':>7} {'ours':>7} {'limit':>7} "
-           f"{'numpy':>7} {'torch':>7}   {'/limit':>6} {'/numpy':>6} {'/torch':>6}")
+           f"{'C':>7} {'numpy':>7} {'torch':>7}   {'/limit':>6} {'/C':>6} {'/numpy':>6} {'/torch':>6}")
 
 
 class Run(ctypes.Structure):
@@ -58,6 +58,8 @@ def load_limit():
     limit.limit_copy.argtypes = [pointer, pointer, size, ctypes.c_int, size]
     limit.limit_copy.restype = None
     limit.limit_way.argtypes, limit.limit_way.restype = [size], ctypes.c_char_p
+    limit.best_does.argtypes = [size, ctypes.c_char_p, ctypes.c_char_p]
+    limit.best_copy.argtypes, limit.best_copy.restype = [pointer, pointer, ctypes.c_int, size], None
     limit.limit_read.argtypes, limit.limit_read.restype = [pointer, size, ctypes.c_int], ctypes.c_uint64
     for name, arguments in {"runs": [pointer, size, size],
                             "scatter": [pointer, pointer, pointer, pointer, size, size],
@@ -90,13 +92,13 @@ def result(case, direction, threads, times):
     rate = lambda time: None if time is None else case.moved_bytes / time / 1e9
     return {"case": case.name, "direction": direction, "element_bytes": case.element_bytes,
             "run_bytes": case.run_bytes(), "threads": threads,
-            **{f"{who}_gbps": rate(best(times, who)) for who in ("ours", "limit", "numpy", "torch")}}
+            **{f"{who}_gbps": rate(best(times, who)) for who in ("ours", "limit", "c", "numpy", "torch")}}
 
 
 def large(library, limit, case, direction, threads, buffers):
     ours = Ours(library, buffers)
     ways = {"ours": ours.call(direction, threads), **limits(limit, buffers, direction, threads),
-            **with_numpy(buffers, direction)}
+            **by_hand(limit, buffers, direction, threads), **with_numpy(buffers, direction)}
     if torch:
         ways.update(with_torch(torch, buffers, direction, threads))
     if direction not in ("allocate", "digest"):
@@ -154,8 +156,8 @@ def shown(value, digits):
 
 
 def table_line(row):
-    rates = " ".join(f"{shown(row[who + '_gbps'], 2):>7}" for who in ("ours", "limit", "numpy", "torch"))
-    ratios = " ".join(f"{shown(ratio(row, who), 2):>6}" for who in ("limit", "numpy", "torch"))
+    rates = " ".join(f"{shown(row[who + '_gbps'], 2):>7}" for who in ("ours", "limit", "c", "numpy", "torch"))
+    ratios = " ".join(f"{shown(ratio(row, who), 2):>6}" for who in ("limit", "c", "numpy", "torch"))
     return (f"{row['case']:24} {row['direction']:9} {row['run_bytes']:>8} {row['threads']:>7} "
             f"{rates}   {ratios}")
 
@@ -177,7 +179,8 @@ def missed(row, case):
     if case.order == "F":
         least = TRANSPOSED_BAR
     if row["direction"] != "allocate" and ratio(row, "limit") < least:
-        yield f"{ratio(row, 'limit'):.2f} of the limit, the bar is {least:.2f}"
+        by_hand = f"; C for this case {row['c_gbps'] / row['limit_gbps']:.2f}" if row["c_gbps"] else ""
+        yield f"{ratio(row, 'limit'):.2f} of the limit, the bar is {least:.2f}{by_hand}"
     for who in ("numpy", "torch"):
         least = ALLOCATED_BAR if (row["direction"], who) == ("allocate", "torch") else 1.0
         if (ratio(row, who) or least) < least:

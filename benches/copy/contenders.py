@@ -149,6 +149,22 @@ def limits(limit, buffers, direction, threads):
     return {name: ways[name] for name in sorted(times, key=times.get)[:KEPT]}
 
 
+def by_hand(limit, buffers, direction, threads):
+    """What C programs reach that can do only this case (best.c): the best ways of each. None for most cases."""
+    does = (limit.best_does(at, buffers.case.name.encode(), direction.encode()) for at in itertools.count())
+    to, source = buffers.shard_bytes.ctypes.data, buffers.full_bytes.ctypes.data
+    if direction == "gather":
+        to, source = source, to
+    times = {}
+    for at, known in enumerate(itertools.takewhile(lambda known: known >= 0, does)):
+        if known:
+            way = lambda at=at: limit.best_copy(to, source, threads, at)
+            buffers.erase(direction)
+            times[way] = min(seconds(way) for _ in range(TRIED))
+            assert buffers.copied(), f"{buffers.case.name}, {direction}: way {at} of best.c is wrong"
+    return {f"c {number}": way for number, way in enumerate(sorted(times, key=times.get)[:KEPT])}
+
+
 def names(limit):
     """The names of all ways of copying; "" for those that this processor can't do."""
     named = (limit.limit_way(at) for at in itertools.count())

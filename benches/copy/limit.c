@@ -1,13 +1,11 @@
 /* What copies are measured against: the same bytes copied once, in every way that is known to be the
  * fastest on some processor, on the same number of threads; and, for small ones, nothing but the
  * memcpy of each run. */
-#define _GNU_SOURCE
-#include <pthread.h>
-#include <sched.h>
 #include <stddef.h>
 #include <string.h>
 #include <time.h>
 
+#include "parallel.h"
 #include "shardspec.h"
 
 /* Copies `bytes`, and prefetches `ahead` bytes before they are read. `to` is aligned to 64 bytes. */
@@ -126,13 +124,12 @@ typedef struct part {
   uint64_t sum;
 } part;
 
-static void *copy_part(void *argument) {
+static void copy_part(void *argument) {
   const part *p = argument;
   p->way->copy(p->to, p->from, p->bytes, p->way->ahead);
-  return NULL;
 }
 
-static void *read_part(void *argument) {
+static void read_part(void *argument) {
   part *p = argument;
   uint64_t sums[8] = {0}, words[8];
   for (size_t at = 0; at + sizeof words <= p->bytes; at += sizeof words) {
@@ -140,25 +137,11 @@ static void *read_part(void *argument) {
     for (int i = 0; i < 8; i++) sums[i] += words[i];
   }
   for (int i = 0; i < 8; i++) p->sum += sums[i];
-  return NULL;
-}
-
-/* Puts a new thread on another processor than this one's, where Linux may leave it waiting for
- * milliseconds: then two threads would be no faster than one. */
-static void elsewhere(pthread_t thread) {
-  cpu_set_t all, others;
-  if (sched_getaffinity(0, sizeof all, &all)) return;
-  others = all;
-  CPU_CLR(sched_getcpu(), &others);
-  if (CPU_COUNT(&others) == 0) return;
-  pthread_setaffinity_np(thread, sizeof others, &others);
-  pthread_setaffinity_np(thread, sizeof all, &all);
 }
 
 /* Divides the bytes among at most 64 threads, the caller's included. Returns the sum of all parts. */
-static uint64_t divided(void *work(void *), const way *way, char *to, const char *from, size_t bytes,
+static uint64_t divided(work_function *work, const way *way, char *to, const char *from, size_t bytes,
                         int threads) {
-  pthread_t ids[64];
   part parts[64];
   uint64_t sum = 0;
   size_t share = (bytes / (size_t)threads + 63) / 64 * 64;
@@ -166,12 +149,8 @@ static uint64_t divided(void *work(void *), const way *way, char *to, const char
     size_t start = share * (size_t)t < bytes ? share * (size_t)t : bytes;
     size_t length = share < bytes - start ? share : bytes - start;
     parts[t] = (part){way, to ? to + start : NULL, from + start, length, 0};
-    if (t == 0) continue;
-    pthread_create(&ids[t], NULL, work, &parts[t]);
-    elsewhere(ids[t]);
   }
-  work(&parts[0]);
-  for (int t = 1; t < threads; t++) pthread_join(ids[t], NULL);
+  parallel(work, parts, sizeof *parts, threads);
   for (int t = 0; t < threads; t++) sum += parts[t].sum;
   return sum;
 }

@@ -8,7 +8,8 @@
 
 use std::ops::Range;
 
-use super::tuning::MIN_LONG_RUN;
+use super::cpu::LINE;
+use super::tuning::{MIN_LONG_RUN, READ_BEHIND_RUN};
 use crate::geometry::{Loop, LoopNest};
 use crate::memory::{Memory, TryVec, try_with_capacity};
 
@@ -108,6 +109,23 @@ impl CopyList {
     /// Bytes to copy.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Bytes of the lines that a processor reads or writes for a copy. They are more than the bytes to
+    /// copy where one piece is copied alone and its runs have gaps between them.
+    pub(super) fn touched_bytes(&self) -> usize {
+        match self.copies.as_slice() {
+            [piece] if piece.bits.is_none() => {
+                let loops = &self.loops[piece.loops.clone()];
+                let [source, destination] =
+                    [|one: &Loop| one.source_step, |one: &Loop| one.destination_step]
+                        .map(|step| loops.iter().map(|one| step(one).unsigned_abs()).min());
+                let apart = source.max(destination).unwrap_or(piece.run);
+                let lines = piece.run.next_multiple_of(LINE) + READ_BEHIND_RUN;
+                self.bytes / piece.run.max(1) * apart.min(lines).max(piece.run)
+            }
+            _ => self.bytes,
+        }
     }
 
     /// Number of pieces.

@@ -58,7 +58,7 @@ pub(crate) fn is_streamed(bytes: usize, options: &CopyOptions) -> bool {
 /// Every source byte of the plan may be read and every destination byte written, no destination
 /// overlaps another or a source, and nothing else uses any of them meanwhile.
 pub(crate) unsafe fn run(plan: &CopyList, options: &CopyOptions) {
-    let threads = thread_count(options.max_threads, &Machine::get(), plan.bytes());
+    let threads = thread_count(options.max_threads, &Machine::get(), plan.touched_bytes());
     let choice = WayChoice::new(options, plan.bytes(), is_streamed(plan.bytes(), options), threads);
     let store = choice.first();
     // A list of the tasks of a small copy would take longer than the copy.

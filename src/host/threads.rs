@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::yield_now;
 
+use super::tuning::MAX_AWAKE;
 use crate::memory;
 use crate::sync::thread::{Task, Thread};
 
@@ -64,7 +65,8 @@ pub(crate) fn share(threads: usize, work: impl Fn() + Sync) {
         }
     }
     work();
-    drop(started);
+    // Those that are left copy their last parts.
+    started.into_iter().for_each(|thread| thread.join_awake(MAX_AWAKE));
     // The bytes that it did not copy must not be reported as copied.
     if let Some(panic) = share.panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
         resume_unwind(panic);

@@ -5,6 +5,8 @@
 //! arguments of a thread are in the frame of the function that starts it.
 
 use std::marker::PhantomData;
+use std::thread::yield_now;
+use std::time::{Duration, Instant};
 
 use crate::unwind::uncancelled;
 
@@ -19,6 +21,7 @@ pub(crate) trait Task: Sync {
 #[derive(Debug)]
 pub(crate) struct Thread<'a> {
     system: system::Thread,
+    is_joined: bool,
     task: PhantomData<&'a ()>,
 }
 
@@ -36,7 +39,7 @@ impl<'a> Thread<'a> {
         // SAFETY: `task` exists until the thread has ended: dropping the returned `Thread` waits
         // for that, and the contract of `start` is that it is dropped while `task` is borrowed.
         let system = unsafe { system::start(task) }?;
-        Some(Self { system, task: PhantomData })
+        Some(Self { system, is_joined: false, task: PhantomData })
     }
 
     /// The system's identifier of the thread.
@@ -46,9 +49,23 @@ impl<'a> Thread<'a> {
     }
 }
 
+impl Thread<'_> {
+    /// Waits for a thread that ends soon. Does not sleep for so long: the system takes 50 us and more
+    /// to wake a thread of a virtual machine.
+    pub(crate) fn join_awake(mut self, awake: Duration) {
+        let begin = Instant::now();
+        while !self.is_joined && begin.elapsed() < awake {
+            self.is_joined = system::has_joined(&mut self.system);
+            yield_now();
+        }
+    }
+}
+
 impl Drop for Thread<'_> {
     fn drop(&mut self) {
-        uncancelled(|| system::join(&mut self.system));
+        if !self.is_joined {
+            uncancelled(|| system::join(&mut self.system));
+        }
     }
 }
 
@@ -122,6 +139,16 @@ mod system {
         // where its `Thread` is dropped.
         unsafe { libc::pthread_join(*thread, ptr::null_mut()) };
     }
+
+    /// Joins a thread if it has ended. Not all systems can tell.
+    pub(super) fn has_joined(thread: &mut Thread) -> bool {
+        #[cfg(target_os = "linux")]
+        // SAFETY: `thread` was started as one that is joined, and was not joined: its owner calls
+        // neither `has_joined` nor `join` again.
+        return unsafe { libc::pthread_tryjoin_np(*thread, ptr::null_mut()) } == 0;
+        #[cfg(not(target_os = "linux"))]
+        false
+    }
 }
 
 #[cfg(not(unix))]
@@ -146,6 +173,15 @@ mod system {
             // Tasks do not panic.
             let _ = thread.join();
         }
+    }
+
+    /// Joins a thread if it has ended.
+    pub(super) fn has_joined(thread: &mut Thread) -> bool {
+        let has_ended = thread.as_ref().is_none_or(JoinHandle::is_finished);
+        if has_ended {
+            join(thread);
+        }
+        has_ended
     }
 }
 

@@ -371,3 +371,29 @@ fn extreme_columns_round_trip_by_every_kernel() {
         }
     }
 }
+
+/// Runs that are combined to whole lines in bursts: shards that begin with a line, and others; rows with
+/// and without gaps; turns of the loops around them that are whole lines, and others.
+#[test]
+fn short_runs_of_shards_that_begin_with_a_line_round_trip_by_every_kernel() {
+    let random = &mut Random::new(2);
+    for run in [16, 32, 64] {
+        for lanes in [1, 2, 3, 4, 7, 8, 9, 16, 24, 33, 64, 130, 257] {
+            for (outer, rows) in [(1, 64), (1, 65), (1, 131), (1, 4), (2, 64), (3, 66), (2, 33)] {
+                let cuts = [vec![0, outer], vec![0, rows], evenly(lanes, run, run)];
+                let form = |random: &mut Random, is_full: bool| {
+                    let place = if random.below(8) == 0 { 16 } else { 0 };
+                    let dense = Form { place, ..Form::dense(random) };
+                    match random.below(3) {
+                        0 if is_full => rows_of_some_kind((lanes * run) as usize, 1, random),
+                        1 if is_full => Form { place, ..Form::padded(64, 64, random) },
+                        _ => dense,
+                    }
+                };
+                let ways = every_way();
+                let ways = &ways[random.below(5)..][..2];
+                round_trip(&grid_of(&cuts), of_bytes(1), ways, form, random).unwrap();
+            }
+        }
+    }
+}

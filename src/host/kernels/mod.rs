@@ -3,6 +3,7 @@
 //! rows; [`tiles`]; [`rows`] and [`sweep`].
 
 pub(super) mod bits;
+mod bursts;
 mod join;
 pub(super) mod lanes;
 pub(super) mod rows;

@@ -10,6 +10,7 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
+use super::bursts;
 use super::lanes::{Lane, LaneRows, Lanes, packed};
 use super::runs::copy_runs;
 use super::tiles::{self, TileMemory};
@@ -17,7 +18,9 @@ use super::transpose::{transposable, transpose};
 use crate::host::copy_list::FullSide;
 use crate::host::cpu::LINE;
 use crate::host::stream::{Ahead, StoreMode, stream};
-use crate::host::tuning::{CACHED_TILE, DIRECT_PREFETCH_DISTANCE, MAX_CACHED_ROWS, MAX_LANES};
+use crate::host::tuning::{
+    CACHED_TILE, DIRECT_PREFETCH_DISTANCE, MAX_CACHED_ROWS, MAX_LANES, MIN_BYTES_IN_BURSTS,
+};
 
 /// Copies rows `units` of all lanes.
 ///
@@ -27,25 +30,44 @@ use crate::host::tuning::{CACHED_TILE, DIRECT_PREFETCH_DISTANCE, MAX_CACHED_ROWS
 pub(in crate::host) unsafe fn copy(
     rows: &LaneRows, units: Range<usize>, store: StoreMode, memory: &mut TileMemory,
 ) {
+    let mut lanes = [MaybeUninit::uninit(); MAX_LANES];
+    // SAFETY: the contract of `copy` is that of `copy_with`, for the same `units` of `rows`.
+    unsafe { copy_with(rows, units, store, (&mut lanes, memory), true) };
+}
+
+/// The same; in bursts if they may be used and are better.
+///
+/// # Safety
+///
+/// As [`copy`].
+unsafe fn copy_with(
+    rows: &LaneRows, units: Range<usize>, store: StoreMode,
+    (memory_of_lanes, memory): (&mut Lanes, &mut TileMemory), may_burst: bool,
+) {
     if units.is_empty() {
         return;
     }
-    let mut memory_of_lanes = [MaybeUninit::uninit(); MAX_LANES];
     let mut first = 0;
     while first < rows.lane_count() {
         let rest = rows.part(first..rows.lane_count());
-        let lanes = rest.lanes(units.start / rest.in_a_turn(), &mut memory_of_lanes);
+        let lanes = rest.lanes(units.start / rest.in_a_turn(), memory_of_lanes);
         let part = rest.part(0..lanes.len());
-        let (kernel, rows) = (Kernel::of(lanes, part.side(), store, memory), units.clone());
-        // SAFETY: `lanes` are some of those of `rows`, and the contract of `copy` covers all of
+        let together = if may_burst { lanes_in_bursts(&rest, &units, lanes) } else { 0 };
+        let (kernel, rows) =
+            (Kernel::of(lanes, together, part.side(), store, memory), units.clone());
+        // SAFETY: `lanes` are some of those of `rows`, and the contract of `copy_with` covers all of
         // them.
         unsafe {
             first += match kernel {
+                Kernel::Bursts => {
+                    in_bursts(&rest.part(0..together), rows, store, (memory_of_lanes, memory));
+                    together
+                }
                 Kernel::Tiles => tiles::copy(&rest, rows, store, memory),
-                Kernel::Direct => each_turn(&part, rows, &mut memory_of_lanes, |lanes, rows| {
+                Kernel::Direct => each_turn(&part, rows, memory_of_lanes, |lanes, rows| {
                     direct(lanes, rows, store)
                 }),
-                Kernel::Cached => each_turn(&part, rows, &mut memory_of_lanes, |lanes, rows| {
+                Kernel::Cached => each_turn(&part, rows, memory_of_lanes, |lanes, rows| {
                     cached(lanes, rows, part.side(), store);
                 }),
             };
@@ -53,11 +75,23 @@ pub(in crate::host) unsafe fn copy(
     }
 }
 
+/// How many of the first lanes are copied together in bursts. Turns of few rows would be cut into
+/// bursts and other rows too often.
+fn lanes_in_bursts(rows: &LaneRows, units: &Range<usize>, lanes: &[Lane]) -> usize {
+    let (in_a_turn, run) = (rows.in_a_turn(), lanes[0].run);
+    let is_one_turn = units.start / in_a_turn == (units.end - 1) / in_a_turn;
+    let is_whole = is_one_turn || (in_a_turn * run).is_multiple_of(LINE);
+    let pays = is_whole && in_a_turn * run >= MIN_BYTES_IN_BURSTS;
+    if pays { bursts::lanes_together(lanes, rows.side()) } else { 0 }
+}
+
 /// How rows are copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kernel {
     /// With cached stores.
     Cached,
+    /// With non-temporal stores, rows at regular steps in bursts.
+    Bursts,
     /// With non-temporal stores, each run for itself.
     Direct,
     /// With non-temporal stores, many runs combined.
@@ -65,9 +99,12 @@ enum Kernel {
 }
 
 impl Kernel {
-    fn of(lanes: &[Lane], side: FullSide, store: StoreMode, memory: &mut TileMemory) -> Self {
+    fn of(
+        lanes: &[Lane], together: usize, side: FullSide, store: StoreMode, memory: &mut TileMemory,
+    ) -> Self {
         match () {
             () if !store.streaming => Self::Cached,
+            () if together > 0 => Self::Bursts,
             () if tiles::pay(lanes, side) && memory.is_ready() => Self::Tiles,
             () => Self::Direct,
         }
@@ -90,6 +127,38 @@ fn each_turn(
         unit += last - first;
     }
     rows.lane_count()
+}
+
+/// Copies lanes in bursts, and rows that do not fill a line of each shard in another way.
+///
+/// # Safety
+///
+/// As [`copy`]; `bursts::lanes_together` chose the lanes.
+unsafe fn in_bursts(
+    rows: &LaneRows, units: Range<usize>, store: StoreMode,
+    (lanes, memory): (&mut Lanes, &mut TileMemory),
+) {
+    let (in_a_turn, side) = (rows.in_a_turn(), rows.side());
+    let mut unit = units.start;
+    while unit < units.end {
+        let turn = unit / in_a_turn * in_a_turn;
+        let first = unit - turn;
+        let last = in_a_turn.min(units.end - turn);
+        let those = rows.lanes(turn / in_a_turn, lanes);
+        let whole = bursts::whole_rows(those, side, first..last);
+        // SAFETY: the contract of `in_bursts` covers the rows from `first` to `last`. `whole` are some
+        // of these, and the rows before and behind them are the others.
+        unsafe {
+            if !whole.is_empty() {
+                bursts::copy(those, whole.clone(), side, store);
+            }
+            for rest in [first..whole.start, whole.end..last] {
+                let rest = turn + rest.start..turn + rest.end;
+                copy_with(rows, rest, store, (lanes, memory), false);
+            }
+        }
+        unit = turn + last;
+    }
 }
 
 /// Streams each run to its place.
