@@ -128,7 +128,7 @@ test-runtimes: build
 bench: build .venv/.ready
 	@mkdir -p target/bench
 	$(CC) -std=gnu11 -O3 -Wall -Wextra -Werror -I include -shared -fPIC -pthread \
-	  -o target/bench/liblimit.so benches/copy/limit.c
+	  -o target/bench/liblimit.so $(wildcard benches/copy/*.c)
 	$(PYTHON_BENCH) benches/copy/bench.py $(CASES)
 
 bench-plan: build .venv/.ready

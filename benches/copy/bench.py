@@ -60,6 +60,10 @@ def load_limit():
     limit.limit_way.argtypes, limit.limit_way.restype = [size], ctypes.c_char_p
     limit.best_does.argtypes = [size, ctypes.c_char_p, ctypes.c_char_p]
     limit.best_copy.argtypes, limit.best_copy.restype = [pointer, pointer, ctypes.c_int, size], None
+    limit.best_runs_known.argtypes = [size]
+    limit.best_runs.argtypes = [pointer, pointer, pointer, pointer, size, ctypes.c_int, size]
+    limit.best_allocated.argtypes = [pointer, size, size, size, ctypes.c_int]
+    limit.best_runs.restype = limit.best_allocated.restype = None
     limit.limit_read.argtypes, limit.limit_read.restype = [pointer, size, ctypes.c_int], ctypes.c_uint64
     for name, arguments in {"runs": [pointer, size, size],
                             "scatter": [pointer, pointer, pointer, pointer, size, size],

@@ -150,19 +150,60 @@ def limits(limit, buffers, direction, threads):
 
 
 def by_hand(limit, buffers, direction, threads):
-    """What C programs reach that can do only this case (best.c): the best ways of each. None for most cases."""
-    does = (limit.best_does(at, buffers.case.name.encode(), direction.encode()) for at in itertools.count())
+    """What C programs reach that can do only this case (best.c, best_runs.c): the best ways of each."""
+    times = {}
+    for at, way in ways_by_hand(limit, buffers, direction, threads):
+        if direction != "allocate":
+            buffers.erase(direction)
+        times[way] = min(seconds(way) for _ in range(TRIED))
+        assert direction == "allocate" or buffers.copied(), f"{buffers.case.name}, {direction}: way {at} is wrong"
+    return {f"c {number}": way for number, way in enumerate(sorted(times, key=times.get)[:KEPT])}
+
+
+def ways_by_hand(limit, buffers, direction, threads):
+    """Numbered; none for most cases."""
+    case = buffers.case
     to, source = buffers.shard_bytes.ctypes.data, buffers.full_bytes.ctypes.data
     if direction == "gather":
         to, source = source, to
-    times = {}
+    if direction == "allocate":
+        row = case.sizes[1] * case.element_bytes
+        run = row // case.parts if case.dim == 1 else row
+        yield 0, lambda: limit.best_allocated(buffers.full_bytes.ctypes.data, case.bytes, row, run, threads)
+        return
+    if case.dim is None:
+        runs, starts = list_of_runs(buffers, direction)
+        known = (limit.best_runs_known(at) for at in itertools.count())
+        for at, is_known in enumerate(itertools.takewhile(lambda known: known >= 0, known)):
+            if is_known:
+                yield at, lambda at=at: limit.best_runs(
+                    to, source, runs.ctypes.data, starts.ctypes.data, len(starts) - 1, threads, at)
+        return
+    does = (limit.best_does(at, case.name.encode(), direction.encode()) for at in itertools.count())
     for at, known in enumerate(itertools.takewhile(lambda known: known >= 0, does)):
         if known:
-            way = lambda at=at: limit.best_copy(to, source, threads, at)
-            buffers.erase(direction)
-            times[way] = min(seconds(way) for _ in range(TRIED))
-            assert buffers.copied(), f"{buffers.case.name}, {direction}: way {at} of best.c is wrong"
-    return {f"c {number}": way for number, way in enumerate(sorted(times, key=times.get)[:KEPT])}
+            yield at, lambda at=at: limit.best_copy(to, source, threads, at)
+
+
+def list_of_runs(buffers, direction):
+    """The runs of boxes in units of 4 bytes: to, from and size; and where the runs of each call start."""
+    lists = []
+    for part, shard in buffers.parts:
+        strides = [stride // 4 for stride in part.strides]
+        first = (part.ctypes.data - buffers.full_bytes.ctypes.data) // 4
+        own = (shard.ctypes.data - buffers.shard_bytes.ctypes.data) // 4
+        planes, rows, run = part.shape
+        full = first + (numpy.arange(planes)[:, None] * strides[0] + numpy.arange(rows) * strides[1]).ravel()
+        places = [own + numpy.arange(planes * rows) * run, full]
+        lists.append(numpy.stack([*(places if direction != "gather" else places[::-1]),
+                                  numpy.full(planes * rows, run)], axis=1).astype(numpy.uint32))
+    starts = numpy.array([0, *itertools.accumulate(len(runs) for runs in lists)], numpy.uintp)
+    runs = numpy.concatenate(lists)
+    if direction != "extract":
+        # In one call, in the order of the tensor.
+        runs = runs[numpy.argsort(runs[:, 1 if direction == "scatter" else 0], kind="stable")]
+        starts = starts[[0, -1]]
+    return numpy.ascontiguousarray(runs), starts
 
 
 def names(limit):

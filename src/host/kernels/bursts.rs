@@ -47,7 +47,7 @@ pub(super) fn lanes_together(lanes: &[Lane], side: FullSide) -> usize {
         }
         FullSide::Destination => {
             let row = lanes[0].destination.addr() | destination_step as usize;
-            let most = (MAX_JOINED_ROW / run).min(MAX_JOINED_LANES);
+            let most = if run < 32 { MAX_JOINED_LANES } else { MAX_JOINED_ROW / run };
             if row.is_multiple_of(LINE) {
                 same.count().min(most) / (LINE / run) * (LINE / run)
             } else {
@@ -89,7 +89,7 @@ pub(super) unsafe fn copy(lanes: &[Lane], rows: Range<usize>, side: FullSide, st
             unsafe { scatter_rows(level, run, rows, written(&shards[..lanes.len()]), into) };
         }
         FullSide::Destination => {
-            let mut shards = [MaybeUninit::uninit(); MAX_JOINED_LANES];
+            let mut shards = [MaybeUninit::uninit(); MAX_JOINED_ROW / 32];
             for (shard, lane) in shards.iter_mut().zip(lanes) {
                 shard.write(lane.source_at(rows.start));
             }
