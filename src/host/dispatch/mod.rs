@@ -289,6 +289,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn of_a_single_shard_the_lines_between_its_runs_count_too() {
+        let (rows, step) = (1000, 4096);
+        for (columns, step, touched) in [
+            (128, step, rows * (512 + 256)),
+            (1, step, rows * (64 + 256)),
+            (16, 128, rows * 128),
+            (128, 512, rows * 512),
+        ] {
+            let mut plan = CopyList::new(FullSide::Source);
+            let first = |place: usize| std::ptr::without_provenance_mut(place);
+            let (sizes, strides) = ([rows as i64, columns], [step / 4, 1]);
+            let float = DataType::FLOAT32;
+            let full =
+                HostView::new("full", first(1 << 30), float, &sizes, Some(&strides)).unwrap();
+            let shard = HostView::new("shard", first(1 << 40), float, &sizes, None).unwrap();
+            plan.push(&full, &shard).unwrap();
+            assert_eq!(plan.touched_bytes(), touched, "{columns} columns");
+        }
+        // Of neighbours, nothing is read twice or in vain.
+        let all = plan([1, 1000, 1024], [1, 8], 1, false);
+        assert_eq!(all.touched_bytes(), all.bytes());
+    }
+
     /// Columns of 32 bytes, which are listed replica after replica or column after column.
     #[test]
     fn neighbours_are_copied_together_in_each_replica_and_replicas_in_turn() {
