@@ -4,6 +4,7 @@
                                          benches/results/PROCESSOR.json
     python benches/results.py --table [FILE]      prints the copies of that file, or of another one, as a table
                                                   for docs/performance.md
+    python benches/results.py --table by-hand     the cases that C programs can do as well, to the limit
     python benches/results.py --table plan        the same of plans and questions about places
     python benches/results.py --table geometry    the same of specs, metadata and documents
 
@@ -123,6 +124,18 @@ def table(path):
         print(f"| {case} | {both[2][0]['run_bytes']} | {' | '.join(shown)} |")
 
 
+def by_hand_table():
+    """The library and C programs that can do only one case, to the limit."""
+    print("| case | direction | library | C | library, one thread | C, one thread |")
+    print("|---|---|---|---|---|---|")
+    rows = [row for row in kept_rows("copy") if row.get("c_gbps")]
+    for case, direction in dict.fromkeys((row["case"], row["direction"]) for row in rows):
+        both = {row["threads"]: row for row in rows if (row["case"], row["direction"]) == (case, direction)}
+        shown = (f"{both[threads][f'{who}_gbps'] / both[threads]['limit_gbps']:.2f}" for threads in (2, 1)
+                 for who in ("ours", "c"))
+        print(f"| {case} | {direction} | {' | '.join(shown)} |")
+
+
 def ratios(rows, who):
     """How much faster the library is than another way, for each row."""
     each = (row["ours_gbps"] / row[f"{who}_gbps"] if row[f"{who}_gbps"] else None for row in rows)
@@ -131,7 +144,7 @@ def ratios(rows, who):
 
 
 if __name__ == "__main__":
-    tables = {"plan": plan_table, "geometry": geometry_table}
+    tables = {"plan": plan_table, "geometry": geometry_table, "by-hand": by_hand_table}
     match sys.argv[1:]:
         case []:
             keep()
