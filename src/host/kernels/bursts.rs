@@ -83,7 +83,8 @@ pub(super) unsafe fn copy(lanes: &[Lane], rows: Range<usize>, side: FullSide, st
             for (shard, lane) in shards.iter_mut().zip(lanes) {
                 shard.write(lane.destination_at(rows.start));
             }
-            let rows = Rows { first: first.source_at(rows.start), step: first.source_step, count };
+            let rows =
+                RegularRows { first: first.source_at(rows.start), step: first.source_step, count };
             // SAFETY: as many `shards` were written as there are `lanes`, whose rows the contract of
             // `copy` covers; `whole_rows` says that these begin with a line of each shard.
             unsafe { scatter_rows(level, run, rows, written(&shards[..lanes.len()]), into) };
@@ -98,7 +99,7 @@ pub(super) unsafe fn copy(lanes: &[Lane], rows: Range<usize>, side: FullSide, st
             // `copy` covers; `lanes_together` says that rows are whole lines.
             unsafe {
                 let shards = written(&shards[..lanes.len()]);
-                gather_rows(level, run, Rows { first: at, step, count }, shards, into);
+                gather_rows(level, run, RegularRows { first: at, step, count }, shards, into);
             }
         }
     }
@@ -106,7 +107,7 @@ pub(super) unsafe fn copy(lanes: &[Lane], rows: Range<usize>, side: FullSide, st
 
 /// Rows of a full tensor: where the first one starts, and how many bytes later the next one does.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rows<P> {
+pub(super) struct RegularRows<P> {
     pub(super) first: P,
     pub(super) step: isize,
     /// A multiple of the rows that make a line of a shard.
@@ -121,13 +122,13 @@ by_level! {
     /// The rows may be read, and as many bytes written at `shards`, which are multiples of a line.
     /// Nothing overlaps, and runs have 16, 32 or 64 bytes.
     scatter_rows = scatter_rows_with(
-        run: usize, rows: Rows<*const u8>, shards: &[*mut u8], into: PrefetchInto,
+        run: usize, rows: RegularRows<*const u8>, shards: &[*mut u8], into: PrefetchInto,
     )
 }
 
 #[inline(always)]
 unsafe fn scatter_rows_with<V: Vector>(
-    run: usize, rows: Rows<*const u8>, shards: &[*mut u8], into: PrefetchInto,
+    run: usize, rows: RegularRows<*const u8>, shards: &[*mut u8], into: PrefetchInto,
 ) {
     // SAFETY: the contract of `scatter_rows` is that of `scatter`, for the same `rows` and `shards`.
     unsafe {
@@ -151,7 +152,7 @@ fn level(near: bool) -> PrefetchInto {
 /// As [`scatter_rows`].
 #[inline(always)]
 unsafe fn scatter<V: Vector, const RUN: usize, const NEAR: bool>(
-    rows: Rows<*const u8>, shards: &[*mut u8],
+    rows: RegularRows<*const u8>, shards: &[*mut u8],
 ) {
     let of_a_line = LINE / RUN;
     let row_bytes = shards.len() * RUN;
@@ -208,13 +209,13 @@ by_level! {
     /// The rows may be written, and as many bytes read at `shards`. Rows are whole lines, and their
     /// starts are multiples of one. Nothing overlaps, and runs have 16, 32 or 64 bytes.
     gather_rows = gather_rows_with(
-        run: usize, rows: Rows<*mut u8>, shards: &[*const u8], into: PrefetchInto,
+        run: usize, rows: RegularRows<*mut u8>, shards: &[*const u8], into: PrefetchInto,
     )
 }
 
 #[inline(always)]
 unsafe fn gather_rows_with<V: Vector>(
-    run: usize, rows: Rows<*mut u8>, shards: &[*const u8], into: PrefetchInto,
+    run: usize, rows: RegularRows<*mut u8>, shards: &[*const u8], into: PrefetchInto,
 ) {
     // SAFETY: the contract of `gather_rows` is that of `gather`, for the same `rows` and `shards`.
     unsafe {
@@ -234,7 +235,7 @@ unsafe fn gather_rows_with<V: Vector>(
 /// As [`gather_rows`].
 #[inline(always)]
 unsafe fn gather<V: Vector, const RUN: usize, const NEAR: bool>(
-    rows: Rows<*mut u8>, shards: &[*const u8],
+    rows: RegularRows<*mut u8>, shards: &[*const u8],
 ) {
     let of_a_line = LINE / RUN;
     for row in 0..rows.count {
