@@ -20,24 +20,33 @@ use shardspec::model::{
 /// Bytes that are allocated and not freed.
 static LIVE: AtomicIsize = AtomicIsize::new(0);
 
+/// The most of them at any time, since a test set it.
+static PEAK: AtomicIsize = AtomicIsize::new(0);
+
+/// Counts bytes that were allocated more, or freed.
+fn count(bytes: isize) {
+    let before = LIVE.fetch_add(bytes, Ordering::Relaxed);
+    PEAK.fetch_max(before + bytes, Ordering::Relaxed);
+}
+
 struct Counting;
 
 // SAFETY: everything is passed on to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size() as isize, Ordering::Relaxed);
+        count(layout.size() as isize);
         // SAFETY: the caller's promises are passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size() as isize, Ordering::Relaxed);
+        count(-(layout.size() as isize));
         // SAFETY: the caller's promises are passed on.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        LIVE.fetch_add(size as isize - layout.size() as isize, Ordering::Relaxed);
+        count(size as isize - layout.size() as isize);
         // SAFETY: the caller's promises are passed on.
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -145,4 +154,15 @@ fn a_million_shards_of_a_block_cyclic_grid_take_40_mib() {
     let (bytes, metadata) = bytes_a_shard(build);
     assert_eq!(metadata.shards().len(), SHARDS);
     assert!(bytes * SHARDS as f64 <= (40 << 20) as f64, "{bytes} bytes a shard");
+}
+
+#[test]
+fn a_mesh_of_a_million_ranks_takes_28_bytes_each_also_while_it_is_made() {
+    let _alone = COUNTING.lock().unwrap();
+    let before = LIVE.load(Ordering::Relaxed);
+    PEAK.store(before, Ordering::Relaxed);
+    let (bytes, mesh) = bytes_a_shard(|| Mesh::new(&[("p", 1000), ("q", 1000)]).unwrap());
+    let peak = (PEAK.load(Ordering::Relaxed) - before) as f64 / SHARDS as f64;
+    assert_eq!(mesh.device_count(), SHARDS);
+    assert!(bytes < 28.1 && peak < 28.1, "{bytes} bytes a device, {peak} while it was made");
 }

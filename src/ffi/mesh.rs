@@ -63,6 +63,8 @@ pub(crate) fn give_mesh(place: Out<'_, *mut shardspec_mesh>, mesh: Mesh) -> Outc
 /// placement. With `placement_count` 0, the placements are "rank:0", "rank:1" and so on, and
 /// `placements` may be NULL. With `ndim` 0, the mesh has one device.
 ///
+/// Memory: the mesh keeps at most 28 bytes for each device, plus the names of workers.
+/// Time: proportional to the number of devices.
 /// Ownership: the library copies the texts. The caller frees `*out`.
 /// Calls back: no.
 /// Blocks: no.

@@ -11,7 +11,7 @@ use std::fmt;
 
 use super::placement::Placement;
 use super::placements::Placements;
-use crate::error::{Error, Result, try_with_capacity};
+use crate::error::{Error, Result};
 use crate::geometry::MAX_NDIM;
 use crate::memory::{IntoShared, Shared, TryVec, text, try_boxed_str, try_collect};
 
@@ -56,12 +56,7 @@ impl Mesh {
     /// A mesh of these axes on `rank:0`, `rank:1` and so on.
     pub fn new(axes: &[(&str, i64)]) -> Result<Self> {
         let (axes, count) = checked_axes(axes)?;
-        let ranks = (0..count).map(|rank| Placement::on_rank(i64::from(rank)));
-        let mut placements = try_with_capacity("placements", count as usize)?;
-        for placement in ranks {
-            placements.push(placement?);
-        }
-        Self::of_checked(axes, Placements::new(placements.into_iter())?)
+        Self::of_checked(axes, Placements::of_ranks(count)?)
     }
 
     /// A mesh of these axes on these placements: one for each device, row-major.

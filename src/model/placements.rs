@@ -18,25 +18,22 @@ impl Placements {
     /// The placements of shards, in order.
     pub fn new(placements: impl Iterator<Item = Placement>) -> Result<Self> {
         let mut indices = try_with_capacity("placement indices", placements.size_hint().0)?;
-        let mut distinct = Vec::new();
-        let mut numbers = Map::default();
+        let mut numbering = Numbering::default();
+        let mut last = 0;
         for placement in placements {
-            // Runs of equal placements are the rule in lists that many shards share.
-            if let Some(&last) = indices.last()
-                && distinct.get(last as usize) == Some(&placement)
-            {
-                indices.try_push(last)?;
-                continue;
-            }
-            let next = u32::try_from(distinct.len()).map_err(|_| too_many())?;
-            numbers.try_reserve(1)?;
-            let number = *numbers.entry(placement.clone()).or_insert(next);
-            if number == next {
-                distinct.try_push(placement)?;
-            }
-            indices.try_push(number)?;
+            last = numbering.number(placement, last)?;
+            indices.try_push(last)?;
         }
-        Ok(Self { distinct: tight(distinct)?, indices })
+        Ok(Self { distinct: tight(numbering.distinct)?, indices })
+    }
+
+    /// `rank:0`, `rank:1` and so on.
+    pub(crate) fn of_ranks(count: u32) -> Result<Self> {
+        let mut distinct = try_with_capacity("placements", count as usize)?;
+        for rank in 0..count {
+            distinct.push(Placement::on_rank(rank.into())?);
+        }
+        Ok(Self { distinct, indices: memory::try_collect(0..count)? })
     }
 
     /// The placement of a single shard.
@@ -63,8 +60,8 @@ impl Placements {
         }
         // The table may hold a placement twice, or unused ones, so number by first appearance.
         let mut number_of = memory::try_filled(None, table.len())?;
-        let mut distinct: Vec<Placement> = Vec::new();
-        let mut numbers: Map<&Placement, u32> = Map::default();
+        let mut numbering = Numbering::default();
+        let mut last = 0;
         let mut own = try_with_capacity("placement indices", indices.len())?;
         for &index in indices {
             let (Some(number), Some(placement)) =
@@ -72,21 +69,14 @@ impl Placements {
             else {
                 continue;
             };
-            if let Some(number) = *number {
-                own.push(number);
-                continue;
-            }
-            // The table has at most as many entries as a u32 can name.
-            let next = distinct.len() as u32;
-            numbers.try_reserve(1)?;
-            let new = *numbers.entry(placement).or_insert(next);
-            if new == next {
-                distinct.try_push(placement.clone())?;
-            }
-            *number = Some(new);
-            own.push(new);
+            last = match *number {
+                Some(number) => number,
+                None => numbering.number(placement.clone(), last)?,
+            };
+            *number = Some(last);
+            own.push(last);
         }
-        Ok(Self { distinct: tight(distinct)?, indices: own })
+        Ok(Self { distinct: tight(numbering.distinct)?, indices: own })
     }
 
     /// Number of shards.
@@ -117,6 +107,65 @@ impl Placements {
     /// For each shard, its placement's index in [`Self::distinct`].
     pub fn indices(&self) -> &[u32] {
         &self.indices
+    }
+}
+
+/// Numbers placements by their first appearance. Hashes are slow, and lists of millions of placements have
+/// regular orders, so the map has placements only from the first on that needs it.
+#[derive(Default)]
+struct Numbering {
+    distinct: Vec<Placement>,
+    /// The highest rank of `distinct`. A placement of a higher rank is not among them.
+    highest: Option<i64>,
+    numbers: Map<Placement, u32>,
+    /// How many of `distinct` were put into `numbers`.
+    in_map: usize,
+}
+
+impl Numbering {
+    /// The number of a placement. `last` is the number of the placement before it.
+    fn number(&mut self, placement: Placement, last: u32) -> Result<u32> {
+        let next = u32::try_from(self.distinct.len()).map_err(|_| too_many())?;
+        let rank = placement.rank();
+        if rank > self.highest {
+            self.highest = rank;
+            self.distinct.try_push(placement)?;
+            return Ok(next);
+        }
+        if let Some(number) = self.guess(&placement, last) {
+            return Ok(number);
+        }
+        self.fill_map()?;
+        self.numbers.try_reserve(1)?;
+        let number = *self.numbers.entry(placement.clone()).or_insert(next);
+        if number == next {
+            self.distinct.try_push(placement)?;
+            self.in_map = self.distinct.len();
+        }
+        Ok(number)
+    }
+
+    /// The number, if lists of this order are common: runs of equal placements, or shards that are dealt to
+    /// the placements in turns. Comparing custom placements calls the user's code, so they have one guess.
+    fn guess(&self, placement: &Placement, last: u32) -> Option<u32> {
+        let is_at = |number: u32| self.distinct.get(number as usize) == Some(placement);
+        if is_at(last) {
+            return Some(last);
+        }
+        let after = last.saturating_add(1);
+        let turn = if (after as usize) < self.distinct.len() { after } else { 0 };
+        (placement.as_custom().is_none() && is_at(turn)).then_some(turn)
+    }
+
+    /// Puts all of `distinct` into the map.
+    fn fill_map(&mut self) -> Result<()> {
+        let missing = self.distinct.get(self.in_map..).unwrap_or_default();
+        self.numbers.try_reserve(missing.len())?;
+        for (number, placement) in (self.in_map as u32..).zip(missing) {
+            self.numbers.insert(placement.clone(), number);
+        }
+        self.in_map = self.distinct.len();
+        Ok(())
     }
 }
 

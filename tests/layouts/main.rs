@@ -23,6 +23,7 @@ mod notations;
 mod notations_scalapack;
 mod parity;
 mod pictures;
+mod placement_lists;
 mod replicas;
 mod sharded_tensor;
 mod validation_families;
