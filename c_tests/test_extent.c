@@ -228,6 +228,26 @@ static void stretches_that_are_none_are_refused_with_their_position(void) {
   CHECK_OK(shardspec_shards_free(boxes, &err));
 }
 
+static void steps_of_one_block_are_ignored_and_adjacent_blocks_are_one(void) {
+  static const int64_t offsets[] = {0, 0}, lengths[] = {6, 4};
+  static const shardspec_stretch passed[] = {{3, 0, 6, 1, 0, INT64_MIN}, {1, 0, 2, 2, 2, 2}};
+  static const shardspec_stretch returned[] = {{3, 0, 6, 1, 6, 6}, {1, 0, 4, 1, 4, 4}};
+  static const size_t ends[] = {1, 2};
+  static const uint32_t numbers[] = {0, 1};
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  shardspec_shards *boxes, *shards;
+  CHECK_OK(shardspec_shards_new_from_arrays(offsets, lengths, NULL, 1, 2, RANKS, 2, &boxes, &err));
+  CHECK_OK(shardspec_shards_new_with_dim_maps(boxes, passed, 2, ends, 2, numbers, &shards, &err));
+  for (size_t shard = 0; shard < 2; shard++) {
+    shardspec_stretch stretch;
+    size_t count = 77;
+    CHECK_OK(shardspec_shards_get_stretches(shards, shard, 0, &stretch, 1, &count, &err));
+    CHECK(count == 1 && memcmp(&stretch, returned + shard, sizeof stretch) == 0);
+  }
+  CHECK_OK(shardspec_shards_free(shards, &err));
+  CHECK_OK(shardspec_shards_free(boxes, &err));
+}
+
 int main(void) {
   what_shards_have_is_told_as_stretches();
   shards_are_scattered_with_zeros_in_holes_and_gathered_without();
@@ -235,5 +255,6 @@ int main(void) {
   flattened_dimensions_are_one_in_shards();
   replicas_are_refused_unless_they_are_declared();
   stretches_that_are_none_are_refused_with_their_position();
+  steps_of_one_block_are_ignored_and_adjacent_blocks_are_one();
   return 0;
 }

@@ -3862,8 +3862,10 @@ typedef struct shardspec_stretch shardspec_stretch;
 /**
  * A stretch: `count` blocks of `length` neighbouring indices of one dimension. Block `i` starts at
  * index `global_start + i * global_step` of the tensor and at place `local_start + i * local_step`
- * of the shard's buffer. Starts are >= 0, `length` and `count` are >= 1, and steps are >=
- * `length`. If `count` is 1, both steps equal `length`.
+ * of the shard's buffer. Starts are >= 0, and `length` and `count` are >= 1. If `count` is above
+ * 1, both steps are >= `length`. If `count` is 1, the library ignores the steps that the caller
+ * passes, and returns steps that equal `length`. If both steps equal `length`, the blocks are one
+ * block, and the library returns this block with `count` 1.
  */
 struct shardspec_stretch {
   /** The first index in the tensor. */
@@ -6666,8 +6668,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare(
  * longer than the next runs with the same buffers.
  *
  * Ownership: the caller keeps all arguments.
- * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
- * placements; `destroy`, if another thread frees a handle during the call.
+ * Calls back: `exchange` and `abort` of a custom transport; `destroy`, if another thread frees a
+ * handle during the call.
  * Blocks: on other ranks.
  * Errors: INVALID_ARGUMENT if the communicator, the number of tensors, a tag or strides differ
  * from the preparation, or if another thread runs the transfer; DISAGREEMENT if another rank has

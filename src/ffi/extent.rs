@@ -31,8 +31,10 @@ pub const SHARDSPEC_INTERVAL: u32 = u32::MAX;
 
 /// A stretch: `count` blocks of `length` neighbouring indices of one dimension. Block `i` starts at
 /// index `global_start + i * global_step` of the tensor and at place `local_start + i * local_step`
-/// of the shard's buffer. Starts are >= 0, `length` and `count` are >= 1, and steps are >=
-/// `length`. If `count` is 1, both steps equal `length`.
+/// of the shard's buffer. Starts are >= 0, and `length` and `count` are >= 1. If `count` is above
+/// 1, both steps are >= `length`. If `count` is 1, the library ignores the steps that the caller
+/// passes, and returns steps that equal `length`. If both steps equal `length`, the blocks are one
+/// block, and the library returns this block with `count` 1.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_stretch {

@@ -153,8 +153,8 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare(
 /// longer than the next runs with the same buffers.
 ///
 /// Ownership: the caller keeps all arguments.
-/// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
-/// placements; `destroy`, if another thread frees a handle during the call.
+/// Calls back: `exchange` and `abort` of a custom transport; `destroy`, if another thread frees a
+/// handle during the call.
 /// Blocks: on other ranks.
 /// Errors: INVALID_ARGUMENT if the communicator, the number of tensors, a tag or strides differ
 /// from the preparation, or if another thread runs the transfer; DISAGREEMENT if another rank has
