@@ -8,7 +8,7 @@ use super::first_held::FirstHeld;
 use super::owners::Owners;
 use super::pieces::Pieces;
 use super::space::CommonSpace;
-use super::{NodeOf, PartBudget, ReshardPlan, check_same_tensor, numbers_of, replicas};
+use super::{NodeOf, PartBudget, ReshardPlan, check_same_tensor, numbers_of, product, replicas};
 use crate::error::Result;
 use crate::memory::Shared;
 use crate::model::metadata::ShardedTensorMetadata;
@@ -56,7 +56,9 @@ impl ReshardPlan {
         if source.has_replicas() {
             return Ok(None);
         }
-        let received = Self::for_destinations(source, destination, destinations)?;
+        source.check_movable()?;
+        destination.check_movable()?;
+        check_same_tensor(source, destination)?;
         let (from, to) = (source.shared_shards(), destination.shared_shards());
         let space = CommonSpace::new(from, to)?;
         if destination.has_replicas() {
@@ -65,19 +67,28 @@ impl ReshardPlan {
                 return Ok(None);
             }
         }
-        let mut pieces = Pieces::new(&space)?;
-        pieces.join_from(&space, &numbers_of(from, sources)?)?;
-        let sent = Self {
+        let wanted = numbers_of(to, destinations)?;
+        let received = match product::join(from, to, Some(&wanted))? {
+            Some(pieces) => pieces,
+            None => {
+                let mut pieces = Pieces::new(&space)?;
+                pieces.join(&space, to, Some(&wanted), None)?;
+                pieces
+            }
+        };
+        let mut sent = Pieces::new(&space)?;
+        sent.join_from(&space, &numbers_of(from, sources)?)?;
+        let plan = |wanted, pieces| Self {
             source: from.clone(),
             destination: to.clone(),
-            dtype: received.dtype,
-            // None of them gets all of its pieces by these.
-            wanted: Some(Vec::new()),
+            dtype: source.properties().dtype.or(destination.properties().dtype),
+            wanted: Some(wanted),
             nodes: None,
             pieces,
             routes: Default::default(),
         };
-        Ok(Some([received, sent]))
+        // No destination shard gets all of its pieces by those that are sent.
+        Ok(Some([plan(wanted, received), plan(Vec::new(), sent)]))
     }
 
     /// [`Self::received_once`] for the lists of a plan. `None`: this plan is one.
