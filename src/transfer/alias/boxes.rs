@@ -360,11 +360,12 @@ impl<'a> BoxWriter<'a> {
             levels.get_mut(1..end)?.copy_from_slice(inner);
             part.with(first * step, run, Some(outer), levels.get(..end)?)
         };
-        let mut first = if width <= room { turns.min((room - width) / step + 1) } else { 0 };
+        // Fewer than all: the last one goes on past the end.
+        let mut first = ((room - width).div_euclid(step) + 1).max(0);
         if first > 0 && !self.add(some(0, first, 0))? {
             return Ok(false);
         }
-        if first < turns && first * step < room {
+        if first * step < room {
             if !self.add(some(first, 1, 0))? {
                 return Ok(false);
             }

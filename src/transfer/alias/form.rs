@@ -5,6 +5,9 @@ use crate::geometry::MAX_NDIM;
 use crate::model::{Error, Result};
 use crate::transfer::view_ref::ViewRef;
 
+#[cfg(test)]
+mod tests;
+
 /// One level of repetition: `count` steps forward of `stride` units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Step {
@@ -80,6 +83,13 @@ impl Raw {
         Self { low, width: view.width as i128, room, len }
     }
 
+    /// The same in smaller units, of which each of these has so many.
+    pub(super) fn in_parts(mut self, parts: i128) -> Self {
+        (self.low, self.width) = (self.low * parts, self.width * parts);
+        self.room.iter_mut().for_each(|step| step.stride *= parts);
+        self
+    }
+
     /// Shortest first.
     pub(super) fn sorted(&mut self) -> &[Step] {
         let steps = &mut self.room[..self.len];
@@ -117,7 +127,6 @@ impl Raw {
             self.room[kept] = step;
             kept += 1;
         }
-        self.len = kept;
         self.room[..kept].reverse();
         (run, &self.room[..kept])
     }

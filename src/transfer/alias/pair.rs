@@ -8,6 +8,9 @@
 use super::form::{Form, Raw, Step, reach_of};
 use crate::geometry::MAX_NDIM;
 
+#[cfg(test)]
+pub(super) mod tests;
+
 /// Steps after which one search is given up.
 const MAX_STEPS_OF_SEARCH: u64 = 1 << 14;
 
@@ -54,8 +57,8 @@ pub(super) fn overlaps_itself(raw: &mut Raw, patience: &mut Patience) -> Option<
     }
     let reach = width + reach_of(steps);
     let units = steps.iter().try_fold(width, |units, step| units.checked_mul(step.count + 1));
-    if units.is_none_or(|units| units > reach) || steps.iter().any(|step| step.stride == 0) {
-        // More than there is room for, or no step at all.
+    if units.is_none_or(|units| units >= reach) || steps.iter().any(|step| step.stride == 0) {
+        // More than there is room for, or no step at all. Only nested steps fill all of the room.
         return Some(true);
     }
     let mut unknown = false;

@@ -6,6 +6,9 @@
 use super::form::{Form, Forms, Step, reach_of};
 use crate::model::{Error, Result};
 
+#[cfg(test)]
+mod tests;
+
 /// Runs that are compared together.
 const RUNS_AT_ONCE: usize = 1 << 20;
 /// Steps that are always allowed.

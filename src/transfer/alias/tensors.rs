@@ -2,14 +2,17 @@
 
 #![allow(clippy::result_large_err, reason = "an error and a position, returned once for a batch")]
 
-use super::{Side, check_aliases, shared_memory_of_tensors, undecided};
+use super::cost::SearchCost;
+use super::form::{Forms, Keep, Raw};
+use super::scan::Found;
+use super::{Side, check_aliases, compare, shared_memory_of_tensors, undecided};
 use crate::memory::{Memory, TryVec, try_with_capacity};
 use crate::model::{Error, Result};
-use crate::transfer::local_shards::TensorShards;
+use crate::transfer::local_shards::{LocalShards, TensorShards};
 use crate::transfer::view_ref::Reach;
 
-/// Pairs of shards that are compared for each shard.
-const PAIRS_OF_SHARD: usize = 64;
+#[cfg(test)]
+mod tests;
 
 /// A shard of one of the tensors.
 #[derive(Clone, Copy)]
@@ -27,9 +30,7 @@ pub(crate) fn check_tensor_aliases(
 ) -> std::result::Result<(), (usize, Error)> {
     let places = Places::new(tensors).map_err(|refused| (0, refused.into()))?;
     for &tensor in &places.doubtful {
-        let Some(TensorShards { destination, source }) = tensors.get(tensor) else {
-            continue;
-        };
+        let TensorShards { destination, source } = &tensors[tensor];
         check_aliases(Side::Shards(destination), Side::Shards(source))
             .map_err(|error| (tensor, error))?;
     }
@@ -74,14 +75,11 @@ impl Places {
 
     /// Adds the tensors of tangled shards to the doubtful ones.
     fn find_tangled(&mut self) -> Memory<()> {
-        let known = self.doubtful.len();
         for tangled in tangled(&self.shards).filter(|tangled| tangled.len() > 1) {
             self.doubtful.try_extend(tangled.iter().map(|shard| shard.tensor))?;
         }
-        if self.doubtful.len() > known {
-            self.doubtful.sort_unstable();
-            self.doubtful.dedup();
-        }
+        self.doubtful.sort_unstable();
+        self.doubtful.dedup();
         Ok(())
     }
 }
@@ -107,62 +105,47 @@ fn tangled(mut shards: &[TensorShard]) -> impl Iterator<Item = &[TensorShard]> {
 fn check_tangled(
     tensors: &[TensorShards], places: &Places,
 ) -> std::result::Result<(), (usize, Error)> {
-    let mut pairs = PAIRS_OF_SHARD.saturating_mul(places.shards.len());
     for group in tangled(&places.shards) {
-        let is_other =
-            |shard: &TensorShard| group.first().is_some_and(|it| it.tensor != shard.tensor);
-        if group.iter().any(is_other) {
-            check_neighbours(tensors, group, &mut pairs)?;
+        let tensor = group[0].tensor;
+        if group.iter().any(|shard| shard.tensor != tensor) {
+            let found = find_shared(tensors, group).map_err(|error| (tensor, error))?;
+            if let Some((one, other)) = found {
+                let (first, second) = (shards_of(tensors, &one), shards_of(tensors, &other));
+                let (first, second) = (first.index(one.number), second.index(other.number));
+                return Err((one.tensor, shared_memory_of_tensors(first, other.tensor, second)));
+            }
         }
     }
     Ok(())
 }
 
-/// The same of one group.
-fn check_neighbours(
-    tensors: &[TensorShards], group: &[TensorShard], pairs: &mut usize,
-) -> std::result::Result<(), (usize, Error)> {
-    for (at, one) in group.iter().enumerate() {
-        let rest = group.get(at.saturating_add(1)..).unwrap_or(&[]);
-        for other in rest.iter().take_while(|other| other.reach.low < one.reach.high) {
-            if one.tensor == other.tensor || !(one.is_destination || other.is_destination) {
-                continue;
-            }
-            let (first, second) = if one.is_destination { (one, other) } else { (other, one) };
-            if *pairs == 0 {
-                return Err((first.tensor, undecided()));
-            }
-            *pairs = pairs.saturating_sub(1);
-            check_pair(tensors, first, second).map_err(|error| (first.tensor, error))?;
-        }
-    }
-    Ok(())
+/// The shards of one side of a tensor.
+fn shards_of<'a>(tensors: &'a [TensorShards], shard: &TensorShard) -> &'a LocalShards {
+    let TensorShards { destination, source } = &tensors[shard.tensor];
+    if shard.is_destination { destination } else { source }
 }
 
-/// Refuses a destination that shares memory with a shard of another tensor.
-fn check_pair(tensors: &[TensorShards], to: &TensorShard, other: &TensorShard) -> Result<()> {
-    let shards = |shard: &TensorShard| {
-        let TensorShards { destination, source } = tensors.get(shard.tensor)?;
-        Some(if shard.is_destination { destination } else { source })
-    };
-    let (Some(own), Some(its)) = (shards(to), shards(other)) else {
-        return Ok(());
-    };
-    let (a, b) = (own.view(to.number), its.view(other.number));
-    let shares = match a.dtype().is_packed() == b.dtype().is_packed() {
-        true => {
-            let one = std::slice::from_ref;
-            match check_aliases(Side::Tensor("", one(&a)), Side::Tensor("", one(&b))) {
-                Ok(()) => false,
-                Err(Error::Transfer(_)) => true,
-                Err(error) => return Err(error),
-            }
-        }
-        // Bits against bytes: the ends decide.
-        false => true,
-    };
-    if !shares {
-        return Ok(());
+/// Two shards of a group that share memory, a destination first. Those of one tensor share none:
+/// they were compared before.
+fn find_shared(
+    tensors: &[TensorShards], group: &[TensorShard],
+) -> Result<Option<(TensorShard, TensorShard)>> {
+    let mut order: Vec<TensorShard> = try_with_capacity(group.len())?;
+    order.extend(group.iter().filter(|shard| shard.is_destination));
+    let destinations = order.len();
+    order.extend(group.iter().filter(|shard| !shard.is_destination));
+    let view = |shard: &TensorShard| shards_of(tensors, shard).get(shard.number);
+    // Where some elements are packed, all are counted in bits.
+    let is_in_bits = group.iter().any(|shard| view(shard).is_packed());
+    let mut forms = Forms::with_capacity(order.len())?;
+    for shard in &order {
+        let view = view(shard);
+        let parts = if is_in_bits && !view.is_packed() { 8 } else { 1 };
+        forms.push(Raw::of(view).in_parts(parts), Keep::Once)?;
     }
-    Err(shared_memory_of_tensors(own.index(to.number), other.tensor, its.index(other.number)))
+    match compare(&forms, destinations, &mut SearchCost::default())? {
+        Found::Nothing => Ok(None),
+        Found::Shared(a, b) => Ok(Some((order[a.min(b)], order[a.max(b)]))),
+        Found::TooMuch => Err(undecided()),
+    }
 }

@@ -230,6 +230,45 @@ proptest! {
     }
 }
 
+#[test]
+fn of_runs_those_that_share_a_unit_are_named() {
+    for state in 0..4000u64 {
+        let mut numbers = state.wrapping_mul(6_364_136_223_846_793_005) >> 8;
+        let mut below = |count: u64| {
+            let number = numbers % count;
+            numbers /= count;
+            number as i64
+        };
+        let mut runs = |count: i64| -> Vec<HostView> {
+            (0..count).map(|_| view(below(40), bytes(1), &[1 + below(6)], &[1])).collect()
+        };
+        let (destinations, sources) = (runs(1 + state as i64 % 3), runs(state as i64 / 3 % 4));
+        assert_right(&destinations, &sources);
+    }
+    let run = |place, size| view(place, bytes(1), &[size], &[1]);
+    assert_right(&[run(0, 2), run(10, 2)], &[run(1, 2), run(2, 9)]);
+    assert_right(&[run(7, 2)], &[run(0, 5), run(3, 5)]);
+}
+
+#[test]
+fn views_are_compared_with_those_that_begin_before_they_end() {
+    type Places<'a> = &'a [(usize, usize)];
+    let cases: &[(Places<'_>, Places<'_>, (usize, usize))] = &[
+        (&[], &[], (0, 0)),
+        (&[(0, 10)], &[(10, 20)], (1, 0)),
+        (&[(0, 10), (5, 20)], &[(19, 25), (30, 31)], (2, 1)),
+        (&[(20, 30)], &[(0, 5), (3, 8), (8, 9)], (0, 2)),
+        (&[(20, 30), (21, 22), (29, 40)], &[(40, 41)], (3, 0)),
+        (&[(7, 9)], &[(7, 8), (8, 12)], (1, 2)),
+    ];
+    let extent = |&(low, high): &_| ViewExtent { extent: Reach { low, high }, number: 0 };
+    let extents = |places: Places<'_>| places.iter().map(extent).collect::<Vec<_>>();
+    for &(written, read, expected) in cases {
+        let said = tangled(&extents(written), &extents(read));
+        assert_eq!(said, expected, "{written:?}, {read:?}");
+    }
+}
+
 /// What it takes to find that nothing is shared.
 fn cost(destinations: &[HostView], sources: &[HostView]) -> SearchCost {
     let all: Vec<HostView> = destinations.iter().chain(sources).copied().collect();

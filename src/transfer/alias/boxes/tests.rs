@@ -194,3 +194,108 @@ fn views_that_are_more_than_64_bits_of_digits_apart_are_compared() {
         }
     }
 }
+
+/// The places, counted from the origin, of the units of boxes of digits. Each is written as its digits say:
+/// as many of the longest stride as fit, then of the next one in what is left.
+fn places_of(boxes: &DigitBoxes, strides: &[i128]) -> Vec<i128> {
+    let mut places = vec![];
+    let digits = strides.len() + 1;
+    for (offsets, sizes) in boxes.offsets.chunks(digits).zip(boxes.sizes.chunks(digits)) {
+        let mut of_box = vec![0];
+        for (digit, (&offset, &size)) in offsets.iter().zip(sizes).enumerate() {
+            let stride = strides.get(digit).copied().unwrap_or(1);
+            let room = if digit == 0 { i128::MAX } else { strides[digit - 1] };
+            let turns =
+                |place| (offset..offset + size).map(move |n| place + i128::from(n) * stride);
+            of_box = of_box.into_iter().flat_map(turns).collect();
+            let last = i128::from(offset + size - 1) * stride;
+            assert!(last < room, "digit {digit} of {offsets:?} {sizes:?} by {strides:?}");
+        }
+        places.extend(of_box);
+    }
+    places
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        rng_seed: RngSeed::Fixed(2), ..ProptestConfig::with_cases(1600)
+    })]
+
+    #[test]
+    fn the_boxes_of_a_view_have_each_of_its_units(
+        digits in prop::collection::btree_set(2i128..90, 0..4),
+        dims in prop::collection::vec((1i64..7, -45i64..90, any::<bool>(), 0usize..4), 1..4),
+        place in 0i64..200,
+    ) {
+        let strides: Vec<i128> = digits.into_iter().rev().collect();
+        // Mostly its strides are digits, and the last dimension has elements beside each other.
+        let of_dim = |at: usize, own: i64, is_own: bool, digit: usize| match strides.get(digit) {
+            Some(stride) if !is_own => *stride as i64,
+            None if at + 1 == dims.len() => 1,
+            _ => own,
+        };
+        let of_dims: Vec<i64> = dims.iter().enumerate()
+            .map(|(at, &(_, own, is_own, digit))| of_dim(at, own, is_own, digit)).collect();
+        let sizes: Vec<i64> = dims.iter().map(|(size, ..)| *size).collect();
+        let tensor = view(place + 400, bytes(1), &sizes, &of_dims);
+        let forms = forms(&[tensor]);
+        let (form, origin) = (forms.get(0), forms.get(0).low - i128::from(place));
+        let mut boxes = DigitBoxes::new(strides.len() + 1, 1).unwrap();
+        let written = BoxWriter::new(&strides).write(&form, origin, 7, &mut boxes).unwrap();
+        let mut expected: Vec<i128> =
+            units(&tensor).into_keys().map(|unit| unit - origin).collect();
+        expected.sort_unstable();
+        if !written {
+            let is_lone = |step: &Step| {
+                step.count >= MAX_LONE_STEPS && !strides.contains(&step.stride)
+            };
+            let turns = form.runs() as usize * form.run as usize;
+            prop_assert!(turns >= MAX_BOXES || form.steps.iter().any(is_lone), "{:?}", form);
+            prop_assert_eq!(boxes.len(), 0);
+            return Ok(());
+        }
+        prop_assert!(boxes.owners.iter().all(|&owner| owner == 7));
+        let mut places = places_of(&boxes, &strides);
+        places.sort_unstable();
+        if overlaps_itself(&tensor) {
+            places.dedup();
+        }
+        prop_assert_eq!(places, expected, "{:?} by {:?}", form, strides);
+    }
+}
+
+/// A stride of 100, and maybe another one; where a view begins, its run, its steps, and its boxes.
+type Cut = (&'static [i128], i128, i128, &'static [(i128, i128)], usize);
+
+#[test]
+fn a_view_is_cut_at_the_ends_of_rows_only() {
+    const CUTS: &[Cut] = &[
+        (&[100], 0, 100, &[], 1),
+        (&[100], 90, 10, &[], 1),
+        // What is in the first row, whole rows, and what is left.
+        (&[100], 90, 20, &[], 2),
+        (&[100], 90, 310, &[], 2),
+        (&[100], 90, 315, &[], 3),
+        (&[100], 0, 315, &[], 3),
+        // Turns that no end of a row cuts, and one that it does.
+        (&[100, 6], 90, 4, &[(6, 4)], 2),
+        (&[100, 6], 96, 4, &[(12, 1)], 2),
+        (&[100, 6], 96, 4, &[(6, 3)], 2),
+        (&[100, 6], 92, 4, &[(6, 3)], 5),
+        (&[100, 10], 75, 2, &[(10, 5)], 2),
+        (&[100, 10], 75, 2, &[(10, 35)], 3),
+        (&[100, 10], 75, 2, &[(100, 4), (10, 5)], 2),
+        (&[100, 10], 79, 2, &[(10, 2)], 4),
+        // Each turn of a step that is no digit.
+        (&[100], 10, 5, &[(7, 3)], 4),
+        (&[100], 82, 5, &[(7, 3)], 5),
+    ];
+    for &(strides, low, run, steps, expected) in CUTS {
+        let steps: Vec<Step> =
+            steps.iter().map(|&(stride, count)| Step { stride, count }).collect();
+        let form = Form { low: low + 1000, run, steps: &steps };
+        let mut boxes = DigitBoxes::new(strides.len() + 1, 1).unwrap();
+        let written = BoxWriter::new(strides).write(&form, 1000, 0, &mut boxes).unwrap();
+        assert_eq!((written, boxes.len()), (true, expected), "{form:?} by {strides:?}");
+    }
+}
