@@ -14,6 +14,9 @@ use crate::geometry::MAX_NDIM;
 use crate::model::Result;
 use crate::model::shards::Shards;
 
+#[cfg(test)]
+mod tests;
+
 /// Cuts inside of each other, at most.
 const MAX_CUTS: usize = 128;
 
@@ -219,127 +222,5 @@ impl<'a> BandCuts<'a> {
             }
         }
         best.map(|(_, dim, border)| (dim, border))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::model::DataType;
-    use crate::model::placements::Placements;
-
-    /// Offsets and sizes.
-    type Box = (Vec<i64>, Vec<i64>);
-
-    fn shards(boxes: &[Box]) -> Shards {
-        let offsets = boxes.iter().flat_map(|one| one.0.clone()).collect();
-        let sizes = boxes.iter().flat_map(|one| one.1.clone()).collect();
-        let placement: crate::model::Placement = "rank:0/cpu".parse().unwrap();
-        let placements = Placements::new(boxes.iter().map(|_| placement.clone())).unwrap();
-        Shards::new(boxes[0].0.len(), offsets, sizes, placements).unwrap()
-    }
-
-    /// Cuts a tensor again and again: `(which box, dimension, place)`, each modulo what there is.
-    fn boxes(sizes: &[i64], cuts: &[(usize, usize, i64)]) -> Vec<Box> {
-        let mut boxes = vec![(vec![0; sizes.len()], sizes.to_vec())];
-        for &(which, dim, place) in cuts {
-            let (which, dim) = (which % boxes.len(), dim % sizes.len());
-            let (offset, size) = boxes[which].clone();
-            if size[dim] > 1 {
-                let place = 1 + place % (size[dim] - 1);
-                boxes[which].1[dim] = place;
-                let (mut offset, mut size) = (offset, size);
-                (offset[dim], size[dim]) = (offset[dim] + place, size[dim] - place);
-                boxes.push((offset, size));
-            }
-        }
-        boxes
-    }
-
-    fn dims(sizes: &[i64]) -> Dims {
-        let first = std::ptr::without_provenance_mut(1 << 20);
-        Dims::of(&HostView::new("full", first, DataType::FLOAT32, sizes, None).unwrap()).unwrap()
-    }
-
-    proptest! {
-        #[test]
-        fn bands_have_each_element_once_and_their_boxes_share_all_rows(
-            sizes in prop::collection::vec(2i64..9, 2..5),
-            cuts in prop::collection::vec((any::<usize>(), any::<usize>(), 0i64..9), 0..20),
-        ) {
-            let (shards, dims) = (shards(&boxes(&sizes, &cuts)), dims(&sizes));
-            let indices: Vec<usize> = (0..shards.len()).collect();
-            let bands = BandCuts::new(&shards, &indices, &dims, usize::MAX).unwrap();
-            let mut elements = vec![0; shards.len()];
-            let done = bands.each(&mut |members, bounds| {
-                let clip = |index: usize, dim: usize| bounds.clip_shard(&shards, index, dim);
-                for &index in members {
-                    for &dim in dims.outer() {
-                        assert_eq!(clip(index, dim), clip(members[0], dim), "rows of others");
-                    }
-                    let size = |dim| { let (low, high) = clip(index, dim); high - low };
-                    elements[index] += (0..sizes.len()).map(size).product::<i64>();
-                }
-                for pair in members.windows(2) {
-                    let (left, right) = (clip(pair[0], dims.inner()), clip(pair[1], dims.inner()));
-                    assert!(left.1 <= right.0, "out of order");
-                }
-                Some(())
-            });
-            prop_assert!(done.is_some());
-            for (shard, elements) in shards.iter().zip(elements) {
-                prop_assert_eq!(elements, shard.sizes.iter().product::<i64>());
-            }
-        }
-    }
-
-    #[test]
-    fn boxes_that_share_their_rows_are_cut_at_clean_borders_only() {
-        // A grid of 3 by 2 by 2 boxes: a band for each place in the outer dimensions.
-        let grid: Vec<_> = (0..12)
-            .map(|at| (vec![at / 4 * 5, at / 2 % 2 * 7, at % 2 * 3], vec![5, 7, 3]))
-            .collect();
-        let (shards, dims) = (shards(&grid), dims(&[15, 14, 6]));
-        let indices: Vec<usize> = (0..12).rev().collect();
-        let bands = BandCuts::new(&shards, &indices, &dims, usize::MAX).unwrap();
-        let mut seen = Vec::new();
-        let done = bands.each(&mut |members, _| {
-            seen.push(members.to_vec());
-            Some(())
-        });
-        assert!(done.is_some());
-        seen.sort_unstable();
-        assert_eq!(seen, (0..6).map(|at| vec![2 * at, 2 * at + 1]).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn too_many_bands_are_given_up() {
-        let columns: Vec<_> = (0..100).map(|at| (vec![at, at], vec![1, 1])).collect();
-        let (shards, dims) = (shards(&columns), dims(&[100, 100]));
-        let indices: Vec<usize> = (0..100).collect();
-        let cut = |visits| {
-            let bands = BandCuts::new(&shards, &indices, &dims, visits).unwrap();
-            bands.each(&mut |_, _| Some(()))
-        };
-        assert_eq!(cut(200), None);
-        assert_eq!(cut(2000), Some(()));
-    }
-
-    #[test]
-    fn rows_are_those_of_the_smallest_steps_whatever_the_order_of_the_dimensions() {
-        let first = std::ptr::without_provenance_mut(1 << 20);
-        let dims = |dtype, shape: &[i64], strides: Option<&[i64]>| {
-            let view = HostView::new("full", first, dtype, shape, strides).unwrap();
-            Dims::of(&view).map(|dims| (dims.outer().to_vec(), dims.inner()))
-        };
-        let float = DataType::FLOAT32;
-        assert_eq!(dims(float, &[4, 1, 6], None), Some((vec![0], 2)));
-        assert_eq!(dims(float, &[4, 5, 6], Some(&[1, 24, 4])), Some((vec![1, 2], 0)));
-        assert_eq!(dims(float, &[4, 5], Some(&[10, 2])), None);
-        assert_eq!(dims(float, &[4, 5], Some(&[5, -1])), None);
-        assert_eq!(dims(float, &[1, 5], None), None);
-        assert_eq!(dims(DataType { code: 0, bits: 4, lanes: 1 }, &[4, 6], None), None);
     }
 }

@@ -18,6 +18,9 @@ use crate::host::zeros::fill_with_zeros;
 use crate::host::{self, Sweep};
 use crate::model::Result;
 
+#[cfg(test)]
+mod tests;
+
 /// Bytes of a copy for each look at a box: with more of these cutting would take too long beside it.
 const BYTES_PER_VISIT: usize = 4 << 10;
 /// Looks at a box that are not worth counting.

@@ -15,6 +15,9 @@ use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::shards::Shards;
 use crate::model::{DataType, Error, Result};
 
+#[cfg(test)]
+mod tests;
+
 /// How refusals name the arguments that shards come in.
 #[derive(Debug, Clone, Copy)]
 pub struct ShardArguments {

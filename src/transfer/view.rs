@@ -17,6 +17,9 @@ use crate::model::ModelError;
 use crate::model::dtype::DataType;
 use crate::model::{Error, Result};
 
+#[cfg(test)]
+mod tests;
+
 /// A tensor somewhere in host memory: where its first element is, its shape, and how far apart
 /// neighbours are. Nothing is read or written through it here.
 ///
@@ -335,43 +338,5 @@ impl fmt::Debug for HostView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unit = if self.dtype.is_packed() { "bits" } else { "bytes" };
         write!(f, "{} {:?} by {:?} {unit}", self.dtype, self.shape(), self.strides())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// All that there is of a view.
-    fn all(view: &HostView) -> (*mut u8, usize, DataType, usize, Vec<i64>, Vec<i64>) {
-        let (shape, strides) = (view.shape().to_vec(), view.strides().to_vec());
-        (view.first, view.bit(), view.dtype, view.width, shape, strides)
-    }
-
-    type Form<'a> = (DataType, &'a [i64], Option<&'a [i64]>);
-
-    #[test]
-    fn a_view_that_is_set_again_keeps_nothing_of_what_it_was() {
-        let int4 = DataType { code: 0, bits: 4, lanes: 1 };
-        let first = std::ptr::without_provenance_mut(1 << 20);
-        let forms: [Form<'_>; 6] = [
-            (DataType::FLOAT32, &[2; MAX_NDIM / 2], None),
-            (int4, &[3, 5], Some(&[-5, 1])),
-            (DataType::FLOAT32, &[3, 0], Some(&[7, 7])),
-            (DataType::FLOAT32, &[], None),
-            (int4, &[4], None),
-            (DataType::FLOAT32, &[1, 6], Some(&[9, 2])),
-        ];
-        let new = |(dtype, shape, strides): Form<'_>| {
-            HostView::new("view", first, dtype, shape, strides).unwrap()
-        };
-        for (before, after) in forms.iter().flat_map(|a| forms.iter().map(|b| (*a, *b))) {
-            let mut view = new(before);
-            if let [_, columns] = *before.1 {
-                view = view.sub_box(&[0, 1], &[1, (columns - 1).max(0)]);
-            }
-            view.set("view", first, after.0, after.1, after.2).unwrap();
-            assert_eq!(all(&view), all(&new(after)), "{after:?} after {before:?}");
-        }
     }
 }

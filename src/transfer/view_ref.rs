@@ -9,6 +9,9 @@ use crate::geometry::MAX_NDIM;
 use crate::host::copy_list::{BitPointer, Units};
 use crate::model::dtype::DataType;
 
+#[cfg(test)]
+mod tests;
+
 /// The addresses that a view's bytes lie between, half-open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Reach {
