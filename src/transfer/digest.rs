@@ -23,6 +23,9 @@ use crate::model::shards::Shard;
 use crate::model::{DataType, Error, Result};
 use crate::plan::ReshardPlan;
 
+#[cfg(test)]
+mod tests;
+
 /// The address that a tensor that is nowhere would have.
 const NOWHERE: usize = 64;
 

@@ -16,6 +16,8 @@ mod lay_out;
 mod local_shards;
 mod sharder;
 mod tensor;
+#[cfg(test)]
+mod tests;
 #[allow(clippy::module_inception, reason = "the type that the folder is about")]
 mod transfer;
 mod view;
