@@ -1,5 +1,11 @@
 //! Buffers and layouts that do not belong together are refused, whatever the call.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "tests: an overflow or a bad index is a failure"
+)]
+
 use super::*;
 use crate::error::Describe;
 use crate::error::status::*;

@@ -1,3 +1,9 @@
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "tests: an overflow or a bad index is a failure"
+)]
+
 use super::*;
 use crate::host::options::{Instructions, Stores};
 use crate::model::placements::Placements;

@@ -10,9 +10,9 @@ fn view(dtype: DataType, shape: &[i64], strides: &[i64]) -> HostView {
     HostView::new("view", first, dtype, shape, Some(strides)).unwrap()
 }
 
-/// The units of each element, counted from address 0, in row-major order.
-fn places(view: &HostView) -> Vec<i128> {
-    let mut places = vec![view.by_ref().place()];
+/// The units of each element, in row-major order, where the first one is at `place`.
+fn places(view: &HostView, place: i128) -> Vec<i128> {
+    let mut places = vec![place];
     for (&size, &stride) in view.shape().iter().zip(view.strides()) {
         let turns = |place| (0..size).map(move |at| place + i128::from(at * stride));
         places = places.into_iter().flat_map(turns).collect();
@@ -41,17 +41,23 @@ fn a_view_reaches_from_its_lowest_byte_to_its_highest_and_is_row_major_where_ele
             (&[3, 2, 5], &[-100, 41, -7]),
         ] {
             let whole = view(dtype, shape, strides);
-            let mut parts = vec![whole];
+            let place = (1 << 20) * per_byte;
+            let mut parts = vec![(whole, place)];
             if let [rows, columns] = *shape
                 && rows > 1
                 && columns > 2
             {
                 // Which may start inside of a byte.
-                parts.push(whole.sub_box(&[1, 1], &[rows - 1, columns - 1]));
-                parts.push(whole.sub_box(&[0, 1], &[1, columns - 2]));
+                for (offsets, sizes) in
+                    [([1, 1], [rows - 1, columns - 1]), ([0, 1], [1, columns - 2])]
+                {
+                    let behind = (0..2).map(|dim| offsets[dim] * whole.strides()[dim]).sum::<i64>();
+                    parts.push((whole.sub_box(&offsets, &sizes), place + i128::from(behind)));
+                }
             }
-            for part in parts {
-                let (own, of) = (part.by_ref(), places(&part));
+            for (part, place) in parts {
+                let (own, of) = (part.by_ref(), places(&part, place));
+                assert!(of.is_empty() || own.place() == place, "{part:?}");
                 assert!(own.is_packed() == dtype.is_packed());
                 let byte = |unit: i128| unit.div_euclid(per_byte) as usize;
                 let low = of.iter().min().map(|low| byte(*low));

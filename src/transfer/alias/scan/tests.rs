@@ -4,8 +4,10 @@ use crate::transfer::alias::pair::tests::hard_to_compare;
 use crate::transfer::alias::tests::{bytes, check, forms, records, share_units, view};
 use crate::transfer::alias::{SearchCost, compare};
 
-/// Forms of these: where they begin, their run, strides and counts.
-fn forms_of(of: &[(i128, i128, &[(i128, i128)])]) -> Forms {
+/// Where a form begins, its run, and its strides and counts.
+type Parts<'a> = (i128, i128, &'a [(i128, i128)]);
+
+fn forms_of(of: &[Parts<'_>]) -> Forms {
     let mut forms = Forms::with_capacity(of.len()).unwrap();
     for &(low, run, steps) in of {
         let steps: Vec<Step> =

@@ -88,8 +88,7 @@ fn tensors_are_refused_exactly_when_destinations_share_a_bit() {
                 [destination, any_views(state, &[dtype])]
             })
             .collect();
-        let all =
-            || tensors.iter().flat_map(|it| it.iter().enumerate().map(move |(side, v)| (side, v)));
+        let all = || tensors.iter().flat_map(|tensor| tensor.iter().enumerate());
         let mut written = HashSet::new();
         let mut shares = false;
         for destination in all().filter(|(side, _)| *side == 0).flat_map(|(_, views)| views) {
