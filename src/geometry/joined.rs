@@ -155,4 +155,50 @@ mod tests {
         let boxes = boxes.shuffled(&mut random);
         assert_eq!(join(&list(Cut { sizes, boxes })).unwrap(), None);
     }
+
+    /// Intervals by where they start and how long they are.
+    fn line(intervals: impl IntoIterator<Item = (i64, i64)>) -> BoxList {
+        let (offsets, sizes): (Vec<_>, Vec<_>) = intervals.into_iter().unzip();
+        BoxList::new_checked(1, offsets.len(), offsets, sizes).unwrap()
+    }
+
+    #[test]
+    fn boxes_that_become_half_as_many_are_joined_and_more_are_not() {
+        for pairs in 1..6 {
+            let joined = |alone: i64| {
+                let starts = (0..pairs).flat_map(|pair| [4 * pair, 4 * pair + 1]);
+                let others = (0..alone).map(|at| 100 + 2 * at);
+                join(&line(starts.chain(others).map(|start| (start, 1)))).unwrap()
+            };
+            assert_eq!(joined(0), Some(line((0..pairs).map(|pair| (4 * pair, 2)))));
+            assert_eq!(joined(1), None);
+            assert_eq!(joined(2), None);
+        }
+    }
+
+    /// Boxes that are apart, then many that are one, then as many apart.
+    #[test]
+    fn more_than_4096_boxes_of_which_all_remain_end_a_look_from_either_side() {
+        let joined = |alone: i64| {
+            let apart = |start: i64| (0..alone).map(move |at| (start + 2 * at, 1));
+            let one = (0..3 * alone).map(|at| (3 * alone + at, 1));
+            join(&line(apart(0).chain(one).chain(apart(7 * alone)))).unwrap()
+        };
+        assert_eq!(joined(4095).map(|list| list.len()), Some(2 * 4095 + 1));
+        assert_eq!(joined(4096), None);
+    }
+
+    /// Two lines that are peeled from both ends in turn, the second in the opposite order. Each becomes
+    /// one box at its middle.
+    #[test]
+    fn more_than_4096_boxes_that_would_join_late_end_a_look_from_either_side() {
+        let joined = |half: i64| {
+            let peeled = (0..half).flat_map(|at| [(at, 1), (2 * half - at, 1)]);
+            let peeled: Vec<_> = peeled.chain([(half, 1)]).collect();
+            let again = peeled.iter().rev().map(|&(start, size)| (start + 3 * half, size));
+            join(&line(peeled.iter().copied().chain(again))).unwrap()
+        };
+        assert_eq!(joined(1000).map(|list| list.len()), Some(2));
+        assert_eq!(joined(2100), None);
+    }
 }

@@ -152,4 +152,50 @@ mod tests {
         let no_dims: [&[i64]; 2] = [&[]; 2];
         assert!(!are_apart(&list(0, &no_dims)));
     }
+
+    /// Whether the loops over dimensions in some order go forward from box to box, by the definition.
+    fn is_in_loop_order(ndim: usize, rows: &[&[i64]]) -> bool {
+        fn orders(rest: &[usize]) -> Vec<Vec<usize>> {
+            let with = |&dim: &usize| {
+                let others: Vec<usize> =
+                    rest.iter().copied().filter(|&other| other != dim).collect();
+                orders(&others).into_iter().map(move |order| [vec![dim], order].concat())
+            };
+            if rest.is_empty() { vec![vec![]] } else { rest.iter().flat_map(with).collect() }
+        }
+        let full: Vec<_> = rows.iter().filter(|row| !row[ndim..].contains(&0)).collect();
+        orders(&(0..ndim).collect::<Vec<_>>()).iter().any(|order| {
+            full.windows(2).all(|pair| {
+                let (before, next) = (pair[0], pair[1]);
+                let is_other =
+                    |dim: usize| (before[dim], before[ndim + dim]) != (next[dim], next[ndim + dim]);
+                let first = order.iter().copied().find(|&dim| is_other(dim));
+                first.is_some_and(|dim| next[dim] >= before[dim] + before[ndim + dim])
+            })
+        })
+    }
+
+    /// All lists of three boxes on a grid of 3 by 2.
+    #[test]
+    fn three_boxes_are_apart_if_the_loops_of_some_order_go_forward() {
+        let spans =
+            |size: i64| (0..size).flat_map(move |at| (0..=size - at).map(move |len| (at, len)));
+        let all: Vec<[i64; 4]> =
+            spans(3).flat_map(|x| spans(2).map(move |y| [x.0, y.0, x.1, y.1])).collect();
+        let mut answers = [0; 2];
+        for (number, first) in all.iter().enumerate() {
+            for second in &all {
+                for third in all.iter().skip(number % 3).step_by(3) {
+                    let rows: [&[i64]; 3] = [first, second, third];
+                    let said = are_apart(&list(2, &rows));
+                    // Which of several orders the first boxes allow is learned once.
+                    assert!(!said || is_in_loop_order(2, &rows), "{rows:?}");
+                    answers[usize::from(said)] += 1;
+                }
+                let rows: [&[i64]; 2] = [first, second];
+                assert_eq!(are_apart(&list(2, &rows)), is_in_loop_order(2, &rows), "{rows:?}");
+            }
+        }
+        assert!(answers.iter().all(|&count| count > 1000), "{answers:?}");
+    }
 }

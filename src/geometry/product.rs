@@ -163,9 +163,6 @@ impl DimParts {
 impl DimMeetings {
     fn new(source: &DimParts, destination: &DimParts) -> GeometryResult<Self> {
         let mut meetings = Self::default();
-        if source.ends.is_empty() || destination.ends.is_empty() {
-            return Ok(meetings);
-        }
         let (boxes, asked) = (source.boxes()?, destination.boxes()?);
         let index = boxes.index()?;
         let mut found = Vec::new();

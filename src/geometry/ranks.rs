@@ -105,3 +105,72 @@ pub(super) fn by_start(spans: &[RankSpan]) -> Memory<Vec<u32>> {
     }
     Ok(order)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::common::{Boxes, Random, naive};
+
+    /// The dimensions in which two boxes of a list do not meet, by comparing each with each.
+    fn separating_dims(boxes: &Boxes) -> Vec<usize> {
+        let spans = |dim: usize| {
+            let all =
+                (0..boxes.len()).map(move |at| (boxes.offsets(at)[dim], boxes.sizes(at)[dim]));
+            all.map(|(start, size)| start..start + size)
+        };
+        let is_separating =
+            |dim: &usize| spans(*dim).any(|one| spans(*dim).any(|other| one.end <= other.start));
+        (0..boxes.ndim).filter(is_separating).collect()
+    }
+
+    #[test]
+    fn boxes_meet_where_their_ranks_do_and_are_in_the_order_of_the_most_starts() {
+        let mut random = Random::new(7);
+        for round in 0..400 {
+            let ndim = 1 + round % 4;
+            let mut boxes = Boxes::new(ndim);
+            for _ in 0..random.range(2, 9) {
+                let offsets: Vec<i64> = (0..ndim).map(|_| random.range(0, 6)).collect();
+                let sizes: Vec<i64> = (0..ndim).map(|_| random.range(1, 6)).collect();
+                boxes.push(&offsets, &sizes);
+            }
+            let list =
+                BoxList::new_checked(ndim, boxes.len(), boxes.offsets.clone(), boxes.sizes.clone());
+            let list = list.unwrap();
+            let owners = list.not_empty().unwrap();
+            let dims = ranked_dims(&list, &owners).unwrap();
+            let mut expected: Vec<(usize, usize)> = Vec::new();
+            for dim in separating_dims(&boxes) {
+                let mut starts: Vec<i64> =
+                    (0..boxes.len()).map(|at| boxes.offsets(at)[dim]).collect();
+                starts.sort_unstable();
+                starts.dedup();
+                expected.push((starts.len(), dim));
+            }
+            expected.sort_unstable();
+            assert_eq!(
+                dims.iter().map(|dim| dim.starts).collect::<Vec<_>>(),
+                expected.iter().map(|(starts, _)| *starts).collect::<Vec<_>>()
+            );
+            let ranked = Ranked::new(dims, owners).unwrap();
+            if let Some(&(_, last)) = expected.last() {
+                let start = |&shard: &u32| (boxes.offsets(shard as usize)[last], shard);
+                assert!(ranked.shard.is_sorted_by_key(start), "{boxes:?}");
+            }
+            for a in 0..boxes.len() {
+                for b in 0..boxes.len() {
+                    let [one, other] = [a, b].map(|at| ranked.shard[at] as usize);
+                    for from in 0..=ranked.dims.len() {
+                        let meet = expected[from..].iter().all(|&(_, dim)| {
+                            let span = |at: usize| {
+                                (&boxes.offsets(at)[dim..=dim], &boxes.sizes(at)[dim..=dim])
+                            };
+                            naive::meet(span(one), span(other))
+                        });
+                        assert_eq!(ranked.meet_from(from, a as u32, b as u32), meet, "{boxes:?}");
+                    }
+                }
+            }
+        }
+    }
+}

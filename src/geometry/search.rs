@@ -373,3 +373,6 @@ impl<'a> Search<'a> {
         Ok(start..end)
     }
 }
+
+#[cfg(test)]
+mod tests;

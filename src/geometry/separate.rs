@@ -203,3 +203,152 @@ impl<'a> GuillotineCutter<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::common::families::{self, Cut};
+    use crate::common::{Boxes, Random};
+    use crate::geometry::box_list::BoxList;
+    use crate::geometry::ranks::{Ranked, ranked_dims};
+
+    fn ranked(boxes: Boxes) -> Ranked {
+        let count = boxes.len();
+        let list = BoxList::new_checked(boxes.ndim, count, boxes.offsets, boxes.sizes).unwrap();
+        let owners = list.not_empty().unwrap();
+        Ranked::new(ranked_dims(&list, &owners).unwrap(), owners).unwrap()
+    }
+
+    /// The sets, of which sets of some size are gathered first.
+    fn sets(dims: &[Vec<RankSpan>], gathered: usize) -> Vec<Vec<u32>> {
+        let orders = dims.iter().map(|spans| by_start(spans).unwrap()).collect();
+        let mut cutter = GuillotineCutter::new(dims, orders).unwrap();
+        let (all, mut sets) = (0..cutter.part_of.len(), Vec::new());
+        cutter.cut_all(Open { set: all, dim: 0, poor_cuts: 0 }, gathered, &mut sets).unwrap();
+        let order = cutter.orders.pop().unwrap();
+        let mut sets: Vec<_> = sets.into_iter().map(|set| order[set].to_vec()).collect();
+        sets.sort_unstable();
+        sets
+    }
+
+    /// Asserts that each box is in one set, and that boxes of different sets do not meet.
+    fn assert_separates(boxes: &Ranked, sets: &[Vec<u32>]) {
+        let count = boxes.shard.len();
+        let mut set_of = vec![usize::MAX; count];
+        for (number, set) in sets.iter().enumerate() {
+            assert!(set.windows(2).all(|pair| pair[0] < pair[1]), "{set:?}");
+            for &at in set {
+                assert_eq!(std::mem::replace(&mut set_of[at as usize], number), usize::MAX);
+            }
+        }
+        assert!(!set_of.contains(&usize::MAX));
+        for a in 0..count {
+            for b in (0..a).filter(|&b| set_of[a] != set_of[b]) {
+                assert!(!boxes.meet_from(0, a as u32, b as u32));
+            }
+        }
+    }
+
+    #[test]
+    fn boxes_of_different_sets_do_not_meet_whichever_sets_are_gathered() {
+        let mut random = Random::new(3);
+        let mut cuts = vec![
+            families::grid(&[9, 11], &[2, 3]),
+            families::halved(4, 8),
+            families::packed_rods(4),
+            families::peeled(2, 120),
+            families::slabs(60),
+            families::nested(50),
+        ];
+        for _ in 0..8 {
+            cuts.push(families::partition(&[64; 3], 250, &mut random));
+            cuts.push(families::pinwheels(&[1 << 12; 2], 250, &mut random));
+        }
+        for Cut { sizes, mut boxes } in cuts {
+            // Some boxes more, so that some sets hold boxes that meet.
+            for _ in 0..random.below(3) {
+                let offsets: Vec<i64> = sizes.iter().map(|&size| random.range(0, size)).collect();
+                boxes.push(&offsets, &vec![1; sizes.len()]);
+            }
+            let boxes = ranked(boxes.shuffled(&mut random));
+            let found = sets(&boxes.dims, MAX_GATHERED);
+            assert_separates(&boxes, &found);
+            for gathered in [0, SMALL, SMALL + 1, 60] {
+                assert_eq!(sets(&boxes.dims, gathered), found);
+            }
+            let Separated { order, sets } = separate(&boxes.dims).unwrap();
+            let mut own: Vec<_> = sets.into_iter().map(|set| order[set].to_vec()).collect();
+            own.sort_unstable();
+            assert_eq!(own, found);
+        }
+    }
+
+    #[test]
+    fn what_planes_take_apart_ends_in_small_sets() {
+        let mut random = Random::new(4);
+        for count in [SMALL, SMALL + 1, 500] {
+            let boxes = ranked(families::partition(&[1 << 20; 3], count, &mut random).boxes);
+            for gathered in [0, MAX_GATHERED] {
+                let sets = sets(&boxes.dims, gathered);
+                let largest = sets.iter().map(Vec::len).max().unwrap();
+                assert!(largest <= SMALL && (count > SMALL || sets.len() == 1), "{largest}");
+            }
+        }
+    }
+
+    /// Each plane takes one box away. The last one that does it well is that after which 7/8 remain.
+    #[test]
+    fn a_set_of_which_planes_take_slivers_is_left_after_nine() {
+        for count in [200, 201, 400] {
+            let boxes = ranked(families::peeled(3, count).boxes);
+            for gathered in [0, MAX_GATHERED] {
+                let mut lengths: Vec<usize> =
+                    sets(&boxes.dims, gathered).iter().map(Vec::len).collect();
+                lengths.sort_unstable();
+                assert_eq!(lengths, [vec![1; 9], vec![count as usize + 1 - 9]].concat());
+            }
+        }
+    }
+
+    /// Slices of a square that are peeled off, each several boxes that are equal: as few as a cut that is no
+    /// poor one takes, or one less. What is left are equal boxes as well.
+    fn slices(count: usize, are_good: &[bool]) -> (Ranked, Vec<usize>) {
+        let (mut boxes, mut lengths, mut left) = (Boxes::new(2), Vec::new(), count);
+        let (mut low, high) = ([0; 2], are_good.len() as i64 + 1);
+        for (turn, &is_good) in are_good.iter().enumerate() {
+            let mut sizes = low.map(|low| high - low);
+            sizes[turn % 2] = 1;
+            let eighth = left - left / 8 * 7;
+            lengths.push(if is_good { eighth } else { eighth - 1 });
+            (0..lengths[turn]).for_each(|_| boxes.push(&low, &sizes));
+            low[turn % 2] += 1;
+            left -= lengths[turn];
+        }
+        (0..left).for_each(|_| boxes.push(&low, &low.map(|low| high - low)));
+        lengths.push(left);
+        (ranked(boxes), lengths)
+    }
+
+    #[test]
+    fn planes_that_take_an_eighth_go_on_and_nine_that_take_less_end_the_cuts() {
+        let (good, poor) = (true, false);
+        let cases = [
+            (176, vec![good; 11], 11),
+            (500, [vec![poor; 8], vec![good], vec![poor; 8], vec![good; 2]].concat(), 19),
+            (300, [vec![poor; 9], vec![good; 3]].concat(), 9),
+            (500, [vec![good, poor], vec![good], vec![poor; 9], vec![good; 2]].concat(), 12),
+        ];
+        for (count, are_good, cuts) in cases {
+            let (boxes, mut expected) = slices(count, &are_good);
+            let rest = expected.split_off(cuts).into_iter().sum();
+            expected.push(rest);
+            expected.sort_unstable();
+            for gathered in [0, 100, MAX_GATHERED] {
+                let mut lengths: Vec<usize> =
+                    sets(&boxes.dims, gathered).iter().map(Vec::len).collect();
+                lengths.sort_unstable();
+                assert_eq!(lengths, expected, "{are_good:?}");
+            }
+        }
+    }
+}

@@ -245,4 +245,88 @@ mod tests {
             }
         }
     }
+
+    fn assert_ranks(starts: &[i64], asked: &[i64]) {
+        let range = StartRange {
+            first: *starts.iter().min().unwrap(),
+            last: *starts.iter().max().unwrap(),
+            bits: starts.iter().fold(0, |bits, start| bits | start),
+        };
+        let ranks = StartRanks::new(starts.iter().copied(), range).unwrap();
+        let spans = ranks.spans(asked.iter().map(|&at| (at, at + 1))).unwrap();
+        for (&at, span) in asked.iter().zip(spans) {
+            let both = (expected(starts, at), expected(starts, at + 1));
+            assert_eq!((span.low, span.high), both, "{at} in {starts:?}");
+        }
+        assert_eq!(ranks.starts as u32, expected(starts, i64::MAX));
+    }
+
+    /// All sets of eight starts, at places from dense to far apart.
+    #[test]
+    fn every_coordinate_near_a_start_has_its_rank() {
+        let places: [fn(i64) -> i64; 6] = [
+            |at| at,
+            |at| 8 * at,
+            |at| 5 + at,
+            |at| at * at * at,
+            |at| 3 << (4 * at),
+            |at| 1 << (6 * at),
+        ];
+        for place in places {
+            let asked: Vec<i64> =
+                (0..9).flat_map(|at| [-1, 0, 1, 2].map(|by| place(at) + by)).collect();
+            for set in 1..1 << 8 {
+                let starts: Vec<i64> = (0..8).filter(|at| set >> at & 1 != 0).map(place).collect();
+                assert_ranks(&starts, &asked);
+            }
+        }
+    }
+
+    /// Eight starts or more are in one range of units, and then one is far away.
+    #[test]
+    fn starts_that_are_crowded_have_ranks_of_their_own() {
+        for count in [7, 8, 9, 10, 40] {
+            for far in [1 << 20, 1 << 40, (1 << 40) + 1] {
+                let starts: Vec<i64> = (0..count).map(|at| 3 * at).chain([far]).collect();
+                let asked: Vec<i64> = (0..3 * count + 2).chain([far - 1, far, far + 1]).collect();
+                assert_ranks(&starts, &asked);
+            }
+        }
+    }
+
+    fn assert_sorts(numbers: &[u64]) {
+        let (mut sorted, mut expected) = (numbers.to_vec(), numbers.to_vec());
+        sort_starts(&mut sorted, numbers.iter().copied().max().unwrap_or(0)).unwrap();
+        expected.sort_unstable();
+        expected.dedup();
+        assert_eq!(sorted, expected, "{numbers:?}");
+    }
+
+    /// All lists of up to seven of four numbers.
+    #[test]
+    fn starts_are_sorted_and_each_is_there_once() {
+        for length in 0..8u32 {
+            for list in 0..4u64.pow(length) {
+                assert_sorts(&(0..length).map(|at| list >> (2 * at) & 3).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn long_lists_are_sorted_by_all_of_their_digits() {
+        let mut random = Random::new(5);
+        for count in [MIN_DIGITS_LIST - 1, MIN_DIGITS_LIST, MIN_DIGITS_LIST + 1] {
+            for bits in [10u32, 11, 12, 22, 23, 33, 34, 63] {
+                let mut numbers: Vec<u64> =
+                    (0..count).map(|_| random.next() >> (64 - bits)).collect();
+                // A descent, so that little of the list is left out before it is sorted.
+                (numbers[0], numbers[1]) = ((1 << bits) - 1, 0);
+                assert_sorts(&numbers);
+                let mut by_digits = numbers.clone();
+                sort_by_digits(&mut by_digits, bits.div_ceil(DIGIT_BITS)).unwrap();
+                numbers.sort_unstable();
+                assert_eq!(by_digits, numbers);
+            }
+        }
+    }
 }

@@ -11,7 +11,9 @@
 use super::bounds::Bounds;
 use super::cells::{Cells, unheld};
 use super::division::{DimBlocks, DivideError};
-use super::{BlockProblem, BoxList, BoxRow, DimExtent, DimMap, ExtentList, GeometryError, Stretch};
+use super::{
+    BlockProblem, BoxList, BoxRow, DimExtent, DimMap, ExtentList, GeometryError, Stretch, n_log_n,
+};
 use crate::common::cuts::block_cyclic;
 use crate::common::families::partition;
 use crate::common::{Boxes, Random};
@@ -54,6 +56,13 @@ fn elements_of_boxes_are_counted_and_one_that_reaches_past_the_tensor_is_seen() 
         answers[usize::from(expected.is_some())] += 1;
     }
     assert!(answers.iter().all(|&count| count > 4), "{answers:?}");
+}
+
+#[test]
+fn n_log_n_is_the_number_times_its_bits() {
+    for (number, bits) in [(0, 0), (1, 1), (2, 2), (3, 2), (1023, 10), (1024, 11)] {
+        assert_eq!(n_log_n(number), number as u64 * bits);
+    }
 }
 
 #[test]

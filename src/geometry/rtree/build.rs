@@ -238,3 +238,112 @@ impl TreeBuilder<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::common::families;
+    use crate::common::{Boxes, Random};
+    use crate::geometry::BoxList;
+
+    fn index_of(boxes: &Boxes) -> Index {
+        let Boxes { ndim, offsets, sizes } = boxes.clone();
+        let list = BoxList::new_checked(ndim, boxes.len(), offsets, sizes).unwrap();
+        build(ndim, list.not_empty().unwrap(), list.offsets(), list.sizes()).unwrap()
+    }
+
+    fn set_of(places: Range<usize>, next: u8) -> NodeSet {
+        let rule = CutRule::Corners;
+        let (dims, poor_cuts, exact_cuts, crossing_cuts, depth) = (u32::MAX, 0, 0, 0, 0);
+        NodeSet { places, dims, next, rule, poor_cuts, exact_cuts, crossing_cuts, depth }
+    }
+
+    fn cubes(random: &mut Random) -> [Boxes; 3] {
+        let nested = [families::nested(90).boxes, families::nested_cubes(200).boxes];
+        let mut scattered = Boxes::new(2);
+        for _ in 0..150 {
+            let offsets = [random.range(0, 30), random.range(0, 30)];
+            scattered.push(&offsets, &[random.range(1, 9), random.range(1, 9)]);
+        }
+        let [line, cubes] = nested.map(|boxes| boxes.shuffled(random));
+        [line, cubes, scattered]
+    }
+
+    /// The values of a coordinate in some places.
+    fn values(index: &Index, places: &Range<usize>, coordinate: usize) -> Vec<i64> {
+        let mut all: Vec<i64> =
+            places.clone().map(|place| index.coordinate(place, coordinate)).collect();
+        all.sort_unstable();
+        all
+    }
+
+    #[test]
+    fn a_node_takes_out_the_eight_boxes_that_reach_furthest_in_each_direction() {
+        for boxes in cubes(&mut Random::new(1)) {
+            let (mut index, count) = (index_of(&boxes), boxes.len());
+            let ndim = index.dims.len();
+            let mut parts = Vec::new();
+            let mut builder =
+                TreeBuilder { ndim, index: &mut index, chooser: CutChooser::default() };
+            builder.divide_by_priority(set_of(3..count - 2, 0), &mut parts).unwrap();
+            let places: Vec<Range<usize>> = parts.into_iter().map(|part| part.places).collect();
+            assert_eq!((places[0].start, places[2 * ndim + 1].end), (3, count - 2));
+            assert!(places.windows(2).all(|pair| pair[0].end == pair[1].start));
+            assert_eq!(places.len(), 2 * ndim + 2);
+            for (coordinate, own) in places[..2 * ndim].iter().enumerate() {
+                assert_eq!(own.len(), FAN_OUT);
+                let (own, later) = (
+                    values(&index, own, coordinate),
+                    values(&index, &(own.end..count - 2), coordinate),
+                );
+                if coordinate < ndim {
+                    assert!(own[FAN_OUT - 1] <= later[0]);
+                } else {
+                    assert!(own[0] >= later[later.len() - 1]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn corners_are_halved_at_the_median_of_the_next_coordinate_that_differs() {
+        for boxes in cubes(&mut Random::new(2)) {
+            let mut index = index_of(&boxes);
+            let ndim = index.dims.len();
+            for (set, next) in [(0..boxes.len(), 0), (5..84, 1), (1..22, 2 * ndim as u8)] {
+                let mut parts = Vec::new();
+                let mut builder =
+                    TreeBuilder { ndim, index: &mut index, chooser: CutChooser::default() };
+                builder.halve_corners(set_of(set.clone(), next), &mut parts).unwrap();
+                assert_eq!(parts.len(), 2);
+                let (lower, upper) = (&parts[0], &parts[1]);
+                assert_eq!((lower.places.start, upper.places.end), (set.start, set.end));
+                assert_eq!(lower.places.end, upper.places.start);
+                assert_eq!(lower.places.len(), set.len() / 2);
+                // All coordinates of these boxes differ.
+                let coordinate = usize::from(next) % (2 * ndim);
+                let [low, high] =
+                    [lower, upper].map(|part| values(&index, &part.places, coordinate));
+                assert!(low[low.len() - 1] <= high[0]);
+                assert!(parts.iter().all(|part| usize::from(part.next) == coordinate + 1));
+            }
+        }
+    }
+
+    /// All boxes start alike in the first dimension, and end alike in the second.
+    #[test]
+    fn coordinates_that_are_equal_for_all_boxes_are_passed_over() {
+        let mut boxes = Boxes::new(2);
+        (0..20).for_each(|at| boxes.push(&[4, 19 - at], &[1 + at * 7 % 20, 1 + at]));
+        for (next, expected) in [(0, 1), (1, 1), (2, 2), (3, 1)] {
+            let (mut index, mut parts) = (index_of(&boxes), Vec::new());
+            let mut builder =
+                TreeBuilder { ndim: 2, index: &mut index, chooser: CutChooser::default() };
+            builder.halve_corners(set_of(0..20, next), &mut parts).unwrap();
+            assert!(parts.iter().all(|part| part.next == expected + 1), "{parts:?}");
+            let [low, high] = [0, 1]
+                .map(|part: usize| values(&index, &parts[part].places, usize::from(expected)));
+            assert!(low[9] < high[0]);
+        }
+    }
+}

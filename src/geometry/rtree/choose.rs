@@ -236,3 +236,6 @@ fn reach(spans: impl Iterator<Item = AxisSpan>, [lower, upper]: [i64; 2]) -> [i6
     }
     [start, end]
 }
+
+#[cfg(test)]
+mod tests;

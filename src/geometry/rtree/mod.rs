@@ -8,6 +8,8 @@ mod plane_build;
 mod planes;
 mod set;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 pub(crate) use build::build;

@@ -86,3 +86,66 @@ pub(super) fn read<const NDIM: usize>(summary: &[Line], point: &[i64; POINT_ROOM
     }
     Entries { are_shards: head & SHARDS != 0, first: u64::from(head as u32), hits }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::common::Random;
+
+    fn check<const NDIM: usize>(random: &mut Random, length: i64) {
+        let mut boxes = [None; ENTRIES];
+        for one in boxes.iter_mut().skip(random.below(3)).step_by(1 + random.below(3)) {
+            *one = Some(std::array::from_fn(|_| {
+                let low = random.range(0, length);
+                AxisSpan { low, high: random.range(low, length) + 1 }
+            }));
+        }
+        let (first, are_shards) = (random.next() as u32, random.below(2) == 0);
+        let mut lines = [Line([0; 8]); 2];
+        write(&mut lines[..lines_of(NDIM)], (first, are_shards), &boxes);
+        let of_dim =
+            |dim: usize| boxes.iter().flatten().map(move |spans: &[AxisSpan; NDIM]| spans[dim]);
+        for turn in 0..40 {
+            let mut point = [0; POINT_ROOM];
+            for (dim, at) in point.iter_mut().enumerate().take(NDIM) {
+                let spans: Vec<AxisSpan> = of_dim(dim).collect();
+                let span = spans[random.below(spans.len())];
+                let near = [span.low - 1, span.low, span.high - 1, span.high][random.below(4)];
+                let anywhere = [-7, -1, random.range(0, length), i64::MAX][random.below(4)];
+                *at = if turn % 4 == 0 { anywhere } else { near };
+            }
+            // By the definition: units that are as small as 128 of them take.
+            let may_have = |spans: &[AxisSpan; NDIM]| {
+                (0..NDIM).all(|dim| {
+                    let low = i128::from(of_dim(dim).map(|span| span.low).min().unwrap());
+                    let last = i128::from(of_dim(dim).map(|span| span.high).max().unwrap() - 1);
+                    let unit =
+                        (0..).map(|bits| 1i128 << bits).find(|unit| (last - low) / unit < 128);
+                    let unit_of = |at: i64| (i128::from(at) - low).div_euclid(unit.unwrap());
+                    let span = spans[dim];
+                    (unit_of(span.low)..=unit_of(span.high - 1)).contains(&unit_of(point[dim]))
+                })
+            };
+            let said = read::<NDIM>(&lines[..lines_of(NDIM)], &point);
+            assert_eq!((said.first, said.are_shards), (u64::from(first), are_shards));
+            for (entry, one) in boxes.iter().enumerate() {
+                let expected = one.as_ref().is_some_and(may_have);
+                assert_eq!(said.hits >> (8 * entry + 7) & 1 != 0, expected, "{one:?} {point:?}");
+            }
+            assert_eq!(said.hits & !HIGHEST, 0);
+        }
+    }
+
+    #[test]
+    fn a_summary_names_the_boxes_whose_units_have_a_point() {
+        let mut random = Random::new(6);
+        for length in [1, 2, 100, 127, 128, 129, 256, 1 << 20, (1 << 56) + 1, i64::MAX] {
+            for _ in 0..5 {
+                check::<1>(&mut random, length);
+                check::<2>(&mut random, length);
+                check::<3>(&mut random, length);
+                check::<5>(&mut random, length);
+            }
+        }
+    }
+}
