@@ -187,3 +187,139 @@ impl Stretch {
         Self::new(starts, self.length, self.count + next.count, steps)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where the elements are in the tensor and in the shard.
+    fn elements(stretch: &Stretch) -> Vec<[i64; 2]> {
+        let place = |block: i64, at: i64| {
+            let global = stretch.global_start() + block * stretch.global_step() + at;
+            [global, stretch.local_start() + block * stretch.local_step() + at]
+        };
+        let blocks = 0..stretch.count();
+        blocks.flat_map(|block| (0..stretch.length()).map(move |at| place(block, at))).collect()
+    }
+
+    fn all() -> Vec<Stretch> {
+        let mut all = Vec::new();
+        for (start, local, length, count) in (0..2 * 2 * 2 * 3)
+            .map(|number| (number % 2, number / 2 % 2, 1 + number / 4 % 2, 1 + number / 8))
+        {
+            for steps in (0..9).map(|number| [length + number % 3, length + number / 3]) {
+                all.extend(Stretch::new([start, local], length, count, steps));
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn what_is_no_stretch_is_refused_and_the_longest_ones_are_not() {
+        let last = i64::MAX;
+        let cases = [
+            ([0, 0], 1, 1, [1, 1], true),
+            ([-1, 0], 1, 1, [1, 1], false),
+            ([0, -1], 1, 1, [1, 1], false),
+            ([0, 0], 0, 1, [1, 1], false),
+            ([0, 0], 1, 0, [1, 1], false),
+            // One block has any steps.
+            ([0, 0], 4, 1, [0, -7], true),
+            ([0, 0], 4, 2, [4, 3], false),
+            ([0, 0], 4, 2, [3, 4], false),
+            ([0, 0], 4, 2, [5, 4], true),
+            // Ends of one block, of many, and of blocks without anything between them.
+            ([last - 4, 0], 4, 1, [4, 4], true),
+            ([last - 3, 0], 4, 1, [4, 4], false),
+            ([0, last - 3], 4, 1, [4, 4], false),
+            ([last - 8, 0], 4, 2, [4, 4], true),
+            ([0, last - 7], 4, 2, [4, 4], false),
+            ([0, 0], last / 2, 3, [last / 2; 2], false),
+            ([last - 14, 0], 4, 2, [10, 4], true),
+            ([last - 13, 0], 4, 2, [10, 4], false),
+            ([0, last - 14], 4, 2, [4, 10], true),
+            ([0, last - 13], 4, 2, [4, 10], false),
+            ([0, 0], 4, 3, [last / 2, 4], false),
+            ([0, 0], 4, 4, [last / 2, 4], false),
+        ];
+        for (starts, length, count, steps, is_one) in cases {
+            let found = Stretch::new(starts, length, count, steps);
+            assert_eq!(found.is_some(), is_one, "{starts:?} {length} {count} {steps:?}");
+        }
+        let one = Stretch::new([1, 2], 3, 5, [3, 3]);
+        assert_eq!(one, Stretch::interval(1, 2, 15));
+        assert_eq!(
+            one.map(|one| (one.count(), one.global_step(), one.local_step())),
+            Some((1, 15, 15))
+        );
+    }
+
+    #[test]
+    fn elements_are_found_on_the_other_side() {
+        for stretch in all() {
+            let all = elements(&stretch);
+            assert_eq!(all.len() as i64, stretch.elements());
+            for (side, own) in [(MapSide::Global, 0), (MapSide::Local, 1)] {
+                let ends = [all[0][own], all[all.len() - 1][own]];
+                for index in ends[0]..=ends[1] {
+                    let other = all.iter().find(|places| places[own] == index);
+                    assert_eq!(stretch.across(side, index), other.map(|places| places[1 - own]));
+                }
+            }
+            let further: Vec<_> = all.iter().map(|[global, local]| [*global, local + 7]).collect();
+            assert_eq!(elements(&stretch.shifted(7).unwrap()), further);
+        }
+        assert_eq!(Stretch::interval(0, 0, 4).unwrap().shifted(i64::MAX), None);
+        assert_eq!(
+            Stretch::interval(0, 9, 4).unwrap().shifted(i64::MAX - 13).map(|one| one.local_start()),
+            Some(i64::MAX - 4)
+        );
+    }
+
+    #[test]
+    fn stretches_that_join_have_the_elements_of_both() {
+        let mut joined = 0;
+        for one in all() {
+            for other in all() {
+                for by in 0..6 {
+                    let starts = [other.global_start() + by, other.local_start() + by % 4];
+                    let steps = [other.global_step(), other.local_step()];
+                    let next = Stretch::new(starts, other.length(), other.count(), steps).unwrap();
+                    let Some(both) = one.join(&next) else { continue };
+                    let mut expected = [elements(&one), elements(&next)].concat();
+                    expected.sort_unstable();
+                    assert_eq!(elements(&both), expected);
+                    joined += 1;
+                }
+            }
+        }
+        assert!(joined > 500, "{joined}");
+    }
+
+    /// Between two blocks, and inside of all.
+    #[test]
+    fn a_stretch_that_is_cut_in_two_joins_again() {
+        for whole in all() {
+            let starts = [whole.global_start(), whole.local_start()];
+            let steps = [whole.global_step(), whole.local_step()];
+            for first in 1..whole.count() {
+                let behind = [0, 1].map(|side| starts[side] + first * steps[side]);
+                let one = Stretch::new(starts, whole.length(), first, steps).unwrap();
+                let next =
+                    Stretch::new(behind, whole.length(), whole.count() - first, steps).unwrap();
+                assert_eq!(one.join(&next), Some(whole));
+                assert_eq!(next.join(&one), None);
+            }
+            for first in 1..whole.length() {
+                let one = Stretch::new(starts, first, whole.count(), steps).unwrap();
+                let rest = whole.length() - first;
+                let next =
+                    Stretch::new(starts.map(|start| start + first), rest, whole.count(), steps);
+                assert_eq!(one.join(&next.unwrap()), Some(whole));
+            }
+        }
+        // No index of 64 bits is behind the last block.
+        let far = Stretch::new([0, 0], 1, 2, [i64::MAX - 1, 1]).unwrap();
+        assert_eq!(far.join(&Stretch::interval(1, 2, 1).unwrap()), None);
+    }
+}

@@ -12,7 +12,8 @@ use super::bounds::Bounds;
 use super::cells::{Cells, unheld};
 use super::division::{DimBlocks, DivideError};
 use super::{
-    BlockProblem, BoxList, BoxRow, DimExtent, DimMap, ExtentList, GeometryError, Stretch, n_log_n,
+    BlockProblem, BoxList, BoxRow, DimExtent, DimMap, ExtentList, GeometryError, Region, Stretch,
+    n_log_n,
 };
 use crate::common::cuts::block_cyclic;
 use crate::common::families::partition;
@@ -62,6 +63,13 @@ fn elements_of_boxes_are_counted_and_one_that_reaches_past_the_tensor_is_seen() 
 fn n_log_n_is_the_number_times_its_bits() {
     for (number, bits) in [(0, 0), (1, 1), (2, 2), (3, 2), (1023, 10), (1024, 11)] {
         assert_eq!(n_log_n(number), number as u64 * bits);
+    }
+}
+
+#[test]
+fn a_region_is_empty_if_a_dimension_is() {
+    for (sizes, is_empty) in [(vec![2, 3], false), (vec![2, 0], true), (vec![0, 3], true)] {
+        assert_eq!(Region::new(&[1, 1], &sizes).is_empty(), is_empty);
     }
 }
 

@@ -381,3 +381,6 @@ pub(crate) fn region_of(digits: &[Digit], bounds: &Bounds) -> Memory<Region> {
     }
     Region::try_new(&lows[..ndim], &sizes[..ndim])
 }
+
+#[cfg(test)]
+mod tests;

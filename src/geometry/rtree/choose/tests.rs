@@ -185,3 +185,33 @@ fn the_nth_coordinate_is_that_of_the_sorted_ones() {
         }
     }
 }
+
+/// A plane that samples miss, and one for a set that samples misled before.
+#[test]
+fn all_boxes_choose_a_plane_only_where_samples_fail_and_as_often_as_they_may() {
+    let boxes = families::grid(&[300], &[2]).boxes;
+    let mut index = index_of(&boxes);
+    let few = set_of(0..300, CutRule::FewCrossed);
+    let chosen_by_all = |index: &Index, set: &NodeSet| {
+        CutChooser::default().plane(index, set).unwrap().map(|(_, exactly)| exactly)
+    };
+    // Planes that cross no box are not looked for.
+    let misled = NodeSet { poor_cuts: POOR_CUTS, crossing_cuts: MAX_CROSSING_CUTS, ..few };
+    assert_eq!(chosen_by_all(&index, &misled), Some(true));
+    for others in [
+        NodeSet { poor_cuts: POOR_CUTS - 1, ..misled.clone() },
+        NodeSet { exact_cuts: 0, ..misled.clone() },
+        NodeSet { rule: CutRule::Balanced, ..misled.clone() },
+        NodeSet { places: 0..SAMPLE, ..misled.clone() },
+    ] {
+        assert_eq!(chosen_by_all(&index, &others), Some(false), "{others:?}");
+    }
+    // Every other box starts at 0.
+    index.boxes.iter_mut().step_by(2).for_each(|span| span.low = 0);
+    for rule in [CutRule::FewCrossed, CutRule::Balanced] {
+        for (exact_cuts, expected) in [(2, Some(true)), (1, Some(true)), (0, None)] {
+            let set = NodeSet { rule, exact_cuts, poor_cuts: 0, ..misled.clone() };
+            assert_eq!(chosen_by_all(&index, &set), expected);
+        }
+    }
+}
