@@ -303,6 +303,42 @@ mod tests {
         }
     }
 
+    /// A row and a column weigh their pair at most, and just as much if they are a pair; and nothing
+    /// where they have none.
+    fn assert_proved(matching: &Matching, rows: usize) {
+        for (row, edges) in matching.edges.iter().enumerate().take(rows) {
+            for &(column, weight) in edges {
+                let prices = matching.row_price[row] + matching.column_price[column as usize];
+                assert!(prices >= weight, "{row} {column}");
+                assert!(
+                    matching.column_of[row] != Some(column) || prices == weight,
+                    "{row} {column}"
+                );
+            }
+        }
+        let paid = matching.row_price.iter().zip(&matching.column_of);
+        let paid = paid.chain(matching.column_price.iter().zip(&matching.row_of));
+        assert!(paid.into_iter().all(|(&price, pair)| price == 0 || (price > 0 && pair.is_some())));
+    }
+
+    #[test]
+    fn prices_prove_each_step_that_no_other_pairs_weigh_more() {
+        let mut random = crate::common::Random::new(77);
+        for _ in 0..500 {
+            let count = 1 + random.below(12);
+            let edges: Vec<Vec<(u32, i128)>> = (0..count)
+                .map(|_| {
+                    (0..count as u32).map(|column| (column, random.range(1, 60).into())).collect()
+                })
+                .collect();
+            let mut matching = Matching::new(&edges).unwrap();
+            for row in 0..count {
+                matching.add(row as u32).unwrap();
+                assert_proved(&matching, row + 1);
+            }
+        }
+    }
+
     #[test]
     fn a_thousand_in_a_circle_all_find_their_own() {
         let edges: Vec<Vec<(u32, i128)>> = (0..1000)

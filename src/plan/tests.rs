@@ -16,7 +16,10 @@ use crate::common::layouts::{Kinds, Layout, shards};
 use crate::common::plans::{on_random_ranks, on_ranks};
 use crate::common::{Boxes, Random};
 use crate::memory::Shared;
-use crate::model::{Error, Result, Shards};
+use crate::model::{
+    Error, Mesh, MeshLayout, MeshShardingSpec, PartialAxis, Reduction, Result, ShardingSpec,
+    Shards, TensorProperties, TensorShape,
+};
 
 /// Where something is in a tensor or in a buffer, in the order of its elements.
 type Places = Vec<i64>;
@@ -100,6 +103,27 @@ fn received_once(source: Shards, destination: Shards, sizes: &[i64]) -> Option<u
         }
     }
     Some(received.iter().flatten().flatten().count())
+}
+
+#[test]
+fn what_an_owner_receives_once_is_of_one_tensor_and_no_partial_sum() {
+    let metadata = |size, axes: &[(&str, i64)], partial| {
+        let mesh = Mesh::new(axes).unwrap();
+        let spec = MeshShardingSpec::new(mesh, MeshLayout { partial, ..MeshLayout::default() });
+        let shape = TensorShape::new(&[size]);
+        spec.unwrap().build_metadata(shape, TensorProperties::default()).unwrap()
+    };
+    let both = [("tp", 2), ("dp", 2)];
+    let sum = vec![PartialAxis { axis: "tp".into(), reduction: Reduction::Sum }];
+    let source = metadata(4, &both[..0], Vec::new());
+    let refused = [metadata(4, &both, sum), metadata(5, &both, Vec::new())];
+    for destination in &refused {
+        assert!(destination.has_replicas());
+        assert!(ReshardPlan::received_once(&source, destination, None).is_err());
+        assert!(ReshardPlan::received_once_of(&source, destination, (&[0], &[0])).is_err());
+    }
+    let destination = metadata(4, &both, Vec::new());
+    ReshardPlan::received_once(&source, &destination, None).unwrap();
 }
 
 #[test]
