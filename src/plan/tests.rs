@@ -110,7 +110,8 @@ fn what_an_owner_receives_once_is_of_one_tensor_and_no_partial_sum() {
     let metadata = |size, axes: &[(&str, i64)], partial| {
         let mesh = Mesh::new(axes).unwrap();
         let spec = MeshShardingSpec::new(mesh, MeshLayout { partial, ..MeshLayout::default() });
-        let shape = TensorShape::new(&[size]);
+        let sizes = [size];
+        let shape = TensorShape::new(&sizes);
         spec.unwrap().build_metadata(shape, TensorProperties::default()).unwrap()
     };
     let both = [("tp", 2), ("dp", 2)];
