@@ -152,7 +152,10 @@ mod tests {
     use super::*;
     use crate::common::Random;
     use crate::common::meshes::random_spec;
-    use crate::model::{Placement, ShardingSpec, TensorProperties, TensorShape};
+    use crate::model::{
+        Error, Mesh, MeshLayout, MeshShardingSpec, ModelError, PartialAxis, Placement, Reduction,
+        ShardingSpec, TensorProperties, TensorShape,
+    };
     use crate::plan::Piece;
 
     const RANKS: i64 = 6;
@@ -195,5 +198,31 @@ mod tests {
             }
         }
         assert!(planned > 1000 && several > 200, "{planned} {several}");
+    }
+
+    /// Replicas on both axes of a mesh, of which one may be partial.
+    fn replicas(sizes: &[i64], partial: bool) -> ShardedTensorMetadata {
+        let axis = PartialAxis { axis: "y".into(), reduction: Reduction::Sum };
+        let partial = if partial { vec![axis] } else { Vec::new() };
+        let layout = MeshLayout { partial, ..MeshLayout::default() };
+        let mesh = Mesh::new(&[("x", 2), ("y", 2)]).unwrap();
+        let spec = MeshShardingSpec::new(mesh, layout).unwrap();
+        spec.build_metadata(TensorShape::new(sizes), TensorProperties::default()).unwrap()
+    }
+
+    #[test]
+    fn replicas_of_another_tensor_and_partial_ones_are_refused() {
+        let whole = replicas(&[4, 3], false);
+        assert!(ReshardPlan::received_once(&whole, &whole, None).is_ok());
+        for sizes in [&[4, 2][..], &[4, 3, 1]] {
+            let other = replicas(sizes, false);
+            assert!(ReshardPlan::received_once(&whole, &other, None).is_err());
+            assert!(ReshardPlan::received_once(&other, &whole, None).is_err());
+        }
+        let partial = replicas(&[4, 3], true);
+        for [source, destination] in [[&whole, &partial], [&partial, &whole]] {
+            let refused = ReshardPlan::received_once(source, destination, None).unwrap_err();
+            assert!(matches!(refused, Error::Model(ModelError::Partial { .. })), "{refused}");
+        }
     }
 }

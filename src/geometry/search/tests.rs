@@ -135,6 +135,32 @@ fn the_only_boxes_of_two_sets_that_meet_are_found() {
     }
 }
 
+/// Many boxes that all meet in the first dimensions, or in all.
+#[test]
+fn boxes_that_meet_in_all_dimensions_but_the_last_are_compared_there() {
+    for (step, length, is_met) in [(2, 1, false), (2, 2, true), (0, 9, true)] {
+        let mut boxes = Boxes::new(3);
+        for at in 0..200 {
+            boxes.push(&[0, 0, step * at], &[10, 10, length]);
+            boxes.push(&[5, 5, step * at + 1], &[10, 10, 1]);
+        }
+        // Far away, so that no dimension is one in which all meet.
+        boxes.push(&[100, 100, 500], &[1; 3]);
+        let list = list_of(&boxes);
+        let ranked = ranked(&list);
+        let mut search = search_of(&list, &ranked);
+        let is_first = |at: &u32| ranked.shard[*at as usize].is_multiple_of(2);
+        let (a, b): (Vec<u32>, Vec<u32>) = (0..401).partition(is_first);
+        search.lists = [a, b].concat();
+        search.between(0..201, 201..401, 0).unwrap();
+        let found = search.search(0..0, MAX_STEPS).unwrap().unwrap();
+        assert_eq!(found.is_some(), is_met);
+        assert!(found.is_none_or(|(a, b)| is_first(&a) != is_first(&b)));
+        let mut search = search_of(&list, &ranked);
+        assert_eq!(search.search(0..401, MAX_STEPS).unwrap().unwrap().is_some(), is_met);
+    }
+}
+
 /// After a search that ends early, and after one that finds boxes, the next one begins anew.
 #[test]
 fn a_search_ends_where_its_steps_do_and_can_be_begun_again() {

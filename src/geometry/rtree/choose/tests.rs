@@ -141,9 +141,9 @@ fn a_clean_plane_crosses_no_box_and_has_some_on_both_sides() {
         let boxes = cut.boxes.shuffled(&mut random);
         let index = index_of(&boxes);
         for poor_cuts in [0, 1] {
-            for end in [boxes.len(), boxes.len() / 2, 300] {
-                let own = NodeSet { poor_cuts, ..set_of(0..end, CutRule::FewCrossed) };
-                let step = end.div_ceil(SAMPLE);
+            for (start, end) in [(0, boxes.len()), (5, boxes.len() / 2 + 5), (7, 310)] {
+                let own = NodeSet { poor_cuts, ..set_of(start..end, CutRule::FewCrossed) };
+                let step = (end - start).div_ceil(SAMPLE);
                 let mut chooser = CutChooser::default();
                 let cut = chooser.clean_plane(&index, &own, step).unwrap();
                 let Some(cut) = cut else {
@@ -168,6 +168,20 @@ fn a_clean_plane_crosses_no_box_and_has_some_on_both_sides() {
         }
     }
     assert!(found > 16, "{found}");
+}
+
+/// The only plane crosses half of the boxes, and no box ends before it.
+#[test]
+fn boxes_that_a_plane_crosses_are_taken_apart_by_no_clean_one() {
+    for end in [100, 51] {
+        let mut boxes = Boxes::new(1);
+        (0..150).for_each(|_| boxes.push(&[0], &[end]));
+        (0..150).for_each(|_| boxes.push(&[50], &[150]));
+        let index = index_of(&boxes);
+        let set = set_of(0..300, CutRule::FewCrossed);
+        let cut = CutChooser::default().clean_plane(&index, &set, 2).unwrap();
+        assert!(cut.is_none(), "{cut:?}");
+    }
 }
 
 #[test]
