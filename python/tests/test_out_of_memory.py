@@ -30,3 +30,5 @@ def test_memory_that_runs_out_is_a_memory_error_and_nothing_breaks(program, fail
                           capture_output=True, text=True, timeout=120,
                           env={**os.environ, "LD_PRELOAD": str(failing_malloc), "PYTHONPATH": package})
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    # How many allocations there were: `pytest -s` shows them.
+    print(done.stdout, end="")
