@@ -106,28 +106,6 @@ fn received_once(source: Shards, destination: Shards, sizes: &[i64]) -> Option<u
 }
 
 #[test]
-fn what_an_owner_receives_once_is_of_one_tensor_and_no_partial_sum() {
-    let metadata = |size, axes: &[(&str, i64)], partial| {
-        let mesh = Mesh::new(axes).unwrap();
-        let spec = MeshShardingSpec::new(mesh, MeshLayout { partial, ..MeshLayout::default() });
-        let sizes = [size];
-        let shape = TensorShape::new(&sizes);
-        spec.unwrap().build_metadata(shape, TensorProperties::default()).unwrap()
-    };
-    let both = [("tp", 2), ("dp", 2)];
-    let sum = vec![PartialAxis { axis: "tp".into(), reduction: Reduction::Sum }];
-    let source = metadata(4, &both[..0], Vec::new());
-    let refused = [metadata(4, &both, sum), metadata(5, &both, Vec::new())];
-    for destination in &refused {
-        assert!(destination.has_replicas());
-        assert!(ReshardPlan::received_once(&source, destination, None).is_err());
-        assert!(ReshardPlan::received_once_of(&source, destination, (&[0], &[0])).is_err());
-    }
-    let destination = metadata(4, &both, Vec::new());
-    ReshardPlan::received_once(&source, &destination, None).unwrap();
-}
-
-#[test]
 fn the_first_of_an_owners_boxes_receives_an_element_and_all_others_take_it_from_there() {
     let (mut random, mut alone) = (Random::new(31), 0);
     for _ in 0..300 {
