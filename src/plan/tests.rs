@@ -16,10 +16,7 @@ use crate::common::layouts::{Kinds, Layout, shards};
 use crate::common::plans::{on_random_ranks, on_ranks};
 use crate::common::{Boxes, Random};
 use crate::memory::Shared;
-use crate::model::{
-    Error, Mesh, MeshLayout, MeshShardingSpec, PartialAxis, Reduction, Result, ShardingSpec,
-    Shards, TensorProperties, TensorShape,
-};
+use crate::model::{Error, Result, Shards};
 
 /// Where something is in a tensor or in a buffer, in the order of its elements.
 type Places = Vec<i64>;
