@@ -101,8 +101,9 @@ fn assert_is_a_tree(index: &Index, list: &BoxList) {
         let (first, count) = (node.first as usize, usize::from(node.count));
         assert!((1..=8).contains(&count));
         let boxes = if node.is_leaf { &index.boxes } else { &index.node_boxes };
-        for child in first..first + count {
-            parents[usize::from(node.is_leaf)][child] += 1;
+        let all = parents[usize::from(node.is_leaf)].iter_mut().enumerate();
+        for (child, parents) in all.skip(first).take(count) {
+            *parents += 1;
             assert!(node.is_leaf || child > number);
         }
         for dim in 0..ndim {
