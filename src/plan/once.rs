@@ -153,8 +153,8 @@ mod tests {
     use crate::common::Random;
     use crate::common::meshes::random_spec;
     use crate::model::{
-        Error, Mesh, MeshLayout, MeshShardingSpec, ModelError, PartialAxis, Placement, Reduction,
-        ShardingSpec, TensorProperties, TensorShape,
+        Error, Mesh, MeshLayout, MeshShardingSpec, ModelError, PartialAxis, Placement, Placements,
+        Reduction, ShardingSpec, TensorProperties, TensorShape,
     };
     use crate::plan::Piece;
 
@@ -200,12 +200,14 @@ mod tests {
         assert!(planned > 1000 && several > 200, "{planned} {several}");
     }
 
-    /// Replicas on both axes of a mesh, of which one may be partial.
+    /// Replicas of one rank on both axes of a mesh, of which one may be partial.
     fn replicas(sizes: &[i64], partial: bool) -> ShardedTensorMetadata {
         let axis = PartialAxis { axis: "y".into(), reduction: Reduction::Sum };
         let partial = if partial { vec![axis] } else { Vec::new() };
         let layout = MeshLayout { partial, ..MeshLayout::default() };
-        let mesh = Mesh::new(&[("x", 2), ("y", 2)]).unwrap();
+        let on_rank_0 = [0; 4].map(|rank| Placement::on_rank(rank).unwrap());
+        let placements = Placements::new(on_rank_0.into_iter()).unwrap();
+        let mesh = Mesh::with_placements(&[("x", 2), ("y", 2)], placements).unwrap();
         let spec = MeshShardingSpec::new(mesh, layout).unwrap();
         spec.build_metadata(TensorShape::new(sizes), TensorProperties::default()).unwrap()
     }

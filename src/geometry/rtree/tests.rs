@@ -230,6 +230,25 @@ fn a_search_in_what_was_halved_compares_the_children_of_a_node_on_each_level() {
     }
 }
 
+/// Four arms around a middle, which no plane parts, in any order.
+#[test]
+fn a_search_in_boxes_that_no_plane_parts_compares_the_one_that_has_the_element() {
+    let wheel =
+        [([0, 0], [4, 2]), ([4, 0], [2, 4]), ([2, 4], [4, 2]), ([0, 2], [2, 4]), ([2, 2], [2, 2])];
+    for first in 0..5 {
+        let mut boxes = Boxes::new(2);
+        (0..5).map(|at| wheel[(first + at) % 5]).for_each(|(low, size)| boxes.push(&low, &size));
+        let list = list_of(&boxes);
+        let index = list.index().unwrap();
+        for element in (0..36).map(|at| [at / 6, at % 6]) {
+            let (owner, steps) = counted(|| index.owner(&element));
+            assert!(has(&boxes, owner.unwrap(), &element));
+            // Three levels without a plane, a summary of eight, and the box.
+            assert_eq!(steps, 3 + 8 + 1);
+        }
+    }
+}
+
 /// All lists of up to five intervals of three indices, and all planes between indices.
 #[test]
 fn a_plane_parts_the_boxes_on_its_left_those_that_it_crosses_and_those_on_its_right() {
