@@ -285,3 +285,18 @@ fn a_plane_parts_the_boxes_on_its_left_those_that_it_crosses_and_those_on_its_ri
         }
     }
 }
+
+#[test]
+fn a_local_index_counts_from_the_start_of_a_box_also_where_all_boxes_start_alike() {
+    let mut boxes = Boxes::new(3);
+    (0..9).for_each(|row| boxes.push(&[3, 10 * row, 7], &[2, 10, 5]));
+    let list = list_of(&boxes);
+    let index = build(3, list.not_empty().unwrap(), list.offsets(), list.sizes()).unwrap();
+    for row in 0..9 {
+        let element = [4, 10 * row + 6, 8];
+        let place = index.places_of(&element, 3)[0].unwrap();
+        let mut local = vec![99];
+        index.push_local(place, &element, &mut local);
+        assert_eq!(local, [99, 1, 6, 1], "{row}");
+    }
+}

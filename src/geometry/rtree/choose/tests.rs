@@ -229,3 +229,17 @@ fn all_boxes_choose_a_plane_only_where_samples_fail_and_as_often_as_they_may() {
         }
     }
 }
+
+#[test]
+fn a_pair_of_planes_reaches_as_far_as_the_boxes_that_each_crosses() {
+    let span = |low, high| AxisSpan { low, high };
+    let spans = [span(0, 4), span(2, 6), span(4, 9), span(6, 12), span(9, 14)];
+    for lower in 0..=14 {
+        for upper in lower..=14 {
+            let begin = spans.iter().filter(|span| span.high > lower).map(|span| span.low).min();
+            let end = spans.iter().filter(|span| span.low < upper).map(|span| span.high).max();
+            let expected = [begin.unwrap_or(lower).min(lower), end.unwrap_or(upper).max(upper)];
+            assert_eq!(reach(spans.into_iter(), [lower, upper]), expected, "{lower} {upper}");
+        }
+    }
+}
