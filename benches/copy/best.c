@@ -92,27 +92,24 @@ INLINE(AVX512) void line_avx512(char *to, const char *from) {
 /* 2^20 rows of 64 float32 into 8; 2^13 rows of 2^13 into 1024; 2^18 rows of 256 into 16. */
 enum { NARROW_ROW = 256, NARROW_SHARD = 1 << 25, WIDE_ROW = 1 << 15, WIDE_SHARD = 1 << 18 };
 enum { DEEP_ROW = 1 << 10, DEEP_SHARD = 1 << 24 };
-#define BOTH(make, name, ...)                                     \
-  make(name##_avx, AVX, halves_avx, __VA_ARGS__, _MM_HINT_T1)     \
-  make(name##_avx512, AVX512, halves_avx512, __VA_ARGS__, _MM_HINT_T1) \
-  make(name##_near, AVX, halves_avx, __VA_ARGS__, _MM_HINT_T0)
-#define BOTH_64(make, name, ...)                                \
-  make(name##_avx, AVX, line_avx, __VA_ARGS__, _MM_HINT_T1)     \
-  make(name##_avx512, AVX512, line_avx512, __VA_ARGS__, _MM_HINT_T1) \
-  make(name##_near, AVX, line_avx, __VA_ARGS__, _MM_HINT_T0)
+/* Each loop with vectors of 32 and of 64 bytes, and with prefetches into the first-level cache. */
+#define EACH(make, name, move, ...)                                        \
+  make(name##_avx, AVX, move##_avx, __VA_ARGS__, _MM_HINT_T1)              \
+  make(name##_avx512, AVX512, move##_avx512, __VA_ARGS__, _MM_HINT_T1)     \
+  make(name##_near, AVX, move##_avx, __VA_ARGS__, _MM_HINT_T0)
 
-BOTH(SCATTER_32, narrow_out_8, NARROW_ROW, NARROW_SHARD, 8, 256, 2)
-BOTH(SCATTER_32, narrow_out_32, NARROW_ROW, NARROW_SHARD, 32, 256, 1)
-BOTH(GATHER_32, narrow_in_8, NARROW_ROW, NARROW_SHARD, 8, 256, 1)
-BOTH(GATHER_32, narrow_in_32, NARROW_ROW, NARROW_SHARD, 32, 256, 1)
-BOTH(SCATTER_32, wide_out_8, WIDE_ROW, WIDE_SHARD, 8, 4096, 1)
-BOTH(SCATTER_32, wide_out_16, WIDE_ROW, WIDE_SHARD, 16, 2048, 1)
-BOTH(GATHER_32, wide_in_8, WIDE_ROW, WIDE_SHARD, 8, 512, 1)
-BOTH(GATHER_32, wide_in_16, WIDE_ROW, WIDE_SHARD, 16, 256, 1)
-BOTH_64(SCATTER_64, deep_out_4, DEEP_ROW, DEEP_SHARD, 4, 1)
-BOTH_64(SCATTER_64, deep_out_8, DEEP_ROW, DEEP_SHARD, 8, 1)
-BOTH_64(GATHER_64, deep_in_4, DEEP_ROW, DEEP_SHARD, 4, 1)
-BOTH_64(GATHER_64, deep_in_8, DEEP_ROW, DEEP_SHARD, 8, 1)
+EACH(SCATTER_32, narrow_out_8, halves, NARROW_ROW, NARROW_SHARD, 8, 256, 2)
+EACH(SCATTER_32, narrow_out_32, halves, NARROW_ROW, NARROW_SHARD, 32, 256, 1)
+EACH(GATHER_32, narrow_in_8, halves, NARROW_ROW, NARROW_SHARD, 8, 256, 1)
+EACH(GATHER_32, narrow_in_32, halves, NARROW_ROW, NARROW_SHARD, 32, 256, 1)
+EACH(SCATTER_32, wide_out_8, halves, WIDE_ROW, WIDE_SHARD, 8, 4096, 1)
+EACH(SCATTER_32, wide_out_16, halves, WIDE_ROW, WIDE_SHARD, 16, 2048, 1)
+EACH(GATHER_32, wide_in_8, halves, WIDE_ROW, WIDE_SHARD, 8, 512, 1)
+EACH(GATHER_32, wide_in_16, halves, WIDE_ROW, WIDE_SHARD, 16, 256, 1)
+EACH(SCATTER_64, deep_out_4, line, DEEP_ROW, DEEP_SHARD, 4, 1)
+EACH(SCATTER_64, deep_out_8, line, DEEP_ROW, DEEP_SHARD, 8, 1)
+EACH(GATHER_64, deep_in_4, line, DEEP_ROW, DEEP_SHARD, 4, 1)
+EACH(GATHER_64, deep_in_8, line, DEEP_ROW, DEEP_SHARD, 8, 1)
 
 /* Transposes 16 x 16 elements of 4 bytes: rows of `from` are `ROW` bytes apart, as are those of `to`. */
 INLINE(AVX512) void block_avx512(char *to, const char *from, size_t ROW) {
@@ -188,28 +185,22 @@ enum { SIDE = 1 << 13, SIDE_ROW = 4 * SIDE };
       }                                                                                            \
     _mm_sfence();                                                                                  \
   }
-#define BOTH_BLOCKS(name, ...)                                \
-  TRANSPOSE(name##_avx, AVX, block_avx, __VA_ARGS__, _MM_HINT_T1) \
-  TRANSPOSE(name##_avx512, AVX512, block_avx512, __VA_ARGS__, _MM_HINT_T1) \
-  TRANSPOSE(name##_near, AVX, block_avx, __VA_ARGS__, _MM_HINT_T0)
-BOTH_BLOCKS(transposed_16, 16, 1024)
-BOTH_BLOCKS(transposed_32, 32, 512)
-BOTH_BLOCKS(transposed_64, 64, 256)
+EACH(TRANSPOSE, transposed_16, block, 16, 1024)
+EACH(TRANSPOSE, transposed_32, block, 32, 512)
+EACH(TRANSPOSE, transposed_64, block, 64, 256)
 
 /* One of the shards of 2^10 columns: the next row is prefetched. */
-#define EXTRACT(name, target, line, HINT)                                                          \
+#define EXTRACT(name, target, line, RUN, HINT)                                                          \
   COPY(target) name(char *to, const char *from, size_t first, size_t end) {                        \
     for (size_t row = first; row < end; row++)                                                     \
-      for (size_t at = 0; at < 4096; at += 64) {                                                   \
+      for (size_t at = 0; at < (RUN); at += 64) {                                                   \
         const char *run = from + row * SIDE_ROW + at;                                              \
         _mm_prefetch(run + SIDE_ROW, HINT);                                                        \
-        line(to + row * 4096 + at, run);                                                           \
+        line(to + row * (RUN) + at, run);                                                           \
       }                                                                                            \
     _mm_sfence();                                                                                  \
   }
-EXTRACT(columns_avx, AVX, line_avx, _MM_HINT_T1)
-EXTRACT(columns_avx512, AVX512, line_avx512, _MM_HINT_T1)
-EXTRACT(columns_near, AVX, line_avx, _MM_HINT_T0)
+EACH(EXTRACT, columns, line, 4096)
 #endif
 
 /* A way to do one case: `calls` calls, one for each shard or one for all, and each call's `units` are divided among
@@ -223,10 +214,11 @@ typedef struct best {
 
 static const best BEST[] = {
 #if defined(__x86_64__)
-#define ROWS(name, direction, copy, rows) \
-  {name, direction, copy##_avx, has_avx, rows, 1, 0, 0}, \
-  {name, direction, copy##_avx512, has_avx512, rows, 1, 0, 0}, \
-  {name, direction, copy##_near, has_avx, rows, 1, 0, 0}
+#define WAYS(name, direction, copy, units, calls, to_step, from_step) \
+  {name, direction, copy##_avx, has_avx, units, calls, to_step, from_step}, \
+  {name, direction, copy##_avx512, has_avx512, units, calls, to_step, from_step}, \
+  {name, direction, copy##_near, has_avx, units, calls, to_step, from_step}
+#define ROWS(name, direction, copy, rows) WAYS(name, direction, copy, rows, 1, 0, 0)
     ROWS("narrow into 8", "scatter", narrow_out_8, 1 << 20),
     ROWS("narrow into 8", "scatter", narrow_out_32, 1 << 20),
     ROWS("narrow into 8", "gather", narrow_in_8, 1 << 20),
@@ -240,16 +232,12 @@ static const best BEST[] = {
     ROWS("3-D, dim 2 into 16", "gather", deep_in_4, 1 << 18),
     ROWS("3-D, dim 2 into 16", "gather", deep_in_8, 1 << 18),
 #define SQUARE(copy, direction, units, calls, step) \
-  {"transposed into 8", direction, copy##_avx, has_avx, units, calls, step * SIDE_ROW, step * 4}, \
-  {"transposed into 8", direction, copy##_avx512, has_avx512, units, calls, step * SIDE_ROW, step * 4}, \
-  {"transposed into 8", direction, copy##_near, has_avx, units, calls, step * SIDE_ROW, step * 4}
+  WAYS("transposed into 8", direction, copy, units, calls, step * SIDE_ROW, step * 4)
 #define TRANSPOSED(copy) \
   SQUARE(copy, "scatter", SIDE, 1, 0), SQUARE(copy, "gather", SIDE, 1, 0), \
   SQUARE(copy, "extract", SIDE / 8, 8, (size_t)SIDE / 8)
     TRANSPOSED(transposed_16), TRANSPOSED(transposed_32), TRANSPOSED(transposed_64),
-#define COLUMNS(copy, is_known) \
-  {"columns into 8", "extract", copy, is_known, SIDE, 8, (size_t)SIDE * 4096, 4096}
-    COLUMNS(columns_avx, has_avx), COLUMNS(columns_avx512, has_avx512), COLUMNS(columns_near, has_avx),
+    WAYS("columns into 8", "extract", columns, SIDE, 8, (size_t)SIDE * 4096, 4096),
 #endif
     {NULL, NULL, NULL, NULL, 0, 0, 0, 0}};
 

@@ -67,18 +67,23 @@ fn boxes_that_are_apart_are_found_to_be_by_each_way_alone() {
     }
 }
 
+/// Adds a box of one element: the first or the last one of another box.
+fn push_element(boxes: &mut Boxes, of: usize, is_last: bool) {
+    let ends = boxes.offsets(of).iter().zip(boxes.sizes(of));
+    let element: Vec<i64> =
+        ends.map(|(low, size)| if is_last { low + size - 1 } else { *low }).collect();
+    boxes.push(&element, &vec![1; boxes.ndim]);
+}
+
 /// A box more, of one element: the first or the last one of another box. So exactly two meet.
 #[test]
 fn the_only_two_boxes_that_meet_are_found_by_each_way_alone() {
     let mut random = Random::new(12);
     for mut boxes in apart() {
-        let (count, ndim) = (boxes.len(), boxes.ndim);
+        let count = boxes.len();
         for turn in 0..8 {
             let met = random.below(count);
-            let element: Vec<i64> = (0..ndim)
-                .map(|dim| boxes.offsets(met)[dim] + turn % 2 * (boxes.sizes(met)[dim] - 1))
-                .collect();
-            boxes.push(&element, &vec![1; ndim]);
+            push_element(&mut boxes, met, turn % 2 == 1);
             let list = list_of(&boxes);
             let ranked = ranked(&list);
             let (mut search, all) = (search_of(&list, &ranked), 0..count + 1);
@@ -104,14 +109,11 @@ fn the_only_two_boxes_that_meet_are_found_by_each_way_alone() {
 fn the_only_boxes_of_two_sets_that_meet_are_found() {
     let mut random = Random::new(13);
     for mut boxes in apart() {
-        let (count, ndim) = (boxes.len(), boxes.ndim);
+        let count = boxes.len();
         let sides: Vec<bool> = (0..count).map(|_| random.below(2) == 0).collect();
         for turn in 0..16 {
             let met = random.below(count);
-            let element: Vec<i64> = (0..ndim)
-                .map(|dim| boxes.offsets(met)[dim] + turn % 2 * (boxes.sizes(met)[dim] - 1))
-                .collect();
-            boxes.push(&element, &vec![1; ndim]);
+            push_element(&mut boxes, met, turn % 2 == 1);
             let list = list_of(&boxes);
             let ranked = ranked(&list);
             // Once in the half of the box that it meets, where nobody asks for it.

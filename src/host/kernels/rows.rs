@@ -52,7 +52,8 @@ unsafe fn copy_with(
         let rest = rows.part(first..rows.lane_count());
         let lanes = rest.lanes(units.start / rest.in_a_turn(), memory_of_lanes);
         let part = rest.part(0..lanes.len());
-        let together = if may_burst { lanes_in_bursts(&rest, &units, lanes) } else { 0 };
+        let together =
+            if may_burst && store.streaming { lanes_in_bursts(&rest, &units, lanes) } else { 0 };
         let (kernel, rows) =
             (Kernel::of(lanes, together, part.side(), store, memory), units.clone());
         // SAFETY: `lanes` are some of those of `rows`, and the contract of `copy_with` covers all of
