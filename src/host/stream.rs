@@ -22,18 +22,17 @@ pub(super) struct StoreMode {
 }
 
 impl StoreMode {
-    /// Copies a long run.
+    /// Copies a long run. What is read after it is at `next`; its start is prefetched.
     ///
     /// # Safety
     ///
     /// As [`stream`].
-    pub(super) unsafe fn copy(self, from: *const u8, to: *mut u8, len: usize) {
+    pub(super) unsafe fn copy(self, from: *const u8, to: *mut u8, len: usize, next: *const u8) {
         // SAFETY: the contract of `StoreMode::copy` is that of `stream`, for the same `len` bytes.
         unsafe {
             if self.streaming {
                 let Prefetch { ahead: distance, into } = self.prefetch;
-                let ahead = Ahead { distance, next: std::ptr::null(), into };
-                stream(self.level, from, to, len, ahead);
+                stream(self.level, from, to, len, Ahead { distance, next, into });
             } else {
                 std::ptr::copy_nonoverlapping(from, to, len);
             }

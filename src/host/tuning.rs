@@ -138,6 +138,18 @@ pub(super) const CACHED_TILE: usize = 64;
 /// may have left the cache before it is read.
 pub(super) const DIRECT_PREFETCH_DISTANCE: usize = 4 << 10;
 
+// Packing. On an Intel Xeon of the fifth generation, 72 boxes of 2 to 4 MiB that were extracted one by one went
+// from 6.1 to 7.1 GB/s on one thread and from 7.3 to 8.1 on two.
+
+/// Bytes of a run, at most: 1.3 KiB went from 8.2 to 10.7 GB/s, 1.5 KiB from 10.4 to 10.7.
+pub(super) const MAX_PACKED_RUN: usize = 3 << 9;
+/// The same of runs that are whole lines: 4 KiB went from 14.6 to 15.0, 8 KiB stayed at 15.8.
+pub(super) const MAX_PACKED_LINES: usize = 4 << 10;
+/// Bytes that are put together before they are streamed.
+pub(super) const PACK_BATCH: usize = 4 << 10;
+/// Prefetch distance in bytes, rounded down to runs: 3 to 10 KiB were alike.
+pub(super) const PACK_AHEAD: usize = 4 << 10;
+
 // Tiles. Without scratch memory, with whole lines made in registers and with the next tile
 // prefetched, gathers on one thread went from 0.73 of the limit to 0.98 (runs of 32 bytes), 0.44 to
 // 0.60 (4 bytes) and 0.26 to 0.35 (1 byte).

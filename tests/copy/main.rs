@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod extract;
 mod kernels;
 mod packed;
 mod properties;

@@ -217,9 +217,10 @@ unsafe fn copy_long(piece: &StridedCopy, loops: &[Loop], bytes: Range<usize>, st
         let (source, destination) = offsets_of_turn(loops, turn);
         let source = piece.source.wrapping_offset(source).wrapping_add(inside);
         let destination = piece.destination.wrapping_offset(destination).wrapping_add(inside);
+        let next = piece.source.wrapping_offset(offsets_of_turn(loops, turn + 1).0);
         // SAFETY: `source` and `destination` are `len` bytes inside of one run, which the contract
         // of `copy_long` covers.
-        unsafe { store.copy(source, destination, len) };
+        unsafe { store.copy(source, destination, len, next) };
         at += len;
     }
 }

@@ -97,6 +97,19 @@ impl LaneRows<'_> {
         part
     }
 
+    /// Whether there is one lane, whose runs follow each other in the destination without a gap through all
+    /// turns.
+    pub(super) fn are_packed(&self) -> bool {
+        let Self::Neighbours { plan, first, count: 1 } = *self else { return false };
+        let (piece, loops) = plan.piece(first);
+        let mut bytes = piece.run as isize;
+        loops.iter().rev().all(|level| {
+            let follows = level.destination_step == bytes;
+            bytes *= level.count as isize;
+            follows
+        })
+    }
+
     /// How many rows one turn of the loops around them has.
     pub(in crate::host) fn in_a_turn(&self) -> usize {
         let innermost = |loops: &[Loop]| loops.last().map_or(1, |level| level.count);
@@ -116,7 +129,8 @@ impl LaneRows<'_> {
         unsafe { written(&memory[..count]) }
     }
 
-    fn lane(&self, turn: usize, at: usize) -> Lane {
+    /// Lane `at` in turn `turn`.
+    pub(super) fn lane(&self, turn: usize, at: usize) -> Lane {
         let (piece, start, row) = match *self {
             Self::Neighbours { plan, first, .. } => {
                 let (piece, loops) = plan.piece(first + at);

@@ -1,11 +1,12 @@
 //! Kernels: the loops that move bytes. Each uses those before it in this order only: [`runs`],
 //! [`join`], [`transpose`] and [`bits`]; [`lanes`], which say what several shards have of the same
-//! rows; [`tiles`]; [`rows`] and [`sweep`].
+//! rows; [`tiles`] and [`pack`]; [`rows`] and [`sweep`].
 
 pub(super) mod bits;
 mod bursts;
 mod join;
 pub(super) mod lanes;
+mod pack;
 pub(super) mod rows;
 mod runs;
 pub(super) mod sweep;

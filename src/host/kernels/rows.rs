@@ -10,11 +10,11 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::bursts;
 use super::lanes::{Lane, LaneRows, Lanes, packed};
 use super::runs::copy_runs;
 use super::tiles::{self, TileMemory};
 use super::transpose::{transposable, transpose};
+use super::{bursts, pack};
 use crate::host::copy_list::FullSide;
 use crate::host::cpu::LINE;
 use crate::host::stream::{Ahead, StoreMode, stream};
@@ -54,8 +54,7 @@ unsafe fn copy_with(
         let part = rest.part(0..lanes.len());
         let together =
             if may_burst && store.streaming { lanes_in_bursts(&rest, &units, lanes) } else { 0 };
-        let (kernel, rows) =
-            (Kernel::of(lanes, together, part.side(), store, memory), units.clone());
+        let (kernel, rows) = (Kernel::of(&part, lanes, together, store, memory), units.clone());
         // SAFETY: `lanes` are some of those of `rows`, and the contract of `copy_with` covers all of
         // them.
         unsafe {
@@ -63,6 +62,10 @@ unsafe fn copy_with(
                 Kernel::Bursts => {
                     in_bursts(&rest.part(0..together), rows, store, (memory_of_lanes, memory));
                     together
+                }
+                Kernel::Pack => {
+                    pack::copy(store.level, &part, rows, store);
+                    1
                 }
                 Kernel::Tiles => tiles::copy(&rest, rows, store, memory),
                 Kernel::Direct => each_turn(&part, rows, memory_of_lanes, |lanes, rows| {
@@ -95,18 +98,21 @@ enum Kernel {
     Bursts,
     /// With non-temporal stores, each run for itself.
     Direct,
+    /// With non-temporal stores, the runs of one lane through all turns.
+    Pack,
     /// With non-temporal stores, many runs combined.
     Tiles,
 }
 
 impl Kernel {
     fn of(
-        lanes: &[Lane], together: usize, side: FullSide, store: StoreMode, memory: &mut TileMemory,
+        rows: &LaneRows, lanes: &[Lane], together: usize, store: StoreMode, memory: &mut TileMemory,
     ) -> Self {
         match () {
             () if !store.streaming => Self::Cached,
             () if together > 0 => Self::Bursts,
-            () if tiles::pay(lanes, side) && memory.is_ready() => Self::Tiles,
+            () if pack::pays(rows, &lanes[0]) => Self::Pack,
+            () if tiles::pay(lanes, rows.side()) && memory.is_ready() => Self::Tiles,
             () => Self::Direct,
         }
     }

@@ -20,18 +20,29 @@ by_level! {
 unsafe fn copy_long_runs_with<V: Vector>(
     from: *const u8, from_step: isize, to: *mut u8, to_step: isize, count: usize, run: usize,
 ) {
-    let last = run - V::BYTES;
     for at in 0..count as isize {
         let from = from.wrapping_offset(at * from_step);
         let to = to.wrapping_offset(at * to_step);
-        // SAFETY: `at` is at most `last`, so that the vector is inside of one run, which the
-        // contract of `copy_long_runs` covers.
-        unsafe {
-            for at in (0..last).step_by(V::BYTES) {
-                V::load(from.add(at)).store(to.add(at));
-            }
-            V::load(from.add(last)).store(to.add(last));
+        // SAFETY: `from` and `to` are one run, which the contract of `copy_long_runs` covers.
+        unsafe { copy_long_run::<V>(from, to, run) };
+    }
+}
+
+/// Copies a run of a line or more.
+///
+/// # Safety
+///
+/// The run may be read and written, and does not overlap itself.
+#[inline(always)]
+pub(super) unsafe fn copy_long_run<V: Vector>(from: *const u8, to: *mut u8, run: usize) {
+    let last = run - V::BYTES;
+    // SAFETY: `at` is at most `last`, so that the vector is inside of the run, which the contract of
+    // `copy_long_run` covers.
+    unsafe {
+        for at in (0..last).step_by(V::BYTES) {
+            V::load(from.add(at)).store(to.add(at));
         }
+        V::load(from.add(last)).store(to.add(last));
     }
 }
 

@@ -1,0 +1,47 @@
+//! Shards that are copied alone, out of rows of which others have the rest.
+
+#![allow(clippy::unwrap_used, reason = "tests: what fails to be made is a failure")]
+
+use shardspec::transfer::{CopyOptions, Stores};
+
+use crate::common::Random;
+use crate::common::families::grid_of;
+use crate::common::strided::Form;
+use crate::common::tensor::of_bytes;
+use crate::kernels::{evenly, every_way, round_trip};
+
+/// Turns of one row and more, runs that are whole lines and others, destinations that begin with a line and
+/// inside of one.
+#[test]
+fn a_shard_that_is_extracted_alone_has_each_run_of_each_turn() {
+    let random = &mut Random::new(3);
+    for run in [63, 64, 65, 96, 100, 127, 128, 200, 448, 1000, 1024, 1536, 1537, 1600, 4096, 4160] {
+        for (planes, rows) in [(1, 1), (1, 2), (1, 70), (2, 3), (5, 1), (3, 17), (9, 40)] {
+            let cuts = [vec![0, planes], evenly(2, rows, rows), evenly(3, run, run)];
+            let begins_a_line = random.below(2) == 0;
+            let form = |random: &mut Random, is_full: bool| match (is_full, begins_a_line) {
+                (true, _) => Form::padded(random.range(0, 70), random.range(0, 70), random),
+                (false, true) => Form { place: 0, ..Form::dense(random) },
+                (false, false) => Form::dense(random),
+            };
+            let ways = every_way();
+            let ways = &ways[..3];
+            round_trip(&grid_of(&cuts), of_bytes(1), ways, form, random).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_large_shard_that_is_extracted_alone_is_whole_on_several_threads() {
+    let random = &mut Random::new(4);
+    for (run, planes, rows) in [(25, 40, 1500), (160, 9, 1001), (256, 11, 700), (32, 700, 70)] {
+        let cuts = [vec![0, planes], vec![0, rows], evenly(2, run, run)];
+        let ways = [3, 1].map(|max_threads| CopyOptions {
+            max_threads,
+            stores: Stores::Stream,
+            ..CopyOptions::default()
+        });
+        round_trip(&grid_of(&cuts), of_bytes(4), &ways, |random, _| Form::dense(random), random)
+            .unwrap();
+    }
+}
