@@ -134,6 +134,10 @@ pub(super) const CACHED_TILE: usize = 64;
 
 // Runs that are streamed one by one.
 
+/// Runs of whole lines that are copied without a call for each, at most. On an Intel Xeon of the fifth
+/// generation, blocks of 256 bytes went from 0.86 of the limit to 0.95, and runs of 4 KiB from 0.94 to 0.97;
+/// 8 KiB stayed as they were.
+pub(super) const MAX_RUN_OF_LINES: usize = 4 << 10;
 /// Prefetch distance in bytes, rounded up to a row: across two pages and more, a prefetched line
 /// may have left the cache before it is read.
 pub(super) const DIRECT_PREFETCH_DISTANCE: usize = 4 << 10;
@@ -143,8 +147,6 @@ pub(super) const DIRECT_PREFETCH_DISTANCE: usize = 4 << 10;
 
 /// Bytes of a run, at most: 1.3 KiB went from 8.2 to 10.7 GB/s, 1.5 KiB from 10.4 to 10.7.
 pub(super) const MAX_PACKED_RUN: usize = 3 << 9;
-/// The same of runs that are whole lines: 4 KiB went from 14.6 to 15.0, 8 KiB stayed at 15.8.
-pub(super) const MAX_PACKED_LINES: usize = 4 << 10;
 /// Bytes that are put together before they are streamed.
 pub(super) const PACK_BATCH: usize = 4 << 10;
 /// Prefetch distance in bytes, rounded down to runs: 3 to 10 KiB were alike.

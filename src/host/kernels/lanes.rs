@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use crate::geometry::{Loop, offsets_of_turn};
 use crate::host::copy_list::{CopyList, FullSide, StridedCopy};
+use crate::host::cpu::LINE;
 use crate::host::tuning::MAX_LANES;
 use crate::host::uninit::written;
 
@@ -154,5 +155,13 @@ pub(super) fn packed(lanes: &[Lane], side: FullSide) -> bool {
     lanes.iter().all(|lane| match side {
         FullSide::Source => lane.destination_step == lane.run as isize,
         FullSide::Destination => lane.source_step == lane.run as isize,
+    })
+}
+
+/// Whether every run is whole lines of the destination.
+pub(super) fn whole_lines(lanes: &[Lane]) -> bool {
+    lanes.iter().all(|lane| {
+        let places = lane.destination.addr() | lane.destination_step as usize | lane.run;
+        places.is_multiple_of(LINE)
     })
 }

@@ -1,9 +1,10 @@
 //! Kernels: the loops that move bytes. Each uses those before it in this order only: [`runs`],
 //! [`join`], [`transpose`] and [`bits`]; [`lanes`], which say what several shards have of the same
-//! rows; [`tiles`] and [`pack`]; [`rows`] and [`sweep`].
+//! rows; [`tiles`], [`bursts`], [`pack`] and [`direct`]; [`rows`] and [`sweep`].
 
 pub(super) mod bits;
 mod bursts;
+mod direct;
 mod join;
 pub(super) mod lanes;
 mod pack;

@@ -12,28 +12,24 @@
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
+use std::slice;
 
-use super::lanes::{Lane, LaneRows};
+use super::lanes::{Lane, LaneRows, whole_lines};
 use super::runs::copy_long_run;
 use crate::host::cpu::LINE;
 use crate::host::line_writer::LineWriter;
 use crate::host::prefetch::{Strip, prefetch};
 use crate::host::simd::{LineBytes, Vector, by_level};
 use crate::host::stream::{StoreMode, stream_lines};
-use crate::host::tuning::{MAX_PACKED_LINES, MAX_PACKED_RUN, PACK_AHEAD, PACK_BATCH};
+use crate::host::tuning::{MAX_PACKED_RUN, MAX_RUN_OF_LINES, PACK_AHEAD, PACK_BATCH};
 
 /// What the unsafe code below rests on, whatever the numbers are tuned to: a batch has a run.
 const _: () = assert!(MAX_PACKED_RUN <= PACK_BATCH);
 
 /// Whether packing is the fastest way to copy all turns of some rows with non-temporal stores.
 pub(super) fn pays(rows: &LaneRows, first: &Lane) -> bool {
-    let most = if is_lines(first) { MAX_PACKED_LINES } else { MAX_PACKED_RUN };
+    let most = if whole_lines(slice::from_ref(first)) { MAX_RUN_OF_LINES } else { MAX_PACKED_RUN };
     (LINE..=most).contains(&first.run) && rows.are_packed()
-}
-
-/// Whether packed runs, of which this is the first, are whole lines of the destination.
-fn is_lines(first: &Lane) -> bool {
-    (first.destination.addr() | first.run).is_multiple_of(LINE)
 }
 
 by_level! {
@@ -53,7 +49,7 @@ unsafe fn copy_with<V: Vector>(rows: &LaneRows<'_>, units: Range<usize>, store: 
     // SAFETY: the contract of `copy` covers all runs of `units`, which `here` walks, and as many bytes
     // at `to`, one run behind the other.
     unsafe {
-        if is_lines(&here.lane) {
+        if whole_lines(slice::from_ref(&here.lane)) {
             pack_lines::<V>(here, later, to, units.len(), store);
         } else {
             pack_parts::<V>(here, later, to, units.len(), store);

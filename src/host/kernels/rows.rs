@@ -14,13 +14,11 @@ use super::lanes::{Lane, LaneRows, Lanes, packed};
 use super::runs::copy_runs;
 use super::tiles::{self, TileMemory};
 use super::transpose::{transposable, transpose};
-use super::{bursts, pack};
+use super::{bursts, direct, pack};
 use crate::host::copy_list::FullSide;
 use crate::host::cpu::LINE;
-use crate::host::stream::{Ahead, StoreMode, stream};
-use crate::host::tuning::{
-    CACHED_TILE, DIRECT_PREFETCH_DISTANCE, MAX_CACHED_ROWS, MAX_LANES, MIN_BYTES_IN_BURSTS,
-};
+use crate::host::stream::StoreMode;
+use crate::host::tuning::{CACHED_TILE, MAX_CACHED_ROWS, MAX_LANES, MIN_BYTES_IN_BURSTS};
 
 /// Copies rows `units` of all lanes.
 ///
@@ -69,7 +67,7 @@ unsafe fn copy_with(
                 }
                 Kernel::Tiles => tiles::copy(&rest, rows, store, memory),
                 Kernel::Direct => each_turn(&part, rows, memory_of_lanes, |lanes, rows| {
-                    direct(lanes, rows, store)
+                    direct::copy(lanes, rows, store)
                 }),
                 Kernel::Cached => each_turn(&part, rows, memory_of_lanes, |lanes, rows| {
                     cached(lanes, rows, part.side(), store);
@@ -165,34 +163,6 @@ unsafe fn in_bursts(
             }
         }
         unit = turn + last;
-    }
-}
-
-/// Streams each run to its place.
-///
-/// # Safety
-///
-/// As [`copy`]; so for all kernels.
-unsafe fn direct(lanes: &[Lane], rows: Range<usize>, store: StoreMode) {
-    let bytes: usize = lanes.iter().map(|lane| lane.run).sum();
-    let StoreMode { level, prefetch, .. } = store;
-    let into = prefetch.into;
-    let rows_ahead = (DIRECT_PREFETCH_DISTANCE / bytes).max(1);
-    for row in rows {
-        for (number, lane) in lanes.iter().enumerate() {
-            let ahead = if lane.run > prefetch.ahead {
-                let next = lanes.get(number + 1).map(|next| next.source_at(row));
-                let next = next.unwrap_or_else(|| lanes[0].source_at(row + 1));
-                Ahead { distance: prefetch.ahead, next, into }
-            } else {
-                // All of a later run.
-                let next = lane.source_at(row + rows_ahead);
-                Ahead { distance: lane.run.next_multiple_of(LINE), next, into }
-            };
-            let (from, to) = (lane.source_at(row), lane.destination_at(row));
-            // SAFETY: `from` and `to` are one run of a lane, which the contract of `direct` covers.
-            unsafe { stream(level, from, to, lane.run, ahead) };
-        }
     }
 }
 

@@ -9,7 +9,7 @@
 use crate::host::copy_list::FullSide;
 use crate::host::cpu::LINE;
 use crate::host::kernels::join::joinable;
-use crate::host::kernels::lanes::{Lane, packed};
+use crate::host::kernels::lanes::{Lane, packed, whole_lines};
 use crate::host::kernels::transpose::transposable;
 use crate::host::stream::StoreMode;
 use crate::host::tuning::{
@@ -38,15 +38,8 @@ pub(in crate::host::kernels) fn pay(lanes: &[Lane], side: FullSide) -> bool {
     let longest = lanes.iter().map(|lane| lane.run).max().unwrap_or(0);
     // A single run of each row needs no combining.
     let single = lanes.len() == 1 && side == FullSide::Destination && longest >= LINE;
-    longest < MIN_DIRECT_RUN && !single && packed(lanes, side) && !whole_lines(lanes)
-}
-
-/// Whether every run is some whole lines of the destination, so that none need be combined.
-fn whole_lines(lanes: &[Lane]) -> bool {
-    lanes.iter().all(|lane| {
-        let places = lane.destination.addr() | lane.destination_step as usize | lane.run;
-        lane.run >= MIN_DIRECT_LINES && places.is_multiple_of(LINE)
-    })
+    let are_lines = whole_lines(lanes) && lanes.iter().all(|lane| lane.run >= MIN_DIRECT_LINES);
+    longest < MIN_DIRECT_RUN && !single && packed(lanes, side) && !are_lines
 }
 
 /// Where a group of lanes ends that are copied together.
