@@ -31,9 +31,9 @@ ROUNDS = 4
 # In a round, each runs so many times in succession, and the first time does not count: it would pay for what
 # the one before left in the caches. Cached stores are written to the memory later.
 IN_SUCCESSION = 3
-# Whoever took so many times as long as the fastest in each of so many rounds is measured no more: one
+# Whoever took so many times as long as the fastest, so many times, is measured no more: one
 # that takes seconds would take most of the time of all.
-FAR_BEHIND, FEWEST = 3, 3
+FAR_BEHIND, FEWEST = 3, 2
 # Before those that count. A virtual machine is given its memory when it first touches it, and whoever
 # allocates first would pay.
 WARM_ROUNDS = {"allocate": 8}
@@ -84,9 +84,8 @@ def medians(timers, warm=1):
         for name, timer in timers.items():
             if number >= warm and len(times[name]) >= FEWEST and min(times[name]) > FAR_BEHIND * fastest:
                 continue
-            own = [timer() for _ in range(IN_SUCCESSION)]
-            if number >= warm:
-                times[name] += own[1:]
+            own = [timer() for _ in range(IN_SUCCESSION if number >= warm else 1)]
+            times[name] += own[1:]
     return {name: statistics.median(own) for name, own in times.items()}
 
 

@@ -189,18 +189,47 @@ EACH(TRANSPOSE, transposed_16, block, 16, 1024)
 EACH(TRANSPOSE, transposed_32, block, 32, 512)
 EACH(TRANSPOSE, transposed_64, block, 64, 256)
 
-/* One of the shards of 2^10 columns: the next row is prefetched. */
-#define EXTRACT(name, target, line, RUN, HINT)                                                          \
+/* One shard alone: runs of `RUN` bytes that are `ROW` bytes apart. A unit is `UNIT` bytes; the next one is
+ * prefetched. */
+enum { UNIT = 4096, PLANE = 1 << 22, PLANE_RUN = 1 << 19, SHARD = 1 << 25 };
+#define EXTRACT(name, target, line, ROW, RUN, HINT)                                                 \
   COPY(target) name(char *to, const char *from, size_t first, size_t end) {                        \
-    for (size_t row = first; row < end; row++)                                                     \
-      for (size_t at = 0; at < (RUN); at += 64) {                                                   \
-        const char *run = from + row * SIDE_ROW + at;                                              \
-        _mm_prefetch(run + SIDE_ROW, HINT);                                                        \
-        line(to + row * (RUN) + at, run);                                                           \
+    for (size_t unit = first; unit < end; unit++) {                                                \
+      size_t here = unit * UNIT, later = here + UNIT;                                              \
+      const char *run = from + here / (RUN) * (ROW) + here % (RUN);                                \
+      const char *next = from + later / (RUN) * (ROW) + later % (RUN);                             \
+      for (size_t at = 0; at < UNIT; at += 64) {                                                   \
+        _mm_prefetch(next + at, HINT);                                                             \
+        line(to + here + at, run + at);                                                            \
       }                                                                                            \
+    }                                                                                              \
     _mm_sfence();                                                                                  \
   }
-EACH(EXTRACT, columns, line, 4096)
+EACH(EXTRACT, rows, line, SHARD, SHARD)
+EACH(EXTRACT, columns, line, SIDE_ROW, UNIT)
+EACH(EXTRACT, planes, line, PLANE, PLANE_RUN)
+
+/* Blocks of 64 x 64 elements, dealt to 2 x 2 shards, whose rows are half as long: `BURST` bytes of one shard,
+ * then of the other one. */
+enum { BLOCK = 256, QUARTER = SIDE_ROW / 2 * (SIDE / 2) };
+#define BLOCKS(name, target, line, BURST, OUT, HINT)                                                \
+  COPY(target) name(char *to, const char *from, size_t first, size_t end) {                        \
+    for (size_t row = first; row < end; row++) {                                                   \
+      size_t full = row * SIDE_ROW, own = row / 64 % 2 * 2 * QUARTER + (row / 128 * 64 + row % 64) * SIDE_ROW / 2; \
+      for (size_t column = 0; column < SIDE_ROW; column += 2 * (BURST))                            \
+        for (size_t shard = 0; shard < 2; shard++)                                                 \
+          for (size_t at = 0; at < (BURST); at += 64) {                                            \
+            size_t block = full + column + shard * BLOCK + at / BLOCK * 2 * BLOCK + at % BLOCK;    \
+            size_t place = own + shard * QUARTER + column / 2 + at;                                \
+            _mm_prefetch(from + ((OUT) ? full + column + shard * (BURST) + at : place) + 4096, HINT); \
+            line(to + ((OUT) ? place : block), from + ((OUT) ? block : place));                    \
+          }                                                                                        \
+    }                                                                                              \
+    _mm_sfence();                                                                                  \
+  }
+EACH(BLOCKS, blocks_out, line, BLOCK, 1)
+EACH(BLOCKS, blocks_out_long, line, 4 * BLOCK, 1)
+EACH(BLOCKS, blocks_in, line, BLOCK, 0)
 #endif
 
 /* A way to do one case: `calls` calls, one for each shard or one for all, and each call's `units` are divided among
@@ -237,7 +266,11 @@ static const best BEST[] = {
   SQUARE(copy, "scatter", SIDE, 1, 0), SQUARE(copy, "gather", SIDE, 1, 0), \
   SQUARE(copy, "extract", SIDE / 8, 8, (size_t)SIDE / 8)
     TRANSPOSED(transposed_16), TRANSPOSED(transposed_32), TRANSPOSED(transposed_64),
-    WAYS("columns into 8", "extract", columns, SIDE, 8, (size_t)SIDE * 4096, 4096),
+#define ALONE(name, copy, step) WAYS(name, "extract", copy, SHARD / UNIT, 8, SHARD, step)
+    ALONE("rows into 8", rows, SHARD), ALONE("columns into 8", columns, UNIT), ALONE("3-D, dim 1 into 8", planes, PLANE_RUN),
+    ROWS("64 x 64 blocks, 2 x 2", "scatter", blocks_out, SIDE),
+    ROWS("64 x 64 blocks, 2 x 2", "scatter", blocks_out_long, SIDE),
+    ROWS("64 x 64 blocks, 2 x 2", "gather", blocks_in, SIDE),
 #endif
     {NULL, NULL, NULL, NULL, 0, 0, 0, 0}};
 

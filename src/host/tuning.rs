@@ -218,6 +218,14 @@ pub(super) const BURST_AHEAD: usize = 8 << 10;
 /// Bytes of each shard in a turn of the loops around the rows, at least.
 pub(super) const MIN_BYTES_IN_BURSTS: usize = 1 << 10;
 
+// Squares. On an Intel Xeon of the fifth generation, a transposed tensor of float32 went from 0.60 of the limit
+// to 0.71 (one thread) and from 0.55 to 0.66 (two); with tiles of 16 rows and 1 KiB, 0.68 and 0.63.
+
+/// Rows of a tile of squares, at least a square's.
+pub(super) const SQUARES_ROWS: usize = 32;
+/// Bytes of a row of such a tile.
+pub(super) const SQUARES_ROW: usize = 512;
+
 // Sweeps through the rows of a full tensor. 100 random boxes on one thread went from 0.54 of the
 // limit to 0.89 (scatter) and from 0.61 to 0.88 (gather), 8 uneven columns of 80 to 176 bytes from
 // 0.46 to 0.99 (gather).

@@ -1,6 +1,10 @@
 //! Shards that are copied alone, out of rows of which others have the rest.
 
-#![allow(clippy::unwrap_used, reason = "tests: what fails to be made is a failure")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::unwrap_used,
+    reason = "tests: an overflow is a failure, and so is what fails to be made"
+)]
 
 use shardspec::transfer::{CopyOptions, Stores};
 
@@ -9,6 +13,9 @@ use crate::common::families::grid_of;
 use crate::common::strided::Form;
 use crate::common::tensor::of_bytes;
 use crate::kernels::{evenly, every_way, round_trip};
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 /// Turns of one row and more, runs that are whole lines and others, destinations that begin with a line and
 /// inside of one.
@@ -43,5 +50,33 @@ fn a_large_shard_that_is_extracted_alone_is_whole_on_several_threads() {
         });
         round_trip(&grid_of(&cuts), of_bytes(4), &ways, |random, _| Form::dense(random), random)
             .unwrap();
+    }
+}
+
+/// Rows of shards that begin with a line, as squares in registers need it: of whole squares, and of more
+/// rows and columns.
+#[test]
+fn a_transposed_tensor_round_trips_where_rows_of_shards_begin_with_a_line() {
+    let random = &mut Random::new(5);
+    for item in [1, 2, 4, 8] {
+        let side = (LINE / item) as i64;
+        for (rows, columns) in [(1, 1), (1, 2), (2, 1), (3, 9), (5, 3), (9, 2)] {
+            for (more_rows, more_columns) in [(0, 0), (0, 1), (3, 0), (side - 1, 5)] {
+                // A column of the tensor is a row of a shard's memory, with a gap that makes it whole lines.
+                let (height, width) = (rows * side + more_rows, columns * side + more_columns);
+                let gap = (side - height % side) % side;
+                let cuts = [evenly(2, width, width), vec![0, height]];
+                let form = |random: &mut Random, is_full: bool| {
+                    if is_full {
+                        Form { order: Some(vec![0, 1]), ..Form::dense(random) }
+                    } else {
+                        Form { place: 0, ..Form::padded(gap, 0, random) }
+                    }
+                };
+                let ways = every_way();
+                let ways = &ways[..4];
+                round_trip(&grid_of(&cuts), of_bytes(item), ways, form, random).unwrap();
+            }
+        }
     }
 }

@@ -132,7 +132,7 @@ impl<'a> RunWalk<'a> {
         (Self { rows, turn, lane, left: in_a_turn - first }, lane.destination_at(first))
     }
 
-    /// The next run's place. Behind the last one there are places too, of which nobody may read.
+    /// The next run's place. Behind the last one it returns places too, which must not be read.
     #[inline(always)]
     fn step(&mut self) -> *const u8 {
         if self.left == 0 {

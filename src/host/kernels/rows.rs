@@ -14,7 +14,7 @@ use super::lanes::{Lane, LaneRows, Lanes, packed};
 use super::runs::copy_runs;
 use super::tiles::{self, TileMemory};
 use super::transpose::{transposable, transpose};
-use super::{bursts, direct, pack};
+use super::{bursts, direct, pack, squares};
 use crate::host::copy_list::FullSide;
 use crate::host::cpu::LINE;
 use crate::host::stream::StoreMode;
@@ -29,8 +29,15 @@ pub(in crate::host) unsafe fn copy(
     rows: &LaneRows, units: Range<usize>, store: StoreMode, memory: &mut TileMemory,
 ) {
     let mut lanes = [MaybeUninit::uninit(); MAX_LANES];
-    // SAFETY: the contract of `copy` is that of `copy_with`, for the same `units` of `rows`.
-    unsafe { copy_with(rows, units, store, (&mut lanes, memory), true) };
+    // SAFETY: the contract of `copy` covers all lanes of `rows` in these `units`: those that are copied in
+    // squares, the rows behind them, and the lanes beside them.
+    unsafe {
+        let squares = squares::copy(rows, &units, store);
+        let behind = squares.rows.end..units.end;
+        copy_with(&rows.part(0..squares.lanes), behind, store, (&mut lanes, memory), true);
+        let beside = rows.part(squares.lanes..rows.lane_count());
+        copy_with(&beside, units, store, (&mut lanes, memory), true);
+    }
 }
 
 /// The same; in bursts if they may be used and are better.

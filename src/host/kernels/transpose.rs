@@ -1,9 +1,7 @@
 //! Transposing tiles: `destinations[b][a] = sources[a][b]`.
 //!
 //! The rows of both sides are given by pointers, so that a side may be one tensor with a row stride
-//! as well as many buffers. Where a part of 16 bytes holds `n` elements, `n` rows are transposed by
-//! interleaving the first half of them with the second, log2(n) times. A vector of several parts
-//! does so with as many groups of rows at once, and what it stores is contiguous.
+//! as well as many buffers.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -14,18 +12,16 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
+use super::blocks::{PART, block, blocks_of_lines, is_element};
 use super::tiles::TileAhead;
 use crate::host::cpu::{LINE, Level};
 use crate::host::simd::{Vector, by_level, copy_short};
 use crate::host::tuning::{MAX_STAGED_ITEM, STAGED_STEP};
 
-/// Bytes of a vector's part.
-const PART: usize = 16;
-
 /// Whether transposing is faster than copying runs of `run` bytes one by one.
 pub(super) fn transposable(run: usize, lanes: usize, rows: usize) -> bool {
     let block = PART / run.clamp(1, PART);
-    matches!(run, 1 | 2 | 4 | 8) && lanes >= block && rows >= block
+    is_element(run) && lanes >= block && rows >= block
 }
 
 /// Writes a tile of `sources.len()` by `destinations.len()` elements of 1, 2, 4 or 8 bytes,
@@ -252,57 +248,18 @@ unsafe fn lines_by<V: Vector, const ITEM: usize, const N: usize, const K: usize>
     sources: &[*const u8], offset: usize, destinations: &[*mut u8], place: usize,
     ahead: &mut TileAhead,
 ) {
-    let height = N * (V::BYTES / PART);
-    let sources_of = |part: usize| &sources[part * height..(part + 1) * height];
     for b in (0..destinations.len()).step_by(N) {
-        let at = offset + b * ITEM;
         // SAFETY: the contract of `lines_by` is that there are sources for all `K` vectors of a
-        // line, `height` for each, and whole blocks of `destinations`, each with room for a line
-        // behind `place`.
+        // line, and whole blocks of `destinations`, each with room for a line behind `place`.
         unsafe {
-            let mut parts = [block::<V, ITEM, N>(sources_of(0), at); K];
-            for (number, part) in parts.iter_mut().enumerate().skip(1) {
-                *part = block::<V, ITEM, N>(sources_of(number), at);
-            }
+            let blocks = blocks_of_lines::<V, ITEM, N, K>(sources, offset + b * ITEM);
             for (column, destination) in destinations[b..b + N].iter().enumerate() {
                 ahead.line();
-                for (number, part) in parts.iter().enumerate() {
-                    part[column].stream(destination.add(place + number * V::BYTES));
+                for (number, block) in blocks.iter().enumerate() {
+                    block[column].stream(destination.add(place + number * V::BYTES));
                 }
             }
         }
-    }
-}
-
-/// The `N` columns of some rows from `offset` on, as rows.
-///
-/// # Safety
-///
-/// As [`blocks`], for `N` of the destinations and as many sources as a vector has elements.
-#[inline(always)]
-unsafe fn block<V: Vector, const ITEM: usize, const N: usize>(
-    sources: &[*const u8], offset: usize,
-) -> [V; N] {
-    // SAFETY: the contract of `block` is that 16 bytes may be read `offset` bytes behind each of
-    // `sources`, of which a vector takes one part each.
-    unsafe {
-        let places = sources.as_ptr();
-        let mut rows = [V::load_parts(places, N, offset); N];
-        for (row, vector) in rows.iter_mut().enumerate().skip(1) {
-            *vector = V::load_parts(places.add(row), N, offset);
-        }
-        let mut round = 1;
-        while round < N {
-            let mut next = rows;
-            for half in 0..N / 2 {
-                let (low, high) = rows[half].interleave::<ITEM>(rows[half + N / 2]);
-                next[2 * half] = low;
-                next[2 * half + 1] = high;
-            }
-            rows = next;
-            round *= 2;
-        }
-        rows
     }
 }
 

@@ -8,6 +8,7 @@
 
 use crate::host::copy_list::FullSide;
 use crate::host::cpu::LINE;
+use crate::host::kernels::blocks::is_element;
 use crate::host::kernels::join::joinable;
 use crate::host::kernels::lanes::{Lane, packed, whole_lines};
 use crate::host::kernels::transpose::transposable;
@@ -46,7 +47,7 @@ pub(in crate::host::kernels) fn pay(lanes: &[Lane], side: FullSide) -> bool {
 pub(super) fn end(lanes: &[Lane], side: FullSide) -> usize {
     let Lane { run, destination, destination_step, .. } = lanes[0];
     let same = lanes.iter().take_while(|lane| lane.run == run).count();
-    let element = matches!(run, 1 | 2 | 4 | 8);
+    let element = is_element(run);
     let aligned = (destination.addr() | destination_step as usize).is_multiple_of(LINE);
     let max = match side {
         FullSide::Destination if aligned && element && same * run >= LINE => {
