@@ -68,7 +68,7 @@ static shardspec_metadata *pinwheel(void) {
 
 void places_are_asked(void) {
   const int64_t elements[] = {1, 1, 2, 2, 0, 0}, corner[] = {0, 0}, box[] = {2, 2};
-  const size_t shards[] = {4, 2, 0};
+  const size_t shards[] = {4, 2, 0}, in_box[] = {0, 3, 4};
   const int64_t local[] = {0, 0, 0, 1, 0, 0};
   for (int first = 0; first < 3; first++) {
     shardspec_metadata *metadata = first == 2 ? rows(3, 7) : pinwheel();
@@ -77,6 +77,8 @@ void places_are_asked(void) {
       CHECK_EQUAL(out.size, 4);
     }
     CALL(OK, shardspec_metadata_shards_in_box, metadata, corner, box, 2, out.sizes, 16, &out.size);
+    if (first < 2) CHECK_EQUAL(out.size, 3);
+    if (first < 2) CHECK(memcmp(out.sizes, in_box, sizeof in_box) == 0);
     CALL(OK, shardspec_metadata_locate, metadata, elements, 3, out.sizes, out.numbers);
     if (first < 2) CHECK(memcmp(out.sizes, shards, sizeof shards) == 0);
     if (first < 2) CHECK(memcmp(out.numbers, local, sizeof local) == 0);
