@@ -148,4 +148,29 @@ mod tests {
             }
         }
     }
+
+    /// The first and the last unit of two boxes that are as far apart as 128 units reach, or one further.
+    #[test]
+    fn units_are_as_small_as_128_of_them_take() {
+        for bits in 0..55 {
+            for (last, unit) in [((128 << bits) - 1, bits), (128 << bits, bits + 1)] {
+                let mut boxes = [None; ENTRIES];
+                boxes[0] = Some([AxisSpan { low: 5, high: 6 }]);
+                boxes[1] = Some([AxisSpan { low: 5 + last, high: 6 + last }]);
+                let mut lines = [Line([0; 8])];
+                write(&mut lines, (0, true), &boxes);
+                let hits = |at: i64| {
+                    let hits = read::<1>(&lines, &[5 + at, 0, 0, 0, 0, 0, 0, 0]).hits;
+                    [0, 1].map(|entry| hits >> (8 * entry + 7) & 1 != 0)
+                };
+                let unit_of = |at: i64| at >> unit;
+                for at in [0, (1 << unit) - 1, 1 << unit, last - (1 << unit), last, 127 << unit] {
+                    let expected = [0, last].map(|start| unit_of(at) == unit_of(start));
+                    assert_eq!(hits(at), expected, "{last} {at}");
+                }
+                assert_eq!(hits(-1), [false; 2], "{last}");
+                assert_eq!(hits(128 << unit), [false; 2], "{last}");
+            }
+        }
+    }
 }

@@ -169,6 +169,29 @@ fn a_search_for_a_box_finds_those_that_comparing_all_finds() {
     }
 }
 
+/// A node is inside the nodes above it, so a search that descends into it has descended into these.
+#[test]
+fn a_search_for_a_box_compares_the_children_of_each_node_that_meets_it() {
+    for boxes in lists() {
+        let list = list_of(&boxes);
+        let index = list.index().unwrap();
+        for shard in list.not_empty().unwrap().into_iter().step_by(9) {
+            let asked = list.get(shard as usize).unwrap();
+            let meets = |number: usize| {
+                let spans = &index.node_boxes[number * index.dims.len()..];
+                index.dims.iter().zip(spans).all(|(&dim, span)| {
+                    let low = asked.offsets[dim];
+                    low < span.high && span.low < low + asked.sizes[dim]
+                })
+            };
+            let nodes = index.nodes.iter().enumerate().filter(|(number, _)| meets(*number));
+            let expected: usize = nodes.map(|(_, node)| usize::from(node.count)).sum();
+            let go_on = |_: usize| ControlFlow::Continue(());
+            assert_eq!(index.visit_box_counted(asked.offsets, asked.sizes, go_on), expected);
+        }
+    }
+}
+
 /// First and last elements of boxes, and elements next to these.
 #[test]
 fn a_search_for_an_element_finds_an_owner_if_there_is_one() {
