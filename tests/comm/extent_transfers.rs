@@ -82,10 +82,10 @@ impl Case {
 
     /// A shard's buffer has the tensor's elements, and zeros in its holes.
     fn assert_is_shard(&self, shard: usize, buffer: &Tensor, full: &Tensor) {
-        let all = indices(&full.shape);
+        let all: Vec<_> = indices(&full.shape).collect();
         let elements = &self.elements[shard];
-        for (index, &place) in indices(&buffer.shape).iter().zip(elements) {
-            let found = buffer.element(index);
+        for (index, &place) in indices(&buffer.shape).zip(elements) {
+            let found = buffer.element(&index);
             match usize::try_from(place) {
                 Ok(place) => assert_eq!(found, full.element(&all[place]), "{shard} {index:?}"),
                 Err(_) => assert!(found.iter().all(|byte| *byte == 0), "{shard} {index:?}"),

@@ -123,10 +123,14 @@ impl Strided {
     /// before that all of them were guards.
     pub fn with_elements_of(&self, source: &Self, offsets: &[i64]) -> Vec<u8> {
         let mut bytes = vec![GUARD; self.layout.size()];
+        let source_bytes = source.bytes();
         self.each_row(source, offsets, |to, from, count, to_step, from_step, item| {
+            // Elements without gaps are one long element.
+            let is_dense = to_step == item as i64 && from_step == to_step;
+            let (count, len) = if is_dense { (1, item * count as usize) } else { (count, item) };
             for at in 0..count {
                 let (to, from) = ((to + at * to_step) as usize, (from + at * from_step) as usize);
-                bytes[to..to + item].copy_from_slice(&source.bytes()[from..from + item]);
+                bytes[to..to + len].copy_from_slice(&source_bytes[from..from + len]);
             }
         });
         bytes
@@ -140,13 +144,12 @@ impl Strided {
         let last = self.shape.len() - 1;
         let place = |tensor: &Self, index: &[i64]| {
             let steps: i64 = index.iter().zip(&tensor.strides).map(|(at, step)| at * step).sum();
-            tensor.first as i64 + steps * item
+            steps * item
         };
+        let first = (self.first as i64, source.first as i64 + place(source, offsets));
         let mut index = vec![0i64; self.shape.len()];
         loop {
-            let global: Vec<i64> =
-                index.iter().zip(offsets).map(|(at, offset)| at + offset).collect();
-            let places = (place(self, &index), place(source, &global));
+            let places = (first.0 + place(self, &index), first.1 + place(source, &index));
             let steps = (self.strides[last] * item, source.strides[last] * item);
             row(places.0, places.1, self.shape[last], steps.0, steps.1, item as usize);
             let Some(dim) = (0..last).rev().find(|&dim| index[dim] + 1 < self.shape[dim]) else {

@@ -3,7 +3,8 @@
 #![allow(clippy::undocumented_unsafe_blocks, reason = "buffers are made to fit")]
 
 use std::borrow::Cow;
-use std::ops::Range;
+use std::fmt;
+use std::ops::{Deref, Range};
 
 use shardspec::model::{DataType, Placement, Placements, Shards};
 use shardspec::transfer::HostView;
@@ -102,14 +103,9 @@ impl Tensor {
 
     pub fn fill(&mut self, random: &mut Random) {
         for index in indices(&self.shape) {
-            let mut place = self.place(&index);
-            while !place.is_empty() {
-                // A byte, or as many of its bits as are the element's.
-                let len = (8 - place.start % 8).min(place.len());
-                let mask = (0xFF >> (8 - len)) << (place.start % 8);
-                let byte = &mut self.bytes[place.start / 8];
-                *byte = *byte & !(mask as u8) | random.next() as u8 & mask as u8;
-                place.start += len;
+            for (at, mask) in masks(self.place(&index)) {
+                let byte = &mut self.bytes[at];
+                *byte = *byte & !mask | random.next() as u8 & mask;
             }
         }
     }
@@ -118,22 +114,58 @@ impl Tensor {
     pub fn disturbed(&self) -> usize {
         let mut own = vec![0u8; self.bytes.len()];
         for index in indices(&self.shape) {
-            self.place(&index).for_each(|at| own[at / 8] |= 1 << (at % 8));
+            masks(self.place(&index)).for_each(|(at, mask)| own[at] |= mask);
         }
         let others = self.bytes.iter().zip(own).map(|(byte, own)| (byte ^ GUARD) & !own);
         others.map(|changed| changed.count_ones() as usize).sum()
     }
 }
 
-pub fn indices(shape: &[i64]) -> Vec<Vec<i64>> {
-    let mut all = vec![vec![]];
-    for &size in shape {
-        all = all
-            .into_iter()
-            .flat_map(|index| (0..size).map(move |at| [&index[..], &[at]].concat()))
-            .collect();
+/// The bytes in which these bits are, each with a mask of the bits.
+fn masks(mut place: Range<usize>) -> impl Iterator<Item = (usize, u8)> {
+    std::iter::from_fn(move || {
+        let start = place.start;
+        let len = (8 - start % 8).min(place.len());
+        place.start += len;
+        (len > 0).then(|| (start / 8, ((0xFF >> (8 - len)) << (start % 8)) as u8))
+    })
+}
+
+/// An index of a tensor. Tests make millions of them, so it allocates nothing.
+#[derive(Clone, Copy)]
+pub struct TensorIndex {
+    at: [i64; MAX_NDIM],
+    ndim: usize,
+}
+
+const MAX_NDIM: usize = 8;
+
+impl Deref for TensorIndex {
+    type Target = [i64];
+
+    fn deref(&self) -> &[i64] {
+        &self.at[..self.ndim]
     }
-    all
+}
+
+impl fmt::Debug for TensorIndex {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        self[..].fmt(formatter)
+    }
+}
+
+/// All indices of a tensor of this shape, in row-major order.
+pub fn indices(shape: &[i64]) -> impl Iterator<Item = TensorIndex> {
+    let ndim = shape.len();
+    assert!(ndim <= MAX_NDIM);
+    let first = (!shape.contains(&0)).then_some(TensorIndex { at: [0; MAX_NDIM], ndim });
+    std::iter::successors(first, move |last| {
+        let dim = (0..ndim).rev().find(|&dim| last[dim] + 1 < shape[dim])?;
+        let mut next = *last;
+        next.at[dim] += 1;
+        next.at[dim + 1..].fill(0);
+        Some(next)
+    })
 }
 
 /// Cuts a box again and again at random, and strews in empty shards; shard `i` is on rank `i`.

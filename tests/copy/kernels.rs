@@ -60,7 +60,7 @@ pub(super) fn round_trip(
     let (mut back, form_back) = tensor(&cut.sizes, true);
     let mut shards: Vec<(Strided, Form)> =
         metadata.shards().iter().map(|shard| tensor(shard.sizes, false)).collect();
-    full.bytes_mut().iter_mut().for_each(|byte| *byte = random.next() as u8);
+    random.fill(full.bytes_mut());
 
     let origin = vec![0; cut.sizes.len()];
     let scattered: Vec<Vec<u8>> = metadata

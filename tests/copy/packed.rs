@@ -45,7 +45,9 @@ fn view(first: *mut u8, dtype: DataType, shape: &[i64], strides: Option<&[i64]>)
 }
 
 fn random_bytes(len: usize, random: &mut Random) -> Vec<u8> {
-    (0..len).map(|_| random.next() as u8).collect()
+    let mut bytes = vec![0; len];
+    random.fill(&mut bytes);
+    bytes
 }
 
 /// Bytes of which all bits are wrong, but for those behind the last of `bits`.
