@@ -51,17 +51,25 @@ def keep():
     here = processor()
     path = place(here)
     kept = json.loads(path.read_text())["results"] if path.exists() else {}
-    commit = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"],
-                            capture_output=True, text=True, check=True).stdout.strip()
-    for result in sorted((ROOT / "target/bench").glob("*.json")):
-        date = datetime.date.fromtimestamp(result.stat().st_mtime).isoformat()
-        kept[result.stem] = {"date": date, "commit": commit, "rows": json.loads(result.read_text())}
-    if measured := criterion_rows():
-        date = datetime.date.fromtimestamp(max(time for time, _ in measured)).isoformat()
-        kept["geometry"] = {"date": date, "commit": commit, "rows": [row for _, row in measured]}
+    measured = {one.stem: (one.stat().st_mtime, json.loads(one.read_text()))
+                for one in sorted((ROOT / "target/bench").glob("*.json"))}
+    if rows := criterion_rows():
+        measured["geometry"] = max(time for time, _ in rows), [row for _, row in rows]
+    for name, (time, rows) in measured.items():
+        date = datetime.datetime.fromtimestamp(time).astimezone().isoformat()
+        # Older results stay in target: they are of the last commit before them.
+        is_new = time >= float(git("log", "-1", "--format=%ct"))
+        commit = git("describe", "--always", "--dirty", "--abbrev=12") if is_new else git(
+            "log", "-1", f"--before={date}", "--abbrev=12", "--format=%h")
+        kept[name] = {"date": date[:10], "commit": commit, "rows": rows}
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps({"processor": here, "results": kept}, indent=1) + "\n")
     print(f"written to {path.relative_to(ROOT)}")
+
+
+def git(*arguments):
+    command = ["git", "-C", str(ROOT), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def criterion_rows():
