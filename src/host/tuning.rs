@@ -219,12 +219,13 @@ pub(super) const BURST_AHEAD: usize = 8 << 10;
 pub(super) const MIN_BYTES_IN_BURSTS: usize = 1 << 10;
 
 // Squares. On an Intel Xeon of the fifth generation, a transposed tensor of float32 went from 0.60 of the limit
-// to 0.71 (one thread) and from 0.55 to 0.66 (two); with tiles of 16 rows and 1 KiB, 0.68 and 0.63.
+// to 0.66 (one thread) and from 0.55 to 0.64 (two).
 
 /// Rows of a tile of squares, at least a square's.
-pub(super) const SQUARES_ROWS: usize = 32;
-/// Bytes of a row of such a tile.
-pub(super) const SQUARES_ROW: usize = 512;
+pub(super) const SQUARES_ROWS: usize = 16;
+/// Bytes of a row of such a tile. On one thread, to the limit, 32 rows of 512 bytes, 16 of 1 KiB and 16 of 2
+/// KiB: elements of 8 bytes 0.73, 0.79 and 0.77, of 4 bytes 0.66, 0.66 and 0.67, of 2 bytes 0.56, 0.62 and 0.64.
+pub(super) const SQUARES_ROW: usize = 2 << 10;
 
 // Sweeps through the rows of a full tensor. 100 random boxes on one thread went from 0.54 of the
 // limit to 0.89 (scatter) and from 0.61 to 0.88 (gather), 8 uneven columns of 80 to 176 bytes from
