@@ -77,7 +77,8 @@ def load_limit():
 
 
 def medians(timers, warm=1):
-    """The median of what each timer says, asked in turn; the first rounds don't count."""
+    """The median of what each timer says. Timers are asked in rounds, of which the first ones don't count, and
+    several times in succession, of which the first time does not count."""
     times = {name: [] for name in timers}
     for number in range(ROUNDS + warm):
         fastest = min(min(own, default=0) for own in times.values())

@@ -35,7 +35,18 @@ pub(super) unsafe fn block<V: Vector, const ITEM: usize, const N: usize>(
         for (row, vector) in rows.iter_mut().enumerate().skip(1) {
             *vector = V::load_parts(places.add(row), N, offset);
         }
-        interleaved::<V, ITEM, N>(rows)
+        let mut round = 1;
+        while round < N {
+            let mut next = rows;
+            for half in 0..N / 2 {
+                let (low, high) = rows[half].interleave::<ITEM>(rows[half + N / 2]);
+                next[2 * half] = low;
+                next[2 * half + 1] = high;
+            }
+            rows = next;
+            round *= 2;
+        }
+        rows
     }
 }
 
@@ -65,28 +76,4 @@ pub(super) unsafe fn blocks_of_lines<
         }
         blocks
     }
-}
-
-/// The same rows, whose parts are transposed: each part is a square of `N` rows and columns.
-///
-/// # Safety
-///
-/// The processor has the vector's instructions.
-#[inline(always)]
-pub(super) unsafe fn interleaved<V: Vector, const ITEM: usize, const N: usize>(
-    mut rows: [V; N],
-) -> [V; N] {
-    let mut round = 1;
-    while round < N {
-        let mut next = rows;
-        for half in 0..N / 2 {
-            // SAFETY: the contract of `interleaved` is that of `interleave`.
-            let (low, high) = unsafe { rows[half].interleave::<ITEM>(rows[half + N / 2]) };
-            next[2 * half] = low;
-            next[2 * half + 1] = high;
-        }
-        rows = next;
-        round *= 2;
-    }
-    rows
 }

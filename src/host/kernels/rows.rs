@@ -33,7 +33,7 @@ pub(in crate::host) unsafe fn copy(
     // squares, the rows behind them, and the lanes beside them.
     unsafe {
         let squares = squares::copy(rows, &units, store);
-        let behind = squares.rows.end..units.end;
+        let behind = squares.end..units.end;
         copy_with(&rows.part(0..squares.lanes), behind, store, (&mut lanes, memory), true);
         let beside = rows.part(squares.lanes..rows.lane_count());
         copy_with(&beside, units, store, (&mut lanes, memory), true);

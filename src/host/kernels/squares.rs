@@ -1,19 +1,15 @@
 //! Transposed tensors, square by square: the rows of both sides are at regular steps, so that nothing has to
 //! be listed. A square has as many elements in a row as a line has, and as many rows.
-//!
-//! Rows are often a multiple of 4 KiB apart. Then the lines of a square compete for one set of the
-//! first-level cache: it is best to read each line once, into a whole register.
 
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
-    clippy::needless_range_loop,
     reason = "rows and bytes of a plan fit an address space, and a square has at most a line's bytes of rows"
 )]
 
 use std::ops::Range;
 
-use super::blocks::{PART, blocks_of_lines, interleaved, is_element};
+use super::blocks::{PART, blocks_of_lines, is_element};
 use super::lanes::LaneRows;
 use crate::host::cpu::LINE;
 use crate::host::options::PrefetchInto;
@@ -25,10 +21,10 @@ use crate::host::tuning::{SQUARES_ROW, SQUARES_ROWS};
 /// Parts of a line.
 const PARTS: usize = LINE / PART;
 
-/// What was copied in squares: the first lanes, in these rows.
+/// What was copied in squares: the first lanes, in the rows before `end`.
 pub(super) struct Copied {
     pub(super) lanes: usize,
-    pub(super) rows: Range<usize>,
+    pub(super) end: usize,
 }
 
 /// Copies what can be copied in squares. Destinations begin with a line, and stores are non-temporal.
@@ -37,7 +33,7 @@ pub(super) struct Copied {
 ///
 /// As `rows::copy`.
 pub(super) unsafe fn copy(rows: &LaneRows, units: &Range<usize>, store: StoreMode) -> Copied {
-    let none = Copied { lanes: 0, rows: units.start..units.start };
+    let none = Copied { lanes: 0, end: units.start };
     let LaneRows::Transposed { piece, loops, level, .. } = *rows else {
         return none;
     };
@@ -61,7 +57,7 @@ pub(super) unsafe fn copy(rows: &LaneRows, units: &Range<usize>, store: StoreMod
     // SAFETY: the elements of a transposed piece are contiguous along its lanes in the source and along its
     // rows in the destination: the contract of `copy` covers those in `squares`.
     unsafe { copy_squares(store.level, piece.run, squares, store.prefetch.into) };
-    Copied { lanes: squares.columns, rows: units.start..units.start + squares.rows }
+    Copied { lanes: squares.columns, end: units.start + squares.rows }
 }
 
 /// Some rows of elements, whose columns become the rows of the destination.
@@ -123,10 +119,9 @@ unsafe fn copy_tiles<V: Vector, const ITEM: usize, const N: usize>(
                     unsafe {
                         let square = tile.at(down, across, ITEM);
                         match LINE / V::BYTES {
-                            1 if ITEM == 4 => square_by_lines::<V, ITEM, N>(square, &mut below),
-                            1 => square_by_parts::<V, ITEM, N, 1>(square, &mut below),
-                            2 => square_by_parts::<V, ITEM, N, 2>(square, &mut below),
-                            _ => square_by_parts::<V, ITEM, N, 4>(square, &mut below),
+                            1 => copy_square::<V, ITEM, N, 1>(square, &mut below),
+                            2 => copy_square::<V, ITEM, N, 2>(square, &mut below),
+                            _ => copy_square::<V, ITEM, N, 4>(square, &mut below),
                         }
                     }
                 }
@@ -157,49 +152,20 @@ impl Squares {
     }
 }
 
-/// A square whose lines fit a register each.
-///
-/// # Safety
-///
-/// As [`copy_tiles`], for the square with which `all` begins; a vector is a line.
-#[inline(always)]
-unsafe fn square_by_lines<V: Vector, const ITEM: usize, const N: usize>(
-    all: Squares, below: &mut TileBelow,
-) {
-    (0..LINE / ITEM).for_each(|_| below.line());
-    // SAFETY: a line of each row of the square may be read, and a line of each `column` written, by the
-    // contract of `square_by_lines`.
-    unsafe {
-        let mut groups = [[V::load(all.from); N]; PARTS];
-        for (number, group) in groups.iter_mut().enumerate() {
-            for (row, line) in group.iter_mut().enumerate() {
-                *line = V::load(all.row(number * N + row));
-            }
-            *group = interleaved::<V, ITEM, N>(*group);
-        }
-        for column in 0..N {
-            let lines = V::transpose_parts([0, 1, 2, 3].map(|group: usize| groups[group][column]));
-            for (part, line) in lines.iter().enumerate() {
-                line.stream(all.line(part * N + column));
-            }
-        }
-    }
-}
-
-/// A square of which a part of 16 bytes of each row is read at a time.
+/// A square, of which a part of 16 bytes of each row is read at a time.
 ///
 /// # Safety
 ///
 /// As [`copy_tiles`], for the square with which `all` begins; a line is `K` vectors.
 #[inline(always)]
-unsafe fn square_by_parts<V: Vector, const ITEM: usize, const N: usize, const K: usize>(
+unsafe fn copy_square<V: Vector, const ITEM: usize, const N: usize, const K: usize>(
     all: Squares, below: &mut TileBelow,
 ) {
     let mut rows = [std::ptr::null(); LINE];
     rows[..LINE / ITEM].iter_mut().enumerate().for_each(|(row, place)| *place = all.row(row));
     for part in 0..PARTS {
         // SAFETY: a `part` of each row of the square may be read, and a line of each `column` written, by
-        // the contract of `square_by_parts`.
+        // the contract of `copy_square`.
         unsafe {
             let blocks = blocks_of_lines::<V, ITEM, N, K>(&rows[..LINE / ITEM], part * PART);
             for column in 0..N {

@@ -50,15 +50,4 @@ pub(in crate::host) trait Vector: Copy {
     ///
     /// The processor has the vector's instructions; so for all of these.
     unsafe fn interleave<const ITEM: usize>(self, other: Self) -> (Self, Self);
-
-    /// The parts of four vectors of 64 bytes: the first part of each, then the second, and so on. Other
-    /// vectors don't have four parts.
-    ///
-    /// # Safety
-    ///
-    /// As [`Self::interleave`].
-    #[inline(always)]
-    unsafe fn transpose_parts(vectors: [Self; 4]) -> [Self; 4] {
-        vectors
-    }
 }

@@ -208,26 +208,6 @@ impl Vector for Avx512 {
             4 => _mm512_unpacklo_epi32 _mm512_unpackhi_epi32,
             _ => _mm512_unpacklo_epi64 _mm512_unpackhi_epi64)
     }
-
-    #[inline(always)]
-    unsafe fn transpose_parts(vectors: [Self; 4]) -> [Self; 4] {
-        let [a, b, c, d] = vectors.map(|vector| vector.0);
-        // SAFETY: the contract of `transpose_parts` is that the processor has AVX-512, and
-        // `_mm512_shuffle_i32x4` is one of its instructions.
-        let lines = unsafe {
-            let (even, odd) =
-                (_mm512_shuffle_i32x4::<0x88>(a, b), _mm512_shuffle_i32x4::<0xdd>(a, b));
-            let (later_even, later_odd) =
-                (_mm512_shuffle_i32x4::<0x88>(c, d), _mm512_shuffle_i32x4::<0xdd>(c, d));
-            [
-                _mm512_shuffle_i32x4::<0x88>(even, later_even),
-                _mm512_shuffle_i32x4::<0x88>(odd, later_odd),
-                _mm512_shuffle_i32x4::<0xdd>(even, later_even),
-                _mm512_shuffle_i32x4::<0xdd>(odd, later_odd),
-            ]
-        };
-        lines.map(Self)
-    }
 }
 
 /// A line in a register.
